@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Compiled rules, as the parts of rules/ share them. Everything belongs to the rule set and never changes. */
+#pragma once
+
+#include "config/schema.h"
+#include "rules/rules.h"
+
+enum { PER_MAX = 4, GENERATION_MAX = 8 };
+
+enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
+
+/* ---- templates ---- */
+
+struct template_part {
+	const char *text; /* literal; NULL: a fact */
+	enum fact_id fact;
+	const char *fallback; /* text after ":-"; NULL: none */
+	struct value fallback_value;
+	bool late; /* action.reason, action.result in failure steps: known only when the step has failed */
+};
+
+struct template
+{
+	struct template_part *parts;
+	size_t n;
+	bool whole; /* exactly one fact: keeps its type */
+	struct place at;
+};
+
+/* ---- conditions ---- */
+
+enum cond_op { COND_ALL, COND_ANY, COND_NOT, COND_TEST };
+
+enum test_op { TEST_EQ, TEST_GLOB, TEST_IN, TEST_LT, TEST_LE, TEST_GT, TEST_GE, TEST_EXISTS, TEST_HAS };
+
+struct cond {
+	enum cond_op op;
+	struct cond **kids; /* ALL, ANY, NOT (one) */
+	size_t n;
+	/* TEST */
+	enum fact_id fact;
+	enum test_op test;
+	bool size;		       /* of the number of elements of a set */
+	struct value want;	       /* EXISTS: a boolean */
+	const struct template *wanted; /* a whole template instead of want */
+	struct value *list;	       /* IN */
+	size_t n_list;
+	const char *list_name; /* IN by name; NULL: written out */
+	struct place at;
+};
+
+/* ---- steps ---- */
+
+enum effect { EFFECT_NONE, EFFECT_MARK, EFFECT_UNMARK, EFFECT_INHIBIT };
+
+struct param {
+	const struct param_desc *desc;
+	struct template **texts; /* one for a scalar, else the elements or the values of pairs */
+	const char **names;	 /* of pairs */
+	size_t n;
+	struct value v; /* a scalar without template: typed */
+	struct place at;
+};
+
+struct step {
+	const struct action_desc *action;
+	struct param *params;
+	size_t n_params;
+	enum on_failure on_failure;
+	struct step *failure;
+	size_t n_failure;
+	enum effect effect;
+	/* inhibit: which rules of the set, by their values of which facts, for how long awake. */
+	bool *covers; /* [n_rules] */
+	const char **patterns;
+	const struct node *patterns_node;
+	size_t n_patterns;
+	enum fact_id per[PER_MAX];
+	size_t n_per;
+	int64_t for_ns;
+	bool until_clear;
+	struct place at;
+};
+
+struct steps {
+	struct step *s;
+	size_t n;
+};
+
+/* ---- rules ---- */
+
+enum trigger { TRIGGER_EVENT, TRIGGER_WATCH };
+
+struct key_facts {
+	enum fact_id f[PER_MAX];
+	size_t n;
+};
+
+struct rule {
+	size_t index; /* order of evaluation */
+	const char *name, *description;
+	struct place at;
+	const char *file; /* last part of the file's name */
+	size_t position;  /* in all files, in order of reading */
+	const struct node *node;
+	bool disabled;
+
+	enum trigger trigger;
+	const char **kinds; /* words and globs */
+	size_t n_kinds;
+	enum subject_sort sort; /* watch */
+	const char *trigger_text;
+
+	struct cond *where; /* NULL: true */
+	bool memberships;   /* names member.* or array.*: one context for each membership of a device */
+	struct key_facts per;
+
+	int64_t count, within; /* threshold; count 0: none */
+	int distinct;	       /* a fact, or -1 */
+
+	int64_t for_ns, for_within; /* for_within 0: without a break */
+
+	bool has_clear;
+	struct cond *clear_where;
+	int64_t clear_count, clear_for;
+	struct steps clear_do;
+
+	struct cond *unless;
+	int64_t limit_count, limit_within; /* limit_count 0: none */
+	struct key_facts limit_per;
+	bool limit_per_given;
+	int64_t repeat; /* 0: never */
+	enum rule_mode mode;
+	int priority;
+	bool stop;
+	struct steps steps;
+
+	bool destructive;
+	bool named[FACT_MAX];
+	unsigned sorts;		/* SORT_BITs of inventory facts that it names, and of its own sort */
+	struct key_facts cover; /* facts by which inhibitions may cover its windows */
+	uint64_t hash;		/* of what decides: rules-language 4.13 */
+};
+
+/* Rules of one event kind, in order of evaluation. */
+struct kind_index {
+	const char *kind;
+	const struct rule **rules;
+	size_t n;
+};
+
+struct ruleset {
+	int refs;
+	struct arena arena;
+	struct tree *trees;
+	size_t n_trees;
+	struct rule *rules; /* in order of evaluation */
+	size_t n;
+	struct kind_index *kinds; /* sorted by kind */
+	size_t n_kinds;
+	const struct rule **watches;
+	size_t n_watches;
+	enum rule_mode mode;
+};
+
+/* ---- what a load knows ---- */
+
+/* A list or condition of the files. */
+struct named_node {
+	const char *name;
+	const struct node *node, *key;
+	int layer;
+	bool used;
+	bool open; /* being expanded: for cycles */
+};
+
+struct named_nodes {
+	struct named_node *v;
+	size_t n;
+};
+
+struct load {
+	struct ruleset *rs;
+	struct diag *d;
+	const struct ruleset_options *o;
+	struct named_nodes lists, conditions;
+	const char **emitted; /* kinds that emit steps name */
+	size_t n_emitted;
+	struct rule *rule; /* being compiled */
+	unsigned scope;	   /* what may be named where we are */
+	int depth;	   /* of named conditions */
+};
+
+/* Scopes: which facts a condition or template may name. */
+enum { SCOPE_MATCH = 1, SCOPE_NOTIFY = 2, SCOPE_FAILURE = 4 };
+
+/* field.c */
+
+/* The fact of that name, checked against the rule's trigger and the scope; -1 after an error at the place. */
+int field_resolve(struct load *l, const char *name, const struct place *at);
+/* The fact that is the key by default of events of that kind; -1: none. */
+int field_kind_key(const char *kind);
+/* The same of a watched sort. */
+enum fact_id field_sort_key(enum subject_sort sort);
+/* The sort whose inventory the fact belongs to; SORT_NONE for others. */
+enum subject_sort field_sort(enum fact_id fact);
+/* True if some kind of the rule matches one of the comma-separated globs. */
+bool field_kind_matches(const char *globs, const char *kind);
+
+/* template.c */
+
+/* NULL after an error. */
+struct template *template_compile(struct load *l, const struct node *n);
+bool template_is(const char *text);
+/* The typed value of a whole template; unknown if the fact is and there is no default. */
+struct value template_value(const struct template *t, const struct facts *f);
+/* Appends the text. NULL, or the name of the first fact that is not known; it prints as "?". */
+const char *template_print(const struct template *t, const struct facts *f, enum value_style style, struct buf *out);
+
+/* cond.c */
+
+struct cond *cond_compile(struct load *l, const struct node *n);
+/* The condition in one canonical text, lists and named conditions expanded: what hashes are made of. */
+void cond_print(const struct cond *c, struct buf *out);
+/* "fact op value" of a test, as the rule has it. */
+void cond_print_want(const struct cond *c, struct buf *out);
+const char *cond_op_word(const struct cond *c);
+
+/* eval.c */
+
+/* Allocates nothing. */
+enum truth cond_eval(const struct cond *c, const struct facts *f);
+
+/* step.c */
+
+void steps_compile(struct load *l, const struct node *n, struct steps *out);
+/* Kinds that emit steps of the rule name are added to l->emitted. */
+void steps_collect_kinds(struct load *l, const struct node *n);
+
+/* compile.c */
+
+void rule_compile(struct load *l, struct rule *r);
+/* Reads "per". */
+void per_compile(struct load *l, const struct node *n, struct key_facts *out);
+
+/* load.c, override.c */
+
+struct named_node *named_find(struct named_nodes *list, const char *name);
+/* Merges the override into the rule's mapping: a new node. */
+struct node *override_merge(struct load *l, const struct node *rule, const struct node *with);
+
+/* lint.c */
+
+void lint_rule(struct load *l, const struct rule *r);
+void lint_set(struct load *l);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Facts of events and subjects: the contexts that conditions are tested in. */
+#include "rules/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int bind_room(struct engine *e, size_t n)
+{
+	struct bound *more;
+
+	if (n <= e->cap_bound)
+		return 0;
+	more = reallocarray(e->bound, n + 8, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	e->bound = more;
+	e->cap_bound = n + 8;
+	/* The sets of marks are inside: they have moved. */
+	for (size_t i = 0; i < e->n_bound; i++) {
+		e->bound[i].marks.words = e->bound[i].mark_words;
+		if (e->bound[i].marks.n)
+			e->bound[i].f.v[FACT_DEVICE_MARKS] = value_set(&e->bound[i].marks);
+	}
+	return 0;
+}
+
+static int compare_words(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void add_mark(struct bound *b, const char *word)
+{
+	for (size_t i = 0; i < b->marks.n; i++)
+		if (strcmp(b->mark_words[i], word) == 0)
+			return;
+	if (b->marks.n < MARKS_MAX)
+		b->mark_words[b->marks.n++] = word;
+}
+
+/* The engine's marks join those that the world has. */
+static void bind_marks(struct engine *e, struct bound *b)
+{
+	const struct value *id = &b->f.v[FACT_DEVICE_ID], *old = &b->f.v[FACT_DEVICE_MARKS];
+	bool any = false;
+
+	b->marks = (struct strset){.words = b->mark_words};
+	if (id->type != V_STRING)
+		return;
+	for (const struct mark *m = e->marks; m; m = m->next)
+		any |= strcmp(m->device, id->str) == 0;
+	if (!any)
+		return;
+	for (size_t i = 0; old->type == V_SET && i < old->set->n; i++)
+		add_mark(b, old->set->words[i]);
+	for (const struct mark *m = e->marks; m; m = m->next)
+		if (strcmp(m->device, id->str) == 0)
+			add_mark(b, m->as);
+	qsort(b->mark_words, b->marks.n, sizeof(const char *), compare_words);
+	b->f.v[FACT_DEVICE_MARKS] = value_set(&b->marks);
+}
+
+bool bind_subject(struct engine *e, enum subject_sort sort, const char *id, struct bound *b)
+{
+	memset(&b->f, 0, sizeof(b->f));
+	if (!e->o.world->bind(e->o.world_u, sort, id, &b->f))
+		return false;
+	bind_marks(e, b);
+	return true;
+}
+
+static void bind_identity(const struct event *ev, struct facts *f)
+{
+	if (ev->device && f->v[FACT_DEVICE_ID].type == V_NONE)
+		f->v[FACT_DEVICE_ID] = value_str(ev->device);
+	if (ev->array && f->v[FACT_ARRAY_ID].type == V_NONE)
+		f->v[FACT_ARRAY_ID] = value_str(ev->array);
+	if (ev->snapshot && f->v[FACT_SNAPSHOT_ID].type == V_NONE)
+		f->v[FACT_SNAPSHOT_ID] = value_str(ev->snapshot);
+}
+
+void bind_event(struct engine *e, const struct event *ev)
+{
+	const struct world_ops *world = e->o.world;
+	struct bound *b;
+
+	if (bind_room(e, 1) < 0)
+		return;
+	e->n_bound = 1;
+	e->members_bound = false;
+	b = &e->bound[0];
+	memset(&b->f, 0, sizeof(b->f));
+	if (ev->array && ev->slot >= 0) {
+		buf_clear(&e->scratch);
+		buf_addf(&e->scratch, "%s/%d", ev->array, ev->slot);
+		if (!world->bind(e->o.world_u, SORT_MEMBER, buf_str(&e->scratch), &b->f))
+			world->bind(e->o.world_u, SORT_ARRAY, ev->array, &b->f);
+	} else if (ev->array) {
+		world->bind(e->o.world_u, SORT_ARRAY, ev->array, &b->f);
+	}
+	if (ev->snapshot)
+		world->bind(e->o.world_u, SORT_SNAPSHOT, ev->snapshot, &b->f);
+	if (ev->device)
+		world->bind(e->o.world_u, SORT_DEVICE, ev->device, &b->f);
+	bind_marks(e, b);
+	event_bind(ev, &b->f);
+	bind_identity(ev, &b->f);
+}
+
+static int add_membership(void *u, const char *member)
+{
+	struct engine *e = u;
+
+	if (bind_room(e, e->n_bound + 1) < 0)
+		return -ENOMEM;
+	e->n_bound++;
+	if (!bind_subject(e, SORT_MEMBER, member, &e->bound[e->n_bound - 1]))
+		e->n_bound--;
+	return 0;
+}
+
+int bind_memberships(struct engine *e, const char *device)
+{
+	return e->o.world->memberships(e->o.world_u, device, add_membership, e);
+}
+
+size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
+{
+	const struct event *ev = e->event;
+
+	if (r->memberships && ev->device && !ev->array && !e->members_bound) {
+		e->members_bound = true;
+		bind_memberships(e, ev->device);
+		for (size_t i = 1; i < e->n_bound; i++) {
+			event_bind(ev, &e->bound[i].f);
+			bind_identity(ev, &e->bound[i].f);
+		}
+	}
+	if (r->memberships && e->n_bound > 1) {
+		*ret = &e->bound[1];
+		return e->n_bound - 1;
+	}
+	*ret = e->bound;
+	return 1;
+}
+
+bool key_text(const struct key_facts *per, const struct facts *f, struct buf *out)
+{
+	bool known = true;
+
+	buf_clear(out);
+	for (size_t i = 0; i < per->n; i++) {
+		if (i > 0)
+			buf_addc(out, '\x1f');
+		known &= f->v[per->f[i]].type != V_NONE;
+		value_print(&f->v[per->f[i]], VALUE_CANONICAL, out);
+	}
+	return known;
+}
+
+void key_show(const char *key, struct buf *out)
+{
+	for (; *key; key++)
+		buf_add(out, *key == '\x1f' ? "," : (char[]){*key, '\0'});
+}

@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One rule: its mapping to a compiled rule, by the tables below. rules-language 2.2 to 2.7. */
+#include "rules/ast.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct raw_rule {
+	const char *name, *description;
+	const struct node *event, *where, *threshold, *how_long, *clear, *unless, *limit, *steps;
+	int watch, mode;
+	int64_t repeat, priority;
+	bool stop;
+};
+
+static const char *const watch_words[] = {"device", "member", "array", "spare", "path", "snapshot", NULL};
+static const char *const mode_words[] = {"enforce", "shadow", "ask", NULL};
+enum { MODE_ASK = 2 };
+
+#define RAW(member) .offset = offsetof(struct raw_rule, member)
+
+static const struct field rule_fields[] = {
+	{"name", FIELD_NAME, RAW(name), .required = true, .doc = "unique over all files"},
+	{"description", FIELD_STRING, RAW(description), .required = true, .max = 200, .doc = "one sentence"},
+	{"event", FIELD_NODE, RAW(event), .doc = "fires on events: a kind, a glob, or a list of them"},
+	{"watch", FIELD_WORD, RAW(watch), .words = watch_words, .doc = "fires when a subject comes into the state"},
+	{"schedule", FIELD_ABSENT, .doc = "fires at calendar times"},
+	{"where", FIELD_NODE, RAW(where), .doc = "must be true"},
+	{"threshold", FIELD_NODE, RAW(threshold), .doc = "how many within a time"},
+	{"sequence", FIELD_ABSENT, .doc = "one after the other"},
+	{"absence", FIELD_ABSENT, .doc = "and then not"},
+	{"for", FIELD_NODE, RAW(how_long), .doc = "how long the state lasts"},
+	{"clear", FIELD_NODE, RAW(clear), .doc = "when it is over, and what then"},
+	{"unless", FIELD_NODE, RAW(unless), .doc = "holds a firing back"},
+	{"limit", FIELD_NODE, RAW(limit), .doc = "at most so often"},
+	{"repeat", FIELD_DURATION, RAW(repeat), .min = 60 * NS_PER_SEC, .doc = "fire again while still true"},
+	{"mode", FIELD_WORD, RAW(mode), .words = mode_words, .doc = "shadow: plan and tell, do not act"},
+	{"ask", FIELD_ABSENT, .doc = "what if nobody answers"},
+	{"priority", FIELD_INT, RAW(priority), .min = 0, .max = 999, .doc = "higher first"},
+	{"stop", FIELD_BOOL, RAW(stop), .doc = "rules after it do not see the event"},
+	{"do", FIELD_NODE, RAW(steps), .required = true, .doc = "the steps"},
+	{NULL},
+};
+
+static const struct retired rule_retired[] = {
+	{"on", "the key is 'event' ('on' is a boolean in YAML 1.1)"},
+	{"true", "the key is 'event' ('on' is a boolean in YAML 1.1, and a tool has saved it as 'true')"},
+	{"trigger", "the key is 'event' (an edge) or 'watch' (a state)"},
+	{"suppress", "write 'limit: 1h' (at most once an hour)"},
+	{"cooldown", "write 'limit: 1h' (at most once an hour)"},
+	{"throttle", "write 'limit: 1h' (at most once an hour)"},
+	{"when", "the key is 'where'"},
+	{"if", "the key is 'where'"},
+	{"match", "the key is 'where'"},
+	{"condition", "the key is 'where'"},
+	{"except", "the key is 'unless'"},
+	{"then", "the key is 'do'"},
+	{"action", "the key is 'do'"},
+	{"actions", "the key is 'do'"},
+	{"desc", "the key is 'description'"},
+	{NULL, NULL},
+};
+
+static const struct schema rule_schema = {"rule", rule_fields, rule_retired};
+
+/* ---- keys ---- */
+
+static void add_key(struct load *l, const struct node *n, struct key_facts *out)
+{
+	int fact;
+
+	if (n->kind != NODE_SCALAR) {
+		diag_error(l->d, &n->at, "type", "'per' takes facts, not %s", node_kind_name(n));
+		return;
+	}
+	if (template_is(n->text)) {
+		diag_error(l->d, &n->at, "template", "'per' takes facts, not templates");
+		return;
+	}
+	fact = field_resolve(l, n->text, &n->at);
+	if (fact < 0)
+		return;
+	if (out->n == PER_MAX)
+		diag_error(l->d, &n->at, "per", "'per' takes at most 4 facts");
+	else
+		out->f[out->n++] = (enum fact_id)fact;
+}
+
+void per_compile(struct load *l, const struct node *n, struct key_facts *out)
+{
+	unsigned scope = l->scope;
+
+	l->scope &= ~(unsigned)SCOPE_MATCH;
+	*out = (struct key_facts){0};
+	if (n->kind == NODE_LIST)
+		for (size_t i = 0; i < n->n; i++)
+			add_key(l, n->items[i], out);
+	else
+		add_key(l, n, out);
+	l->scope = scope;
+}
+
+/* The key that all kinds of the rule have in common; -1: none. */
+static int default_key(const struct rule *r)
+{
+	int key = r->n_kinds ? field_kind_key(r->kinds[0]) : -1;
+
+	for (size_t i = 1; i < r->n_kinds; i++) {
+		int other = field_kind_key(r->kinds[i]);
+
+		if ((key == FACT_MEMBER_ID && other == FACT_ARRAY_ID) ||
+		    (key == FACT_ARRAY_ID && other == FACT_MEMBER_ID))
+			key = FACT_ARRAY_ID;
+		else if (key != other)
+			return -1;
+	}
+	return key;
+}
+
+/* ---- triggers ---- */
+
+static const char *next_kind(const void *u, size_t i)
+{
+	const struct load *l = u;
+	size_t built_in = 0;
+
+	while (event_kinds[built_in])
+		built_in++;
+	return i < built_in ? event_kinds[i] : i - built_in < l->n_emitted ? l->emitted[i - built_in] : NULL;
+}
+
+static void kind_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	const char *kind, *near;
+	bool known = false;
+
+	for (size_t i = 0; (kind = next_kind(l, i)); i++)
+		known |= glob_is(n->text) ? glob_match(n->text, kind) : strcmp(kind, n->text) == 0;
+	if (!known) {
+		diag_error(l->d, &n->at, "unknown-kind",
+			   glob_is(n->text) ? "no event kind matches '%s'" : "no event kind '%s'", n->text);
+		near = suggest_from(n->text, next_kind, l);
+		if (near)
+			diag_hint(l->d, "did you mean '%s'?", near);
+		return;
+	}
+	r->kinds[r->n_kinds++] = n->text;
+}
+
+static void event_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	struct field f = {.name = "event", .type = FIELD_STRINGS};
+	_cleanup_(buf_free) struct buf text = {0};
+	struct strings kinds;
+
+	r->trigger = TRIGGER_EVENT;
+	if (field_decode(&f, n, &l->rs->arena, &kinds, l->d) < 0)
+		return;
+	r->kinds = arena_array(&l->rs->arena, const char *, kinds.n + 1);
+	buf_add(&text, "event ");
+	for (size_t i = 0; i < kinds.n; i++) {
+		kind_compile(l, r, kinds.nodes[i]);
+		buf_addf(&text, "%s%s", i ? ", " : "", kinds.nodes[i]->text);
+	}
+	r->trigger_text = arena_strdup(&l->rs->arena, buf_str(&text));
+}
+
+/* False when there is not exactly one: what depends on it cannot be checked then. errors: before the rule. */
+static bool trigger_compile(struct load *l, struct rule *r, const struct raw_rule *raw, size_t errors)
+{
+	if (raw->event && raw->watch >= 0) {
+		const struct node *watch = node_get(r->node, "watch");
+
+		diag_error(l->d, &watch->at, "trigger", "rule '%s' has two triggers: 'watch' here, 'event' at line %d",
+			   r->name, raw->event->at.line);
+		return false;
+	}
+	if (!raw->event && raw->watch < 0) {
+		/* A key that is wrong was told; that it is missing then is no news. */
+		if (l->d->errors == errors)
+			diag_error(l->d, &r->at, "trigger",
+				   "rule '%s' has no trigger: one of 'event', 'watch', 'schedule'", r->name);
+		return false;
+	}
+	if (raw->event) {
+		event_compile(l, r, raw->event);
+		return r->n_kinds > 0;
+	}
+	r->trigger = TRIGGER_WATCH;
+	r->sort = (enum subject_sort)(SORT_DEVICE + raw->watch);
+	r->trigger_text = arena_printf(&l->rs->arena, "watch %s", sort_words[r->sort]);
+	return true;
+}
+
+static const struct node *key_node(const struct rule *r, const char *key)
+{
+	for (size_t i = 0; i < r->node->n; i++)
+		if (strcmp(r->node->keys[i]->text, key) == 0)
+			return r->node->keys[i];
+	return r->node;
+}
+
+/* Keys that the other trigger has. */
+static void check_combination(struct load *l, const struct rule *r, const struct raw_rule *raw)
+{
+	const struct node *absence = node_get(r->node, "absence");
+
+	if (absence && raw->threshold)
+		diag_error(l->d, &key_node(r, "absence")->at, "combination",
+			   "a rule has one correlation: 'absence' here, 'threshold' at line %d",
+			   raw->threshold->at.line);
+	if (r->trigger == TRIGGER_EVENT && raw->how_long) {
+		diag_error(l->d, &key_node(r, "for")->at, "combination", "'for' is about a state and needs 'watch'");
+		diag_hint(l->d, "for \"and then nothing for 30s\" use 'absence'");
+	}
+	if (r->trigger == TRIGGER_EVENT && raw->repeat)
+		diag_error(l->d, &key_node(r, "repeat")->at, "combination",
+			   "'repeat' is about a state and needs 'watch'");
+	if (r->trigger == TRIGGER_EVENT && raw->clear && !raw->threshold)
+		diag_error(l->d, &key_node(r, "clear")->at, "combination", "'clear' on events needs 'threshold'");
+	if (r->trigger == TRIGGER_WATCH && raw->stop)
+		diag_error(l->d, &key_node(r, "stop")->at, "combination", "'stop' is about events and needs 'event'");
+	if (r->trigger == TRIGGER_WATCH && raw->threshold)
+		diag_error(l->d, &key_node(r, "threshold")->at, "not-supported",
+			   "'threshold' on 'watch' is not supported by this version");
+}
+
+/* ---- correlation and gates ---- */
+
+struct raw_threshold {
+	int64_t count, within;
+	const struct node *per;
+	const char *distinct;
+};
+
+static void threshold_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	static const struct field fields[] = {
+		{"count", FIELD_INT, offsetof(struct raw_threshold, count), .required = true, .min = 1, .max = 100000},
+		{"within", FIELD_DURATION, offsetof(struct raw_threshold, within), .min = 1},
+		{"per", FIELD_NODE, offsetof(struct raw_threshold, per)},
+		{"distinct", FIELD_STRING, offsetof(struct raw_threshold, distinct)},
+		{"ratio", FIELD_ABSENT},
+		{"of", FIELD_ABSENT},
+		{NULL},
+	};
+	static const struct retired retired[] = {{"by", "the key is 'per'"},
+						 {"key", "the key is 'per'"},
+						 {"window", "the key is 'within'"},
+						 {"in", "the key is 'within'"},
+						 {NULL, NULL}};
+	static const struct schema schema = {"threshold", fields, retired};
+	const struct node *distinct = node_get(n, "distinct");
+	struct raw_threshold raw = {0};
+	int decoded = schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d), key = default_key(r);
+
+	if (raw.per)
+		per_compile(l, raw.per, &r->per);
+	else if (key < 0 && r->n_kinds)
+		diag_error(l->d, &n->at, "per", "'threshold' needs 'per': these events have no subject in common");
+	if (raw.distinct)
+		r->distinct = field_resolve(l, raw.distinct, &distinct->at);
+	if (n->kind == NODE_MAP && !node_get(n, "within"))
+		diag_error(l->d, &n->at, "within", "'threshold' on events needs 'within'");
+	if (decoded < 0)
+		return;
+	r->count = raw.count;
+	r->within = raw.within;
+	if (r->distinct >= 0 && r->per.n == 1 && (int)r->per.f[0] == r->distinct)
+		diag_error(l->d, &distinct->at, "distinct", "distinct counts %s for each %s: always 1", raw.distinct,
+			   raw.distinct);
+}
+
+static void for_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	static const struct field fields[] = {
+		{"total", FIELD_DURATION, offsetof(struct rule, for_ns), .required = true, .min = 1},
+		{"within", FIELD_DURATION, offsetof(struct rule, for_within), .min = 1},
+		{NULL},
+	};
+	static const struct schema schema = {"for", fields, NULL};
+	static const struct field plain = {.name = "for", .type = FIELD_DURATION};
+
+	if (n->kind == NODE_SCALAR)
+		field_decode(&plain, n, &l->rs->arena, &r->for_ns, l->d);
+	else if (schema_decode(&schema, n, NULL, &l->rs->arena, r, l->d) == 0 && r->for_within &&
+		 r->for_within < r->for_ns)
+		diag_error(l->d, &n->at, "for", "'total' is longer than 'within'");
+}
+
+struct raw_limit {
+	int64_t count, within;
+	const struct node *per;
+};
+
+static void limit_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	static const struct field fields[] = {
+		{"count", FIELD_INT, offsetof(struct raw_limit, count), .min = 1, .max = 100000},
+		{"within", FIELD_DURATION, offsetof(struct raw_limit, within), .required = true, .min = 1},
+		{"per", FIELD_NODE, offsetof(struct raw_limit, per)},
+		{NULL},
+	};
+	static const struct schema schema = {"limit", fields, NULL};
+	static const struct field plain = {.name = "limit", .type = FIELD_DURATION, .min = 1};
+	struct raw_limit raw = {.count = 1};
+	int decoded = n->kind == NODE_SCALAR ? field_decode(&plain, n, &l->rs->arena, &raw.within, l->d)
+					     : schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d);
+
+	r->limit_per_given = raw.per != NULL;
+	if (raw.per)
+		per_compile(l, raw.per, &r->limit_per);
+	if (decoded < 0)
+		return;
+	r->limit_count = raw.count;
+	r->limit_within = raw.within;
+}
+
+struct raw_clear {
+	const struct node *where, *steps;
+	int64_t count, how_long;
+};
+
+static void clear_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	static const struct field fields[] = {
+		{"where", FIELD_NODE, offsetof(struct raw_clear, where)},
+		{"count", FIELD_INT, offsetof(struct raw_clear, count), .min = 0, .max = 99999},
+		{"for", FIELD_DURATION, offsetof(struct raw_clear, how_long)},
+		{"do", FIELD_NODE, offsetof(struct raw_clear, steps)},
+		{NULL},
+	};
+	static const struct schema schema = {"clear", fields, NULL};
+	struct raw_clear raw = {.count = -1};
+
+	if (schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
+		return;
+	r->has_clear = true;
+	r->clear_for = raw.how_long;
+	r->clear_count = raw.count >= 0 ? raw.count : r->count - 1;
+	if (raw.where && r->trigger == TRIGGER_EVENT)
+		diag_error(l->d, &raw.where->at, "combination",
+			   "'clear' on events takes 'count' and 'for', not 'where'");
+	else if (raw.where)
+		r->clear_where = cond_compile(l, raw.where);
+	if (raw.count >= 0 && r->trigger == TRIGGER_WATCH)
+		diag_error(l->d, &node_get(n, "count")->at, "combination", "'count' needs 'threshold'");
+	else if (r->count && raw.count >= r->count)
+		diag_error(l->d, &node_get(n, "count")->at, "range", "'count' must be below the threshold's");
+	if (raw.steps) {
+		l->scope = SCOPE_MATCH;
+		steps_compile(l, raw.steps, &r->clear_do);
+		l->scope = 0;
+	}
+}
+
+/* ---- the rule ---- */
+
+static void default_per(struct rule *r)
+{
+	int key = default_key(r);
+
+	if (r->trigger == TRIGGER_WATCH)
+		r->per = (struct key_facts){{field_sort_key(r->sort)}, 1};
+	else if (key >= 0)
+		r->per = (struct key_facts){{(enum fact_id)key}, 1};
+}
+
+static void find_sorts(struct rule *r)
+{
+	r->sorts = SORT_BIT(r->sort);
+	for (int f = 0; f < FACT_MAX; f++) {
+		enum subject_sort sort = field_sort((enum fact_id)f);
+
+		if (!r->named[f] || sort == SORT_NONE)
+			continue;
+		r->sorts |= SORT_BIT(sort);
+		r->memberships |= sort == SORT_MEMBER || sort == SORT_ARRAY;
+	}
+}
+
+/* FNV-1a, of the text that says what the rule looks at. */
+static uint64_t decision_hash(const struct rule *r)
+{
+	_cleanup_(buf_free) struct buf text = {0};
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	buf_addf(&text, "%s|%s|", r->name, r->trigger_text);
+	if (r->where)
+		cond_print(r->where, &text);
+	buf_addc(&text, '|');
+	for (size_t i = 0; i < r->per.n; i++)
+		buf_addf(&text, "%s,", fact_table[r->per.f[i]].name);
+	buf_addf(&text, "|%s|%d", r->distinct < 0 ? "" : fact_table[r->distinct].name, r->memberships);
+	for (const char *p = buf_str(&text); *p; p++)
+		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static void body_compile(struct load *l, struct rule *r, const struct raw_rule *raw)
+{
+	default_per(r);
+	l->scope = 0;
+	if (raw->where)
+		r->where = cond_compile(l, raw->where);
+	if (raw->threshold && r->trigger == TRIGGER_EVENT)
+		threshold_compile(l, r, raw->threshold);
+	if (raw->how_long && r->trigger == TRIGGER_WATCH)
+		for_compile(l, r, raw->how_long);
+	if (raw->limit)
+		limit_compile(l, r, raw->limit);
+	if (raw->clear)
+		clear_compile(l, r, raw->clear);
+	l->scope = SCOPE_MATCH;
+	if (raw->unless)
+		r->unless = cond_compile(l, raw->unless);
+	l->scope = SCOPE_MATCH;
+	if (raw->steps)
+		steps_compile(l, raw->steps, &r->steps);
+	l->scope = 0;
+	if (raw->steps && raw->steps->kind == NODE_LIST && raw->steps->n == 0 && !raw->stop)
+		diag_error(l->d, &raw->steps->at, "empty", "'do' is empty: that needs 'stop: true'");
+}
+
+void rule_compile(struct load *l, struct rule *r)
+{
+	struct raw_rule raw = {.watch = -1, .priority = 500};
+	const struct node *mode = node_get(r->node, "mode");
+	size_t errors = l->d->errors;
+
+	l->rule = r;
+	r->distinct = -1;
+	schema_decode(&rule_schema, r->node, r->name, &l->rs->arena, &raw, l->d);
+	if (raw.mode == MODE_ASK)
+		diag_error(l->d, &mode->at, "not-supported", "'mode: ask' is not supported by this version");
+	r->description = raw.description ? raw.description : "";
+	r->mode = MAX((enum rule_mode)raw.mode, l->o->mode);
+	r->priority = (int)raw.priority;
+	r->stop = raw.stop;
+	r->repeat = raw.repeat;
+	r->trigger_text = "";
+	if (trigger_compile(l, r, &raw, errors))
+		check_combination(l, r, &raw);
+	body_compile(l, r, &raw);
+	find_sorts(r);
+	if (r->trigger == TRIGGER_WATCH && r->sort == SORT_DEVICE && r->memberships)
+		r->per = (struct key_facts){{FACT_DEVICE_ID, FACT_ARRAY_ID}, 2};
+	if (!r->limit_per_given)
+		r->limit_per = r->per;
+	r->hash = decision_hash(r);
+	if (l->d->errors == errors)
+		lint_rule(l, r);
+	l->rule = NULL;
+}

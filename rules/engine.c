@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The engine: one event from start to end, and time. rules-language 4.1, 4.4. */
+#include "rules/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SETTLE_MAX = 8 };
+
+int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine **ret)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->o = *o;
+	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
+	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
+	if (!e->stats || bind_room(e, 1) < 0) {
+		free(e->stats);
+		free(e);
+		return -ENOMEM;
+	}
+	e->rs = ruleset_ref(rs);
+	*ret = e;
+	return 0;
+}
+
+static void free_table(struct engine *e, struct table *t, void (*free_one)(struct engine *e, struct entry_node *n))
+{
+	for (size_t i = 0; i < t->n_slots; i++)
+		while (t->slots[i])
+			free_one(e, t->slots[i]);
+	free(t->slots);
+}
+
+static void free_window(struct engine *e, struct entry_node *n)
+{
+	window_free(e, (struct window *)n);
+}
+
+static void free_limit(struct engine *e, struct entry_node *n)
+{
+	limit_free(e, (struct limit *)n);
+}
+
+static void free_watch(struct engine *e, struct entry_node *n)
+{
+	watch_free(e, (struct watch *)n);
+}
+
+void engine_free(struct engine *e)
+{
+	if (!e)
+		return;
+	free_table(e, &e->windows, free_window);
+	free_table(e, &e->limits, free_limit);
+	free_table(e, &e->watches, free_watch);
+	while (e->inhibitions)
+		inhibition_end(e, e->inhibitions);
+	while (e->marks)
+		mark_end(e, e->marks);
+	for (size_t i = 0; i < e->n_queue; i++)
+		verdict_unref(e->queue[i]);
+	free(e->queue);
+	free(e->by_boot.heap);
+	free(e->by_awake.heap);
+	free(e->bound);
+	free(e->stats);
+	buf_free(&e->key);
+	buf_free(&e->limit_key);
+	buf_free(&e->scratch);
+	ruleset_unref(e->rs);
+	free(e);
+}
+
+const struct ruleset *engine_rules(const struct engine *e)
+{
+	return e->rs;
+}
+
+void engine_changed(struct engine *e, unsigned sorts)
+{
+	e->dirty |= sorts;
+}
+
+/* Hands the queued verdicts out. */
+static void flush(struct engine *e)
+{
+	if (e->flushing)
+		return;
+	e->flushing = true;
+	for (size_t i = 0; i < e->n_queue; i++) {
+		if (e->o.on_verdict)
+			e->o.on_verdict(e->o.u, e->queue[i]);
+		verdict_unref(e->queue[i]);
+	}
+	e->n_queue = 0;
+	e->flushing = false;
+}
+
+/* Effects of what fires (marks, inhibitions) change facts again; an end is certain all the same. */
+static void evaluate_watches(struct engine *e)
+{
+	for (int i = 0; e->started && e->dirty && i < SETTLE_MAX; i++) {
+		unsigned sorts = TAKE(e->dirty, 0);
+
+		watch_all(e, sorts);
+	}
+}
+
+void engine_settle(struct engine *e)
+{
+	evaluate_watches(e);
+	flush(e);
+}
+
+/* ---- time ---- */
+
+static void fire_timer(struct engine *e, struct timer *t)
+{
+	timer_cancel(e, t);
+	switch (t->kind) {
+	case TIMER_WINDOW:
+		window_timer(e, t->owner);
+		break;
+	case TIMER_LIMIT:
+		limit_free(e, t->owner);
+		break;
+	case TIMER_WATCH:
+		if (e->started)
+			watch_timer(e, t->owner);
+		break;
+	case TIMER_INHIBITION:
+		inhibition_end(e, t->owner);
+		break;
+	case TIMER_MARK:
+		mark_end(e, t->owner);
+		break;
+	}
+}
+
+/* When a timer of the awake clock ends, on the engine's clock: time passes awake first, then a suspend. */
+static int64_t awake_to_boot(const struct engine *e, int64_t at)
+{
+	return e->boot + MAX(at - e->awake, 0);
+}
+
+/* The first timer that is due before (inclusive: at) the moment; *when: on the engine's clock. */
+static struct timer *next_timer(const struct engine *e, int64_t boot, int64_t awake, bool inclusive, int64_t *when)
+{
+	struct timer *b = timer_first(&e->by_boot), *a = timer_first(&e->by_awake);
+	int64_t at = 0;
+
+	if (b && (b->at > boot || (b->at == boot && !inclusive)))
+		b = NULL;
+	if (a && (a->at > awake || (a->at == awake && !inclusive)))
+		a = NULL;
+	if (a)
+		at = MIN(awake_to_boot(e, a->at), boot);
+	if (a && (!b || at < b->at || (at == b->at && a->rule < b->rule))) {
+		*when = at;
+		return a;
+	}
+	if (b)
+		*when = MAX(b->at, e->boot);
+	return b;
+}
+
+static void set_time(struct engine *e, int64_t boot, int64_t awake)
+{
+	e->awake = MAX(e->awake, awake);
+	e->boot = MAX(e->boot, boot);
+}
+
+/* Fires timers in order. What fires at one moment is handed out together, before the next moment. */
+static void run_timers(struct engine *e, int64_t boot, int64_t awake, bool inclusive)
+{
+	bool settled = false;
+	struct timer *t;
+	int64_t when;
+
+	while ((t = next_timer(e, boot, awake, inclusive, &when))) {
+		/* Settling may end timers and start others: look again. */
+		if (when > e->boot && !settled) {
+			engine_settle(e);
+			settled = true;
+			continue;
+		}
+		settled = false;
+		set_time(e, when, t->awake ? t->at : MIN(awake, e->awake + (when - e->boot)));
+		fire_timer(e, t);
+	}
+	engine_settle(e);
+	set_time(e, boot, awake);
+}
+
+void engine_before(struct engine *e, int64_t boot, int64_t awake)
+{
+	run_timers(e, boot, awake, false);
+}
+
+void engine_advance(struct engine *e, int64_t boot, int64_t awake)
+{
+	run_timers(e, boot, awake, false);
+	engine_settle(e);
+	run_timers(e, boot, awake, true);
+}
+
+bool engine_deadline(const struct engine *e, int64_t *ret_boot)
+{
+	const struct timer *b = timer_first(&e->by_boot), *a = timer_first(&e->by_awake);
+
+	if (!a && !b)
+		return false;
+	*ret_boot = INT64_MAX;
+	if (b)
+		*ret_boot = b->at;
+	if (a)
+		*ret_boot = MIN(*ret_boot, awake_to_boot(e, a->at));
+	return true;
+}
+
+void engine_start(struct engine *e, int64_t boot, int64_t awake)
+{
+	run_timers(e, boot, awake, false);
+	e->started = true;
+	e->dirty = SORT_ALL;
+	engine_settle(e);
+}
+
+/* ---- events ---- */
+
+static const struct kind_index *find_kind(const struct ruleset *rs, const char *kind)
+{
+	size_t low = 0, high = rs->n_kinds;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int order = strcmp(rs->kinds[mid].kind, kind);
+
+		if (order == 0)
+			return &rs->kinds[mid];
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* Without a threshold every event fires. */
+static bool fire_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n)
+{
+	struct match m = {.key = key,
+			  .count = e->event->count,
+			  .first = e->boot,
+			  .last = e->boot,
+			  .n_events = 1,
+			  .injected = e->event->origin == ORIGIN_INJECTED,
+			  .generation = e->event->generation};
+
+	m.events[0] = e->event->seq;
+	return gate_fire(e, r, &m, b, n, NULL) == GATE_FIRED;
+}
+
+/* The passing contexts that have this key; the rest stays for the next call. 0: none is left. */
+static size_t take_group(struct engine *e, const struct rule *r, struct bound *all, size_t n, struct bound **group)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!all[i].passed || all[i].done)
+			continue;
+		if (found > 0) {
+			key_text(&r->per, &all[i].f, &e->scratch);
+			if (strcmp(buf_str(&e->scratch), buf_str(&e->key)) != 0)
+				continue;
+		} else if (!key_text(&r->per, &all[i].f, &e->key)) {
+			all[i].done = true;
+			e->stats[r->index].no_key++;
+			continue;
+		}
+		all[i].done = true;
+		group[found++] = &all[i];
+	}
+	return found;
+}
+
+enum { CONTEXTS_MAX = 64 };
+
+static bool match_contexts(struct engine *e, const struct rule *r, struct bound *all, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		all[i].done = false;
+		all[i].passed = !(e->inhibitions && gate_inhibited(e, r, &all[i].f)) &&
+				(!r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE);
+		any |= all[i].passed;
+	}
+	return any;
+}
+
+/* True when the rule made a verdict and stops the event. */
+static bool event_rule(struct engine *e, const struct rule *r)
+{
+	struct bound *all, *group[CONTEXTS_MAX];
+	size_t n = MIN(bind_contexts(e, r, &all), (size_t)CONTEXTS_MAX), members;
+	uint64_t fired = e->stats[r->index].fired;
+
+	e->stats[r->index].seen++;
+	e->stats[r->index].last_seq = e->event->seq;
+	if (!match_contexts(e, r, all, n))
+		return false;
+	e->stats[r->index].matched++;
+	while ((members = take_group(e, r, all, n, group)) > 0) {
+		if (r->count)
+			window_event(e, r, buf_str(&e->key), group, members);
+		else
+			fire_event(e, r, buf_str(&e->key), group, members);
+	}
+	return r->stop && r->mode == RULE_ENFORCE && e->stats[r->index].fired > fired;
+}
+
+void engine_event(struct engine *e, const struct event *ev, int64_t awake)
+{
+	const struct kind_index *index = find_kind(e->rs, ev->kind);
+
+	run_timers(e, ev->time, awake, false);
+	e->wall_offset = ev->wall - ev->time;
+	if (index && index->n && ev->generation < GENERATION_MAX) {
+		e->event = ev;
+		bind_event(e, ev);
+		for (size_t i = 0; i < index->n; i++)
+			if (event_rule(e, index->rules[i]))
+				break;
+		e->event = NULL;
+	}
+	engine_settle(e);
+}
+
+/* ---- outcomes ---- */
+
+static struct watch *find_verdict(const struct engine *e, const char *id)
+{
+	for (size_t i = 0; i < e->watches.n_slots; i++)
+		for (struct entry_node *n = e->watches.slots[i]; n; n = n->next)
+			if (strcmp(((struct watch *)n)->verdict, id) == 0)
+				return (struct watch *)n;
+	return NULL;
+}
+
+void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outcome, const enum fact_id *facts,
+		    size_t n_facts)
+{
+	struct watch *w = find_verdict(e, verdict_id);
+
+	if (!w || w->state != WATCH_ACTIVE)
+		return;
+	w->refused = outcome == OUTCOME_REFUSED;
+	free(w->guarded);
+	w->guarded = w->refused && n_facts ? calloc(FACT_MAX, sizeof(*w->guarded)) : NULL;
+	for (size_t i = 0; w->guarded && i < n_facts; i++)
+		w->guarded[facts[i]] = true;
+	/* What changed between the verdict and its refusal counts too. */
+	if (w->refused)
+		e->dirty |= e->rs->rules[w->node.rule].sorts;
+}
+
+json_t *engine_stats(const struct engine *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < e->rs->n; i++) {
+		const struct rule_stats *s = &e->stats[i];
+		size_t windows = 0;
+
+		for (size_t k = 0; k < e->windows.n_slots; k++)
+			for (const struct entry_node *n = e->windows.slots[k]; n; n = n->next)
+				windows += n->rule == i;
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
+						      e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
+						      (json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
+						      (json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
+						      (json_int_t)s->held, "no-key", (json_int_t)s->no_key, "windows",
+						      (json_int_t)windows, "last", (json_int_t)s->last));
+	}
+	return list;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Conditions over facts, in three values. */
+#include "rules/ast.h"
+
+static enum truth truth_of(bool b)
+{
+	return b ? TRUTH_TRUE : TRUTH_FALSE;
+}
+
+static bool matches_glob(const struct value *v, const char *glob)
+{
+	return glob_match(glob, v->type == V_ENUM ? v->words[v->i] : v->str);
+}
+
+static bool in_list(const struct cond *c, const struct value *v)
+{
+	for (size_t i = 0; i < c->n_list; i++) {
+		if (value_equal(v, &c->list[i]))
+			return true;
+		if (c->list[i].type == V_STRING && (v->type == V_STRING || v->type == V_ENUM) &&
+		    glob_is(c->list[i].str) && matches_glob(v, c->list[i].str))
+			return true;
+	}
+	return false;
+}
+
+static enum truth test_eval(const struct cond *c, const struct facts *f)
+{
+	struct value v = f->v[c->fact], want = c->wanted ? template_value(c->wanted, f) : c->want;
+
+	if (c->test == TEST_EXISTS)
+		return truth_of((v.type != V_NONE) == want.b);
+	if (v.type == V_NONE || (want.type == V_NONE && c->test != TEST_IN))
+		return TRUTH_UNKNOWN;
+	if (c->size)
+		v = value_int((int64_t)v.set->n);
+	switch (c->test) {
+	case TEST_EQ:
+		return truth_of(value_equal(&v, &want));
+	case TEST_GLOB:
+		return truth_of(matches_glob(&v, want.str));
+	case TEST_IN:
+		return truth_of(in_list(c, &v));
+	case TEST_LT:
+		return truth_of(value_compare(&v, &want) < 0);
+	case TEST_LE:
+		return truth_of(value_compare(&v, &want) <= 0);
+	case TEST_GT:
+		return truth_of(value_compare(&v, &want) > 0);
+	case TEST_GE:
+		return truth_of(value_compare(&v, &want) >= 0);
+	case TEST_HAS:
+		return truth_of(strset_has(v.set, want.str));
+	case TEST_EXISTS:
+		break;
+	}
+	return TRUTH_UNKNOWN;
+}
+
+enum truth cond_eval(const struct cond *c, const struct facts *f)
+{
+	enum truth result;
+
+	switch (c->op) {
+	case COND_TEST:
+		return test_eval(c, f);
+	case COND_NOT:
+		return (enum truth)(TRUTH_TRUE - cond_eval(c->kids[0], f));
+	case COND_ALL:
+		result = TRUTH_TRUE;
+		for (size_t i = 0; i < c->n && result != TRUTH_FALSE; i++)
+			result = MIN(result, cond_eval(c->kids[i], f));
+		return result;
+	case COND_ANY:
+		result = TRUTH_FALSE;
+		for (size_t i = 0; i < c->n && result != TRUTH_TRUE; i++)
+			result = MAX(result, cond_eval(c->kids[i], f));
+		return result;
+	}
+	return TRUTH_UNKNOWN;
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What others may ask of a compiled rule set. */
+#include "rules/ast.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct ruleset *ruleset_ref(struct ruleset *rs)
+{
+	rs->refs++;
+	return rs;
+}
+
+void ruleset_unref(struct ruleset *rs)
+{
+	if (!rs || --rs->refs > 0)
+		return;
+	for (size_t i = 0; i < rs->n_trees; i++)
+		tree_finish(&rs->trees[i]);
+	arena_finish(&rs->arena);
+	free(rs);
+}
+
+size_t ruleset_size(const struct ruleset *rs)
+{
+	return rs->n;
+}
+
+struct rule_info ruleset_rule(const struct ruleset *rs, size_t i)
+{
+	const struct rule *r = &rs->rules[i];
+
+	return (struct rule_info){.name = r->name,
+				  .description = r->description,
+				  .at = r->at,
+				  .trigger = r->trigger_text,
+				  .mode = r->mode,
+				  .priority = r->priority,
+				  .destructive = r->destructive,
+				  .disabled = r->disabled};
+}
+
+int ruleset_find(const struct ruleset *rs, const char *name)
+{
+	for (size_t i = 0; i < rs->n; i++)
+		if (strcmp(rs->rules[i].name, name) == 0)
+			return (int)i;
+	return -ENOENT;
+}
+
+json_t *ruleset_to_json(const struct ruleset *rs)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < rs->n; i++) {
+		const struct rule *r = &rs->rules[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:b, s:b}", "name", r->name,
+						"description", r->description, "trigger", r->trigger_text, "mode",
+						r->mode == RULE_SHADOW ? "shadow" : "enforce", "priority", r->priority,
+						"at", json_sprintf("%s:%d:%d", r->at.file, r->at.line, r->at.col),
+						"destructive", r->destructive, "disabled", r->disabled));
+	}
+	return json_pack("{s:i, s:o}", "v", 1, "rules", list);
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* watch: every subject of a rule is idle (not kept), pending, due, active or clearing. rules-language 4.8. */
+#include "rules/state.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { REASK = 10 }; /* seconds between two verdicts of a refused state */
+
+void watch_free(struct engine *e, struct watch *w)
+{
+	timer_cancel(e, &w->timer);
+	free(w->id);
+	free(w->spans);
+	free(w->prints);
+	free(w->guarded);
+	table_remove(&e->watches, &w->node);
+}
+
+/* ---- for: {total, within} ---- */
+
+int64_t watch_total(const struct rule *r, const struct watch *w, int64_t at)
+{
+	int64_t from = at - r->for_within, sum = 0;
+
+	for (size_t i = 0; i < w->n_spans; i++)
+		sum += MAX(w->spans[i].to - MAX(w->spans[i].from, from), 0);
+	if (w->state != WATCH_SUMMING)
+		sum += at - MAX(w->since_boot, from);
+	return sum;
+}
+
+/* When the sum is reached if the state lasts: it never shrinks while the state is true. */
+static int64_t total_at(const struct engine *e, const struct rule *r, const struct watch *w)
+{
+	int64_t low = e->boot, high = e->boot + r->for_ns;
+
+	while (low < high) {
+		int64_t mid = low + (high - low) / 2;
+
+		if (watch_total(r, w, mid) >= r->for_ns)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+static void spans_prune(const struct engine *e, const struct rule *r, struct watch *w)
+{
+	size_t old = 0;
+
+	while (old < w->n_spans && w->spans[old].to <= e->boot - r->for_within)
+		old++;
+	w->n_spans -= old;
+	if (old && w->n_spans)
+		memmove(w->spans, w->spans + old, w->n_spans * sizeof(*w->spans));
+}
+
+static void close_span(struct engine *e, const struct rule *r, struct watch *w)
+{
+	struct span *spans;
+
+	spans_prune(e, r, w);
+	spans = reallocarray(w->spans, w->n_spans + 1, sizeof(*spans));
+	if (!spans)
+		return;
+	w->spans = spans;
+	w->spans[w->n_spans++] = (struct span){w->since_boot, e->boot};
+}
+
+/* ---- refused: what has to change ---- */
+
+/* FNV-1a of the printed value. */
+static uint32_t fact_print(const struct value *v)
+{
+	_cleanup_(buf_free) struct buf text = {0};
+	uint32_t h = UINT32_C(0x811c9dc5);
+
+	value_print(v, VALUE_CANONICAL, &text);
+	for (const char *p = buf_str(&text); *p; p++)
+		h = (h ^ (unsigned char)*p) * UINT32_C(0x01000193);
+	return h;
+}
+
+static void take_prints(struct watch *w, const struct facts *f)
+{
+	if (!w->prints)
+		w->prints = calloc(FACT_MAX, sizeof(*w->prints));
+	for (int i = 0; w->prints && i < FACT_MAX; i++)
+		w->prints[i] = fact_print(&f->v[i]);
+}
+
+/* Facts that move by themselves say nothing about whether a plan would be allowed now. */
+static bool restless(enum fact_id f)
+{
+	return f == FACT_DEVICE_IOS || f == FACT_DEVICE_LATENCY || f == FACT_DEVICE_LATENCY_RATIO ||
+	       f == FACT_MEMBER_PROGRESS || f == FACT_ARRAY_SCRUB_AGE || f == FACT_SPARE_READ_AGE;
+}
+
+static bool facts_changed(const struct watch *w, const struct facts *f)
+{
+	if (!w->prints)
+		return true;
+	for (int i = 0; i < FACT_MAX; i++) {
+		bool counts =
+			w->guarded ? w->guarded[i] : fact_table[i].from == FROM_INVENTORY && !restless((enum fact_id)i);
+
+		if (counts && w->prints[i] != fact_print(&f->v[i]))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the states ---- */
+
+struct step_of_time {
+	struct engine *e;
+	const struct rule *r;
+	struct watch *w;
+	struct bound *b;
+	bool holds, covered, timed; /* timed: a timer has come, so that what ends now has ended */
+};
+
+/* Whether a wait is over. What ends at this very moment may still be cancelled, until its timer comes. */
+static bool waited(const struct step_of_time *s, int64_t since, int64_t wait)
+{
+	int64_t passed = s->e->awake - since;
+
+	return wait == 0 || passed > wait || (passed == wait && s->timed);
+}
+
+static struct match match_of(const struct step_of_time *s)
+{
+	const struct watch *w = s->w;
+
+	return (struct match){.key = w->node.key,
+			      .count = 1,
+			      .first = w->since_boot,
+			      .last = s->e->boot,
+			      .held = s->e->boot - w->since_boot};
+}
+
+/* False: the state is gone. */
+static bool from_pending(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+	int64_t at;
+
+	if (!s->holds || s->covered) {
+		if (s->r->for_within == 0 || s->covered) {
+			watch_free(s->e, w);
+			return false;
+		}
+		close_span(s->e, s->r, w);
+		w->state = WATCH_SUMMING;
+		return true;
+	}
+	if (s->r->for_within) {
+		spans_prune(s->e, s->r, w);
+		at = total_at(s->e, s->r, w);
+		if (at > s->e->boot || (at == s->e->boot && !s->timed)) {
+			timer_arm(s->e, &w->timer, at, false);
+			return true;
+		}
+	} else if (!waited(s, w->since_awake, s->r->for_ns)) {
+		timer_arm(s->e, &w->timer, w->since_awake + s->r->for_ns, true);
+		return true;
+	}
+	w->state = WATCH_DUE;
+	w->recorded = false;
+	return true;
+}
+
+static bool from_summing(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+
+	spans_prune(s->e, s->r, w);
+	if (s->holds && !s->covered) {
+		w->state = WATCH_PENDING;
+		w->since_boot = s->e->boot;
+		w->since_awake = s->e->awake;
+		return true;
+	}
+	if (w->n_spans == 0 || s->covered) {
+		watch_free(s->e, w);
+		return false;
+	}
+	timer_arm(s->e, &w->timer, w->spans[w->n_spans - 1].to + s->r->for_within, false);
+	return true;
+}
+
+/* The verdict was limited or held: told once for each time of being due. */
+static void not_now(struct step_of_time *s, enum verdict_kind kind, const struct match *m, const char *why)
+{
+	s->w->held = why;
+	if (!s->w->recorded)
+		verdict_queue(s->e, s->r, kind, m, &s->b, 1, why);
+	s->w->recorded = true;
+}
+
+static bool from_due(struct step_of_time *s)
+{
+	struct engine *e = s->e;
+	struct watch *w = s->w;
+	struct match m = match_of(s);
+	struct verdict *v = NULL;
+
+	if (!s->holds || s->covered) {
+		if (w->raised) {
+			w->state = WATCH_ACTIVE;
+			return true;
+		}
+		watch_free(e, w);
+		return false;
+	}
+	switch (gate_fire(e, s->r, &m, &s->b, 1, &v)) {
+	case GATE_HELD:
+		not_now(s, VERDICT_HELD, &m, "unless");
+		return true;
+	case GATE_LIMITED:
+		not_now(s, VERDICT_LIMITED, &m, "limit");
+		timer_arm(e, &w->timer, gate_limit_opens(e, s->r, &s->b->f), false);
+		return true;
+	case GATE_FIRED:
+		break;
+	}
+	w->state = WATCH_ACTIVE;
+	w->raised = true;
+	w->refused = w->changed = false;
+	w->held = NULL;
+	w->fired_awake = e->awake;
+	w->fired_boot = e->boot;
+	take_prints(w, &s->b->f);
+	if (v)
+		memcpy(w->verdict, v->id, sizeof(w->verdict));
+	return true;
+}
+
+static bool is_over(const struct step_of_time *s)
+{
+	return s->r->clear_where ? cond_eval(s->r->clear_where, &s->b->f) == TRUTH_TRUE : !s->holds;
+}
+
+static bool from_active(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+	int64_t reask = w->fired_awake + REASK * NS_PER_SEC, repeat = w->fired_awake + s->r->repeat;
+
+	if (is_over(s)) {
+		w->state = WATCH_CLEARING;
+		w->since_awake = s->e->awake;
+		return true;
+	}
+	if (!s->holds || s->covered)
+		return true;
+	w->changed |= w->refused && facts_changed(w, &s->b->f);
+	if ((w->changed && s->e->awake >= reask) || (s->r->repeat && waited(s, w->fired_awake, s->r->repeat))) {
+		w->state = WATCH_DUE;
+		w->recorded = false;
+		return true;
+	}
+	if (w->changed && (!s->r->repeat || reask < repeat))
+		timer_arm(s->e, &w->timer, reask, true);
+	else if (s->r->repeat)
+		timer_arm(s->e, &w->timer, repeat, true);
+	return true;
+}
+
+static bool from_clearing(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+	struct match m = match_of(s);
+
+	if (!is_over(s)) {
+		w->state = WATCH_ACTIVE;
+		return true;
+	}
+	if (!waited(s, w->since_awake, s->r->clear_for)) {
+		timer_arm(s->e, &w->timer, w->since_awake + s->r->clear_for, true);
+		return true;
+	}
+	gate_match(s->e, s->r, &m, &s->b, 1);
+	gate_effects(s->e, s->r, &s->r->clear_do, &m, verdict_queue(s->e, s->r, VERDICT_CLEARED, &m, &s->b, 1, NULL),
+		     &s->b, 1);
+	s->e->stats[s->r->index].cleared++;
+	inhibition_cleared(s->e, s->r, w->node.key);
+	watch_free(s->e, w);
+	return false;
+}
+
+static bool (*const from_state[])(struct step_of_time *s) = {
+	[WATCH_SUMMING] = from_summing, [WATCH_PENDING] = from_pending,	  [WATCH_DUE] = from_due,
+	[WATCH_ACTIVE] = from_active,	[WATCH_CLEARING] = from_clearing,
+};
+
+static struct watch *watch_new(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id,
+			       const char *key)
+{
+	struct watch *w = table_add(&e->watches, r->index, key, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->id = strdup(id);
+	if (!w->id) {
+		table_remove(&e->watches, &w->node);
+		return NULL;
+	}
+	w->state = WATCH_PENDING;
+	w->sort = sort;
+	w->since_boot = e->boot;
+	w->since_awake = e->awake;
+	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
+	return w;
+}
+
+/* Moves one subject's state as far as it goes now. w NULL: idle. */
+static void watch_step(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id, const char *key,
+		       struct watch *w, struct bound *b, bool timed)
+{
+	struct step_of_time s = {.e = e, .r = r, .w = w, .b = b, .timed = timed};
+	enum watch_state old;
+
+	s.holds = !r->where || cond_eval(r->where, &b->f) == TRUTH_TRUE;
+	s.covered = e->inhibitions && gate_inhibited(e, r, &b->f);
+	e->stats[r->index].seen++;
+	e->stats[r->index].matched += s.holds;
+	if (!w && (!s.holds || s.covered))
+		return;
+	if (!w)
+		s.w = w = watch_new(e, r, sort, id, key);
+	if (!w)
+		return;
+	w->pass = e->pass;
+	timer_cancel(e, &w->timer);
+	do {
+		old = w->state;
+		if (!from_state[old](&s))
+			return;
+	} while (w->state != old);
+}
+
+/* ---- all subjects of a rule ---- */
+
+struct visit {
+	struct engine *e;
+	const struct rule *r;
+};
+
+static void visit_context(const struct visit *v, enum subject_sort sort, const char *id, const char *key,
+			  struct bound *b)
+{
+	struct watch *w = (struct watch *)table_find(&v->e->watches, v->r->index, key);
+
+	watch_step(v->e, v->r, sort, id, key, w, b, false);
+}
+
+/* watch: device with facts of arrays: one state for each membership. */
+static void visit_memberships(const struct visit *v, const char *device)
+{
+	struct engine *e = v->e;
+
+	e->n_bound = 1;
+	bind_memberships(e, device);
+	for (size_t i = e->n_bound > 1; i < e->n_bound; i++) {
+		struct bound *b = &e->bound[i];
+		const struct value *member = &b->f.v[FACT_MEMBER_ID];
+
+		key_text(&v->r->per, &b->f, &e->key);
+		if (i > 0)
+			visit_context(v, SORT_MEMBER, member->str, buf_str(&e->key), b);
+		else
+			visit_context(v, SORT_DEVICE, device, buf_str(&e->key), b);
+	}
+}
+
+static int visit_subject(void *u, const char *id)
+{
+	struct visit *v = u;
+
+	if (bind_room(v->e, 1) < 0)
+		return -ENOMEM;
+	v->e->n_bound = 1;
+	if (!bind_subject(v->e, v->r->sort, id, &v->e->bound[0]))
+		return 0;
+	if (v->r->sort == SORT_DEVICE && v->r->memberships)
+		visit_memberships(v, id);
+	else
+		visit_context(v, v->r->sort, id, id, &v->e->bound[0]);
+	return 0;
+}
+
+/* Subjects that left the inventory: cleared without clear.do. */
+static void drop_unseen(struct engine *e, const struct rule *r)
+{
+	struct entry_node *next;
+
+	for (size_t s = 0; s < e->watches.n_slots; s++) {
+		for (struct entry_node *n = e->watches.slots[s]; n; n = next) {
+			struct watch *w = (struct watch *)n;
+
+			next = n->next;
+			if (n->rule != r->index || w->pass == e->pass)
+				continue;
+			inhibition_cleared(e, r, n->key);
+			watch_free(e, w);
+		}
+	}
+}
+
+void watch_all(struct engine *e, unsigned sorts)
+{
+	e->event = NULL;
+	for (size_t i = 0; i < e->rs->n_watches; i++) {
+		struct visit v = {e, e->rs->watches[i]};
+
+		if (!(v.r->sorts & sorts))
+			continue;
+		e->pass++;
+		if (e->o.world->each(e->o.world_u, v.r->sort, visit_subject, &v) == 0)
+			drop_unseen(e, v.r);
+	}
+}
+
+void watch_timer(struct engine *e, struct watch *w)
+{
+	const struct rule *r = &e->rs->rules[w->node.rule];
+
+	e->event = NULL;
+	if (bind_room(e, 1) < 0)
+		return;
+	e->n_bound = 1;
+	if (!bind_subject(e, w->sort, w->id, &e->bound[0])) {
+		inhibition_cleared(e, r, w->node.key);
+		watch_free(e, w);
+		return;
+	}
+	watch_step(e, r, w->sort, w->id, w->node.key, w, &e->bound[0], true);
+}

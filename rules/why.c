@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Why a rule did, or did not, fire for a subject: the engine's own state, part by part. rules-language 7. */
+#include "rules/state.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct why {
+	struct engine *e;
+	const struct rule *r;
+	struct bound *b;
+	const char *name;   /* of the subject, for people */
+	const char *result; /* NULL until the first part that does not hold */
+	struct buf answer;
+	json_t *parts;
+};
+
+static const char *const truth_words[] = {"no", "unknown", "ok"};
+
+/* A moment of the engine's clock, for people: a time of day, or in tests the time since 0s. */
+static void moment(const struct engine *e, int64_t boot, struct buf *out)
+{
+	struct value v = value_duration(boot);
+	time_t t = (time_t)((boot + e->wall_offset) / NS_PER_SEC);
+	char text[32];
+	struct tm tm;
+
+	if (e->o.virtual_time) {
+		value_print(&v, VALUE_CANONICAL, out);
+		return;
+	}
+	if (localtime_r(&t, &tm) && strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm))
+		buf_add(out, text);
+}
+
+static void duration(int64_t ns, struct buf *out)
+{
+	struct value v = value_duration(ns);
+
+	value_print(&v, VALUE_CANONICAL, out);
+}
+
+/* The answer is about the first part that does not hold. */
+static void answer(struct why *w, const char *result, const char *fmt, ...) _printf_(3, 4);
+
+static void answer(struct why *w, const char *result, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (w->result)
+		return;
+	w->result = result;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	buf_add(&w->answer, text);
+}
+
+static json_t *part_new(struct why *w, const char *part, const char *value)
+{
+	json_t *j = json_pack("{s:s, s:s}", "part", part, "value", value);
+
+	json_array_append_new(w->parts, j);
+	return j;
+}
+
+/* ---- conditions ---- */
+
+static bool event_fact(enum fact_id f)
+{
+	return fact_table[f].from == FROM_EVENT || fact_table[f].from == FROM_MATCH;
+}
+
+static void test_json(const struct why *w, const struct cond *c, json_t *tests)
+{
+	_cleanup_(buf_free) struct buf is = {0}, want = {0};
+	const char *file = c->at.file ? basename(c->at.file) : "";
+	const char *value = event_fact(c->fact) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
+
+	value_print(&w->b->f.v[c->fact], VALUE_CANONICAL, &is);
+	cond_print_want(c, &want);
+	json_array_append_new(tests, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "fact", fact_table[c->fact].name, "is",
+					       buf_str(&is), "op", cond_op_word(c), "want", buf_str(&want), "value",
+					       value, "at", json_sprintf("%s:%d:%d", file, c->at.line, c->at.col)));
+}
+
+static void tests_json(const struct why *w, const struct cond *c, json_t *tests)
+{
+	if (c->op == COND_TEST)
+		test_json(w, c, tests);
+	for (size_t i = 0; c->op != COND_TEST && i < c->n; i++)
+		tests_json(w, c->kids[i], tests);
+}
+
+/* Only an event can tell: such tests are left out when a subject is asked about. */
+static enum truth subject_truth(const struct cond *c, const struct facts *f)
+{
+	enum truth result = c->op == COND_ANY ? TRUTH_FALSE : TRUTH_TRUE;
+
+	if (c->op == COND_TEST)
+		return event_fact(c->fact) ? TRUTH_TRUE : cond_eval(c, f);
+	for (size_t i = 0; i < c->n; i++) {
+		enum truth kid = subject_truth(c->kids[i], f);
+
+		if (c->op == COND_NOT)
+			return c->kids[0]->op == COND_TEST && event_fact(c->kids[0]->fact)
+				       ? TRUTH_TRUE
+				       : (enum truth)(TRUTH_TRUE - kid);
+		result = c->op == COND_ANY ? MAX(result, kid) : MIN(result, kid);
+	}
+	return result;
+}
+
+/* The first test that decides: of an "all" that does not hold, or of an "unless" that does. */
+static const struct cond *deciding(const struct cond *c, const struct facts *f, enum truth truth)
+{
+	const struct cond *found;
+
+	if (c->op == COND_TEST)
+		return !event_fact(c->fact) && cond_eval(c, f) == truth ? c : NULL;
+	for (size_t i = 0; i < c->n; i++) {
+		found = deciding(c->kids[i], f, c->op == COND_NOT ? (enum truth)(TRUTH_TRUE - truth) : truth);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+/* "member.state is in-sync, not in [failed, empty]" */
+static void explain_test(const struct why *w, const struct cond *c, bool holds, struct buf *out)
+{
+	const char *op = c->test == TEST_EQ ? "" : cond_op_word(c);
+
+	if (w->b->f.v[c->fact].type == V_NONE && c->test != TEST_EXISTS) {
+		buf_addf(out, "%s is not known", fact_table[c->fact].name);
+		return;
+	}
+	buf_addf(out, "%s is ", fact_table[c->fact].name);
+	value_print(&w->b->f.v[c->fact], VALUE_HUMAN, out);
+	if (!holds) {
+		buf_addf(out, ", not %s%s", op, *op ? " " : "");
+		cond_print_want(c, out);
+	}
+	if (c->at.file)
+		buf_addf(out, " (%s:%d:%d)", basename(c->at.file), c->at.line, c->at.col);
+}
+
+static void where_part(struct why *w)
+{
+	enum truth truth = w->r->where ? subject_truth(w->r->where, &w->b->f) : TRUTH_TRUE;
+	json_t *tests = json_array(), *j = part_new(w, "where", truth_words[truth]);
+	_cleanup_(buf_free) struct buf text = {0};
+	const struct cond *c;
+
+	json_object_set_new(j, "tests", tests);
+	if (w->r->where)
+		tests_json(w, w->r->where, tests);
+	if (truth == TRUTH_TRUE)
+		return;
+	c = deciding(w->r->where, &w->b->f, truth);
+	if (c)
+		explain_test(w, c, false, &text);
+	else
+		buf_add(&text, "its conditions do not hold");
+	answer(w, "no-match", "where: %s", buf_str(&text));
+}
+
+static void unless_part(struct why *w)
+{
+	enum truth truth = w->r->unless ? cond_eval(w->r->unless, &w->b->f) : TRUTH_FALSE;
+	json_t *tests = json_array(), *j = part_new(w, "unless", truth == TRUTH_FALSE ? "ok" : "no");
+	_cleanup_(buf_free) struct buf text = {0};
+	const struct cond *c;
+
+	json_object_set_new(j, "tests", tests);
+	if (!w->r->unless)
+		return;
+	tests_json(w, w->r->unless, tests);
+	if (truth == TRUTH_FALSE)
+		return;
+	c = deciding(w->r->unless, &w->b->f, truth);
+	if (c)
+		explain_test(w, c, true, &text);
+	else
+		buf_add(&text, "its conditions hold");
+	answer(w, "held", "held by unless: %s", buf_str(&text));
+}
+
+/* ---- gates ---- */
+
+static void limit_part(struct why *w)
+{
+	int64_t opens = gate_limit_opens(w->e, w->r, &w->b->f);
+	bool room = opens <= w->e->boot;
+	_cleanup_(buf_free) struct buf when = {0}, within = {0};
+	json_t *j;
+
+	if (w->r->limit_count == 0)
+		return;
+	j = part_new(w, "limit", room ? "ok" : "no");
+	json_object_set_new(j, "of", json_integer(w->r->limit_count));
+	json_object_set_new(j, "within_ns", json_integer(w->r->limit_within));
+	if (room)
+		return;
+	moment(w->e, opens, &when);
+	duration(w->r->limit_within, &within);
+	json_object_set_new(j, "opens", json_string(buf_str(&when)));
+	answer(w, "limited", "limit: at most %" PRId64 " within %s; the next may be at %s", w->r->limit_count,
+	       buf_str(&within), buf_str(&when));
+}
+
+static void inhibit_part(struct why *w)
+{
+	bool inhibited = gate_inhibited(w->e, w->r, &w->b->f);
+
+	part_new(w, "inhibit", inhibited ? "no" : "ok");
+	for (const struct inhibition *in = w->e->inhibitions; inhibited && in; in = in->next) {
+		_cleanup_(buf_free) struct buf when = {0};
+
+		if (!in->covers[w->r->index])
+			continue;
+		moment(w->e, w->e->boot + in->timer.at - w->e->awake, &when);
+		answer(w, "inhibited", "inhibited by %s until %s", w->e->rs->rules[in->rule].name, buf_str(&when));
+	}
+}
+
+/* ---- correlation ---- */
+
+static void threshold_part(struct why *w)
+{
+	struct window *win = NULL;
+	int64_t have = 0, oldest = 0, missing;
+	_cleanup_(buf_free) struct buf within = {0}, until = {0};
+	json_t *j;
+
+	if (key_text(&w->r->per, &w->b->f, &w->e->key))
+		win = (struct window *)table_find(&w->e->windows, w->r->index, buf_str(&w->e->key));
+	for (size_t i = win ? win->first : 0; win && i < win->end; i++) {
+		if (win->hits[i].time <= w->e->boot - w->r->within)
+			continue;
+		oldest = have ? oldest : win->hits[i].time;
+		have += w->r->distinct >= 0 ? 1 : win->hits[i].weight;
+	}
+	missing = w->r->count - have;
+	j = part_new(w, "threshold", missing > 0 ? "no" : "ok");
+	json_object_set_new(j, "count", json_integer(have));
+	json_object_set_new(j, "of", json_integer(w->r->count));
+	json_object_set_new(j, "missing", json_integer(MAX(missing, 0)));
+	json_object_set_new(j, "within_ns", json_integer(w->r->within));
+	duration(w->r->within, &within);
+	if (win && win->raised)
+		answer(w, "active", "it has fired and is not over yet");
+	if (missing <= 0)
+		return;
+	if (have > 0) {
+		moment(w->e, oldest + w->r->within, &until);
+		json_object_set_new(j, "deadline", json_string(buf_str(&until)));
+		answer(w, "waiting",
+		       "threshold: %" PRId64 " of %" PRId64 " within %s; %" PRId64 " more before %s would do", have,
+		       w->r->count, buf_str(&within), missing, buf_str(&until));
+		return;
+	}
+	answer(w, w->e->stats[w->r->index].matched ? "waiting" : "never-heard", "threshold: 0 of %" PRId64 " within %s",
+	       w->r->count, buf_str(&within));
+}
+
+static void for_part(struct why *w, const struct watch *state)
+{
+	bool waiting = state && (state->state == WATCH_PENDING || state->state == WATCH_SUMMING);
+	_cleanup_(buf_free) struct buf has = {0}, wants = {0};
+	json_t *j;
+
+	if (w->r->for_ns == 0)
+		return;
+	j = part_new(w, "for", waiting ? "no" : state ? "ok" : "not-reached");
+	duration(w->r->for_ns, &wants);
+	json_object_set_new(j, "of_ns", json_integer(w->r->for_ns));
+	if (!waiting)
+		return;
+	duration(w->r->for_within ? watch_total(w->r, state, w->e->boot) : w->e->awake - state->since_awake, &has);
+	answer(w, "waiting", "for: %s of %s", buf_str(&has), buf_str(&wants));
+}
+
+static void watch_parts(struct why *w, const struct watch *state)
+{
+	_cleanup_(buf_free) struct buf when = {0};
+
+	if (state && state->raised && state->state >= WATCH_ACTIVE) {
+		moment(w->e, state->fired_boot, &when);
+		answer(w, state->refused ? "refused" : "active", "fired at %s as %s%s", buf_str(&when), state->verdict,
+		       state->refused			? " and was refused"
+		       : state->state == WATCH_CLEARING ? ", is being cleared"
+							: "");
+	}
+	where_part(w);
+	inhibit_part(w);
+	for_part(w, state);
+	unless_part(w);
+	limit_part(w);
+	answer(w, "due", "all holds");
+}
+
+static void event_parts(struct why *w)
+{
+	const struct rule_stats *s = &w->e->stats[w->r->index];
+	json_t *j = part_new(w, "event", s->seen ? "ok" : "not-reached");
+
+	if (s->seen)
+		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));
+	inhibit_part(w);
+	where_part(w);
+	if (w->r->count)
+		threshold_part(w);
+	unless_part(w);
+	limit_part(w);
+	if (!s->seen)
+		answer(w, "never-heard", "no %s was heard yet", w->r->trigger_text);
+	else
+		answer(w, "fired", "all holds: it fires with the next event");
+}
+
+/* ---- the door ---- */
+
+/* Binds what is asked about, and gives the key under which a watch keeps it. */
+static bool bind_asked(struct why *w, enum subject_sort sort, const char *id)
+{
+	struct engine *e = w->e;
+
+	if (bind_room(e, 1) < 0)
+		return false;
+	e->event = NULL;
+	e->n_bound = 1;
+	if (!bind_subject(e, sort, id, &e->bound[0]))
+		return false;
+	w->b = &e->bound[0];
+	if (sort != SORT_DEVICE || !w->r->memberships)
+		return true;
+	/* A device is asked about, but the rule looks at its membership: the first that has a state, else the first. */
+	bind_memberships(e, id);
+	w->b = &e->bound[e->n_bound > 1];
+	for (size_t i = 1; i < e->n_bound; i++) {
+		key_text(&w->r->per, &e->bound[i].f, &e->key);
+		if (table_find(&e->watches, w->r->index, buf_str(&e->key))) {
+			w->b = &e->bound[i];
+			break;
+		}
+	}
+	return true;
+}
+
+static const char *name_of(const struct facts *f, const char *id)
+{
+	const struct value *device = &f->v[FACT_DEVICE_NAME], *array = &f->v[FACT_ARRAY_NAME];
+
+	return device->type == V_STRING ? device->str : array->type == V_STRING ? array->str : id;
+}
+
+int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const char *id, json_t **ret,
+	       struct err *err)
+{
+	int i = ruleset_find(e->rs, rule);
+	_cleanup_(buf_free) struct buf line = {0}, name = {0};
+	struct why w = {.e = e};
+	bool fired;
+
+	if (i < 0)
+		return err_set(err, ENOENT, "no rule '%s'", rule);
+	w.r = &e->rs->rules[i];
+	if (!bind_asked(&w, sort, id))
+		return err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
+	w.parts = json_array();
+	value_escape(name_of(&w.b->f, id), 0, &name);
+	if (w.r->disabled)
+		answer(&w, "disabled", "the rule is disabled");
+	if (w.r->trigger == TRIGGER_WATCH) {
+		key_text(&w.r->per, &w.b->f, &e->key);
+		watch_parts(&w, (struct watch *)table_find(&e->watches, w.r->index, buf_str(&e->key)));
+	} else {
+		event_parts(&w);
+	}
+	fired = strcmp(w.result, "fired") == 0 || strcmp(w.result, "active") == 0 || strcmp(w.result, "due") == 0;
+	buf_addf(&line, "%s %s for %s: %s.", w.r->name,
+		 strcmp(w.result, "due") == 0	  ? "is due"
+		 : strcmp(w.result, "fired") == 0 ? "can fire"
+		 : fired			  ? "is active"
+						  : "has not fired",
+		 buf_str(&name), buf_str(&w.answer));
+	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:o}}", "v", 1, "rule", w.r->name, "subject",
+			 buf_str(&name), "result", w.result, "answer", buf_str(&w.answer), "line", buf_str(&line),
+			 "parts", w.parts, "origin", "rule",
+			 json_sprintf("%s:%d:%d", w.r->at.file, w.r->at.line, w.r->at.col));
+	buf_free(&w.answer);
+	return 0;
+}
+
+static const char *mark_of(const char *value)
+{
+	static const struct {
+		const char *value, *mark;
+	} marks[] = {{"ok", "ok"}, {"no", "NO"}, {"unknown", "??"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (strcmp(marks[i].value, value) == 0)
+			return marks[i].mark;
+	return "..";
+}
+
+static const char *text_of(const json_t *j, const char *name)
+{
+	const char *s = json_string_value(json_object_get(j, name));
+
+	return s ? s : "";
+}
+
+void why_print(const json_t *why, struct buf *out)
+{
+	const json_t *part, *test;
+	size_t i, k;
+
+	buf_addf(out, "%s\n", text_of(why, "line"));
+	json_array_foreach(json_object_get(why, "parts"), i, part)
+	{
+		const json_t *tests = json_object_get(part, "tests"), *of = json_object_get(part, "of");
+
+		buf_addf(out, "  %s  %-10s", mark_of(text_of(part, "value")), text_of(part, "part"));
+		json_array_foreach(tests, k, test)
+		{
+			if (k > 0)
+				buf_addf(out, "  %s  %-10s", mark_of(text_of(test, "value")), "");
+			buf_addf(out, " %-22s %s, %s %s\n", text_of(test, "fact"), text_of(test, "is"),
+				 text_of(test, "op"), text_of(test, "want"));
+		}
+		if (json_object_get(part, "count"))
+			buf_addf(out, " %lld of %lld", (long long)json_integer_value(json_object_get(part, "count")),
+				 (long long)json_integer_value(of));
+		if (json_array_size(tests) == 0)
+			buf_addc(out, '\n');
+	}
+	buf_addf(out, "  rule at %s\n", text_of(json_object_get(why, "origin"), "rule"));
+}
