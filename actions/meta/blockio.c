@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The only fd on a member's bytes. O_DIRECT: buffered reads of a slice gave event counts of long ago, as the kernel
+ * writes slices past the page cache. An image file may lie where O_DIRECT is refused (tmpfs): it is read and written
+ * buffered. */
+#include "actions/meta/blockio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { BUFFER_ALIGN = 4096, IMAGE_SECTOR = 512 };
+
+struct blockfile {
+	struct blockdev d;
+	int fd;
+};
+
+static struct blockfile *blockfile(struct blockdev *d)
+{
+	return (struct blockfile *)d; /* d is its first member */
+}
+
+/* 0, or why the device or O_DIRECT would not do it: a clear word here instead of the kernel's EINVAL, or a short write.
+ */
+static int check_range(const struct blockdev *d, uint64_t pos, const void *buf, size_t len)
+{
+	if (len == 0 || pos % d->sector_size || len % d->sector_size || (uintptr_t)buf % BUFFER_ALIGN)
+		return -EINVAL;
+	if (pos / 512 > d->sectors || len / 512 > d->sectors - pos / 512)
+		return -ERANGE;
+	return 0;
+}
+
+static int file_read(struct blockdev *d, uint64_t pos, void *buf, size_t len)
+{
+	int r = check_range(d, pos, buf, len);
+
+	for (size_t done = 0; r == 0 && done < len;) {
+		ssize_t n = pread(blockfile(d)->fd, (char *)buf + done, len - done, (off_t)(pos + done));
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0)
+			r = -EIO; /* it has shrunk */
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	return r;
+}
+
+static int file_write(struct blockdev *d, uint64_t pos, const void *buf, size_t len)
+{
+	int r = check_range(d, pos, buf, len);
+
+	for (size_t done = 0; r == 0 && done < len;) {
+		ssize_t n = pwrite(blockfile(d)->fd, (const char *)buf + done, len - done, (off_t)(pos + done));
+
+		if (n > 0)
+			done += (size_t)n;
+		else if (n == 0)
+			r = -EIO;
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	return r;
+}
+
+/* fdatasync on a block device writes its page cache, if any, and sends the disk a cache flush (blkdev_fsync). An error
+ * is told once: it is not tried again, what was written before counts as lost. */
+static int file_flush(struct blockdev *d)
+{
+	return fdatasync(blockfile(d)->fd) < 0 ? -errno : 0;
+}
+
+static void file_close(struct blockdev *d)
+{
+	close(blockfile(d)->fd);
+	free(d);
+}
+
+/* O_DIRECT after the fact, for an fd that came without: needed on a block device, welcome on a file. */
+static int set_direct(int fd, bool needed)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (flags & O_DIRECT)
+		return 0;
+	return fcntl(fd, F_SETFL, flags | O_DIRECT) < 0 && needed ? -errno : 0;
+}
+
+static int fill_size(struct blockfile *f, const struct stat *st)
+{
+	uint64_t bytes = (uint64_t)st->st_size;
+	int sector = IMAGE_SECTOR;
+
+	if (S_ISBLK(st->st_mode)) {
+		if (ioctl(f->fd, BLKGETSIZE64, &bytes) < 0 || ioctl(f->fd, BLKSSZGET, &sector) < 0)
+			return -errno;
+		f->d.major = major(st->st_rdev);
+		f->d.minor = minor(st->st_rdev);
+	}
+	if (sector < 512 || sector > BUFFER_ALIGN || (sector & (sector - 1)))
+		return -ENOTSUP;
+	f->d.sectors = bytes / 512;
+	f->d.sector_size = (unsigned)sector;
+	return 0;
+}
+
+int blockio_open_fd(int fd, const char *name, struct blockdev **ret, struct err *e)
+{
+	_cleanup_(closep) int own = fd;
+	_cleanup_(freep) struct blockfile *f = calloc(1, sizeof(*f));
+	struct stat st;
+	int r;
+
+	if (!f)
+		return err_sys(e, ENOMEM, "%s", name);
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, errno, "%s", name);
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return err_set(e, ENOTBLK, "%s is neither a block device nor an image file", name);
+	f->d = (struct blockdev){.read = file_read, .write = file_write, .flush = file_flush, .close = file_close};
+	f->fd = fd;
+	snprintf(f->d.name, sizeof(f->d.name), "%s", name);
+	r = set_direct(fd, S_ISBLK(st.st_mode));
+	if (r == 0)
+		r = fill_size(f, &st);
+	if (r < 0)
+		return err_sys(e, -r, "%s", name);
+	TAKE_FD(own);
+	*ret = &TAKE_PTR(f)->d;
+	return 0;
+}
+
+/* A device's kernel name: what its link or node leads to. */
+static void kernel_name(int fd, const char *path, char *name, size_t size)
+{
+	char proc[40], target[PATH_MAX];
+	const char *base = strrchr(path, '/');
+	ssize_t n;
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	n = readlink(proc, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		base = strrchr(target, '/');
+	}
+	snprintf(name, size, "%s", base ? base + 1 : path);
+}
+
+int blockio_open(const char *path, bool writable, struct blockdev **ret, struct err *e)
+{
+	int flags = (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK, fd;
+	char name[64];
+
+	fd = open(path, flags | O_DIRECT);
+	if (fd < 0 && errno == EINVAL) /* a file system without O_DIRECT: blockio_open_fd refuses a device */
+		fd = open(path, flags);
+	if (fd < 0)
+		return err_sys(e, errno, "cannot open %s", path);
+	kernel_name(fd, path, name, sizeof(name));
+	return blockio_open_fd(fd, name, ret, e);
+}
+
+void *blockio_alloc(size_t len)
+{
+	void *p = NULL;
+
+	len = (len + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
+	if (posix_memalign(&p, BUFFER_ALIGN, len) != 0)
+		return NULL;
+	return memset(p, 0, len);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* SNIA DDF as a format of the table. The map of the files is in ddf.h. */
+#include "actions/meta/ddf.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int ddf_probe(const struct meta_reader *r, struct err *e)
+{
+	_Alignas(4096) uint8_t block[DDF_GRANULE * DDF_BLOCK];
+	struct ddf_tail t;
+	int q;
+
+	if (r->sectors <= DDF_RESERVED / 2) /* no room for a copy and the workspace that DDF 5.5 asks for */
+		return 0;
+	ddf_tail_place(&t, r->sectors);
+	q = r->read(r->u, t.lba, block, t.sectors);
+	if (q < 0)
+		return err_sys(e, -q, "cannot read the last sector");
+	return ddf_magic(block + (size_t)(t.sectors - 1) * DDF_BLOCK) == (uint32_t)DDF_HEADER_MAGIC;
+}
+
+const struct meta_format meta_ddf = {
+	.name = "ddf",
+	.probe = ddf_probe,
+	.parse = ddf_copy_read,
+	.copy_free = ddf_copy_free,
+	.copy_view = ddf_copy_view,
+	.join = ddf_join,
+	.set_clone = ddf_set_clone,
+	.set_free = ddf_set_free,
+	.set_view = ddf_set_view,
+	.edit = ddf_edit,
+	.add_disk = ddf_add_disk,
+	.set_seq = ddf_set_seq,
+	.encode = ddf_encode,
+};

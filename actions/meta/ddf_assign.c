@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A disk takes over a slot: where its data go, which configuration record it carries, what becomes of the disk before
+ * it. */
+#include "actions/meta/ddf.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct extent {
+	uint64_t start, sectors;
+};
+
+static int extent_cmp(const void *av, const void *bv)
+{
+	const struct extent *a = av, *b = bv;
+
+	return a->start < b->start ? -1 : a->start > b->start;
+}
+
+/* What the volumes use of a disk, by start. Each basic volume lists a disk once. */
+static size_t extents(const struct meta_set *s, uint32_t ref, struct extent *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_volumes; i++)
+		for (unsigned b = 0; b < s->volumes[i].n_bvds; b++) {
+			const struct ddf_conf *c = ddf_conf(&s->volumes[i].bvd[b]);
+
+			for (unsigned k = 0; c && k < s->max_elements && n < max; k++)
+				if (be32_get(c->ref[k]) == ref)
+					ret[n++] = (struct extent){be64_get(ddf_conf_lba(c, s->max_elements)[k]),
+								   be64_get(c->blocks)};
+		}
+	qsort(ret, n, sizeof(*ret), extent_cmp);
+	return n;
+}
+
+/* The first gap that is large enough, from LBA 0, as mdadm's find_space. */
+static int find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64_t *start, struct err *e)
+{
+	struct extent used[META_VOLUMES_MAX];
+	uint64_t size = be64_get(ddf_pd(s, ref)->size), pos = 0, largest = 0;
+	size_t n = extents(s, ref, used, ARRAY_SIZE(used));
+
+	if (n == ARRAY_SIZE(used))
+		return err_set(e, ENOSPC, "disk %08x already takes part in %zu volumes", ref, n);
+	for (size_t i = 0; i <= n; i++) {
+		uint64_t end = i < n ? used[i].start : size, gap = end > pos ? end - pos : 0;
+
+		if (gap >= need) {
+			*start = pos;
+			return 0;
+		}
+		largest = MAX(largest, gap);
+		if (i < n)
+			pos = MAX(pos, used[i].start + used[i].sectors);
+	}
+	return err_set(e, ENOSPC,
+		       "disk %08x is %llu KiB too small: a member needs %llu sectors, its largest free extent has %llu",
+		       ref, (unsigned long long)(need - largest + 1) / 2, (unsigned long long)need,
+		       (unsigned long long)largest);
+}
+
+static bool lists(const struct meta_set *s, const struct ddf_conf *c, uint32_t ref)
+{
+	for (unsigned i = 0; i < s->max_elements; i++)
+		if (be32_get(c->ref[i]) == ref)
+			return true;
+	return false;
+}
+
+const struct ddf_bvd *ddf_bvd_of(const struct meta_set *s, const struct ddf_conf *c, bool *known)
+{
+	*known = false;
+	for (size_t i = 0; i < s->n_volumes; i++) {
+		const struct ddf_volume *v = &s->volumes[i];
+		unsigned b = c->secondary_elements > 1 ? c->secondary_seq : 0;
+
+		if (memcmp(ddf_vd(s, v)->guid, c->guid, DDF_GUID_LEN) != 0)
+			continue;
+		*known = true;
+		return b < v->n_bvds && v->bvd[b].record ? &v->bvd[b] : NULL;
+	}
+	return NULL;
+}
+
+bool ddf_carries(const struct meta_set *s, const struct ddf_bvd *b, uint32_t ref)
+{
+	return b && lists(s, ddf_conf(b), ref);
+}
+
+/* The place on the disk for that record: one that it has of old, or a free one. A record of a volume that no longer
+ * lists the disk is free too. At most max_partitions may be in use. */
+static uint8_t *conf_place(const struct meta_set *s, struct ddf_member *m, const struct ddf_conf *conf)
+{
+	uint8_t *found = NULL;
+	unsigned used = 0;
+
+	for (unsigned i = ddf_conf_slots(&m->layout); i-- > 0;) {
+		uint8_t *rec = ddf_conf_slot(&m->layout, m->work, i);
+		const struct ddf_conf *c = (const struct ddf_conf *)rec;
+		bool known;
+
+		if (ddf_magic(rec) == UINT32_MAX || ddf_magic(rec) == 0) {
+			found = rec;
+		} else if (ddf_magic(rec) == (uint32_t)DDF_CONF_MAGIC) {
+			if (memcmp(c->guid, conf->guid, DDF_GUID_LEN) == 0 && c->secondary_seq == conf->secondary_seq)
+				return rec;
+			if (ddf_carries(s, ddf_bvd_of(s, c, &known), m->ref))
+				used++;
+			else if (known)
+				found = rec;
+		}
+	}
+	return used < m->layout.max_partitions ? found : NULL;
+}
+
+/* What mdmon does to a disk that a volume no longer lists (ddf_update_vlist): without a volume it counts as a global
+ * spare again; that it failed overrides that, and Transition tells that nobody needs it any more. Only of disks that
+ * are here. */
+static void leave(struct meta_set *s, uint32_t ref)
+{
+	struct ddf_pd_entry *pd;
+	unsigned type, state;
+
+	if (!ddf_pd(s, ref))
+		return;
+	ddf_refresh(s, ref);
+	pd = ddf_pd_edit(s, ref);
+	type = be16_get(pd->type);
+	state = be16_get(pd->state);
+	if ((type & DDF_PD_ACTIVE) || !ddf_member(s, ref))
+		return;
+	if (state & DDF_PD_FAILED)
+		state |= DDF_PD_TRANSITION;
+	pd->type = be16_of((uint16_t)((type & ~(unsigned)DDF_PD_SPARE) | DDF_PD_GLOBAL_SPARE));
+	pd->state = be16_of((uint16_t)state);
+}
+
+/* A disk is called Rebuilding as a whole: a degraded volume that it serves would lose it in mdadm's eyes. */
+static int others_allow(const struct meta_set *s, const struct ddf_volume *v, uint32_t ref, struct err *e)
+{
+	for (size_t i = 0; i < s->n_volumes; i++) {
+		const struct ddf_volume *o = &s->volumes[i];
+		unsigned slots = MIN(ddf_slots(o), META_SLOTS_MAX);
+
+		for (unsigned slot = 0; slot < slots; slot++) {
+			if (ddf_slot_ref(s, o, slot) != ref)
+				continue;
+			if (o == v)
+				return err_set(e, EINVAL, "disk %08x is in slot %u of the volume", ref, slot);
+			if (ddf_slot_state(s, o, slot) == MEMBER_IN_SYNC && ddf_volume_state(s, o) != DDF_VD_OPTIMAL)
+				return err_set(e, EINVAL,
+					       "disk %08x serves slot %u of a degraded volume, and DDF would call it "
+					       "rebuilding there too",
+					       ref, slot);
+		}
+	}
+	return 0;
+}
+
+static int assign_check(const struct meta_set *s, const struct ddf_volume *v, unsigned slot, uint32_t ref,
+			struct err *e)
+{
+	enum member_state state = ddf_slot_state(s, v, slot);
+	unsigned pd = be16_get(ddf_pd(s, ref)->state);
+
+	if (state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING)
+		return err_set(e, EINVAL, "slot %u is %s: its disk has to be failed first", slot, member_words[state]);
+	if (ddf_volume_state(s, v) == DDF_VD_FAILED)
+		return err_set(e, EINVAL, "the volume has failed: there is nothing to rebuild slot %u from", slot);
+	if ((pd & (DDF_PD_ONLINE | DDF_PD_FAILED | DDF_PD_MISSING)) != DDF_PD_ONLINE)
+		return err_set(e, EINVAL, "disk %08x is failed or missing", ref);
+	if (!ddf_member(s, ref))
+		return err_set(e, ENODEV, "disk %08x is not here", ref);
+	return others_allow(s, v, ref, e);
+}
+
+int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, struct err *e)
+{
+	size_t len = (size_t)s->record_sectors * DDF_BLOCK;
+	struct ddf_pd_entry *pd;
+	struct ddf_conf *conf;
+	struct ddf_member *m;
+	struct ddf_bvd *b = NULL;
+	uint8_t *place;
+	uint64_t start;
+	uint32_t old;
+	unsigned i;
+	int r;
+
+	r = assign_check(s, v, slot, ref, e);
+	if (r < 0)
+		return r;
+	r = ddf_slot(s, v, slot, &b, &i);
+	if (r < 0)
+		return err_set(e, -r, "no disk with the configuration record of slot %u is here", slot);
+	conf = ddf_conf(b);
+	r = find_space(s, ref, be64_get(conf->blocks), &start, e);
+	if (r < 0)
+		return r;
+	m = ddf_member(s, ref);
+	place = conf_place(s, m, conf);
+	if (!place)
+		return err_set(e, ENOSPC, "disk %08x has no free configuration record", ref);
+
+	ddf_spare_drop(m);
+	old = be32_get(conf->ref[i]);
+	conf->ref[i] = be32_of(ref);
+	ddf_conf_lba(conf, s->max_elements)[i] = be64_of(start);
+	memcpy(place, conf, len);
+	ddf_member_touch(m, place, len);
+	v->behind |= UINT64_C(1) << slot;
+	pd = ddf_pd_edit(s, ref);
+	pd->type = be16_of((uint16_t)(be16_get(pd->type) & ~(unsigned)(DDF_PD_SPARE | DDF_PD_GLOBAL_SPARE)));
+	ddf_refresh(s, ref);
+	leave(s, old);
+	return 0;
+}

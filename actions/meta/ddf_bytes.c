@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* CRCs, time and names of DDF records. */
+#include "actions/meta/ddf.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The polynomial of IEEE 802.3, begun with 0 and not inverted at the end, as mdadm does (crc32.c) and expects it of
+ * others. Eight bytes a step: a disk has some 100 KiB to check in each copy. */
+static uint32_t crc_table[8][256];
+
+static void crc_init(void)
+{
+	for (uint32_t i = 0; i < 256; i++) {
+		uint32_t c = i;
+
+		for (int k = 0; k < 8; k++)
+			c = c & 1 ? 0xEDB88320 ^ (c >> 1) : c >> 1;
+		crc_table[0][i] = c;
+	}
+	for (uint32_t i = 0; i < 256; i++)
+		for (int t = 1; t < 8; t++)
+			crc_table[t][i] = crc_table[0][crc_table[t - 1][i] & 0xFF] ^ (crc_table[t - 1][i] >> 8);
+}
+
+static uint32_t crc_add(uint32_t crc, const uint8_t *p, size_t n)
+{
+	for (; n >= 8; n -= 8, p += 8) {
+		uint32_t lo = crc ^ (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+
+		crc = crc_table[7][lo & 0xFF] ^ crc_table[6][lo >> 8 & 0xFF] ^ crc_table[5][lo >> 16 & 0xFF] ^
+		      crc_table[4][lo >> 24] ^ crc_table[3][p[4]] ^ crc_table[2][p[5]] ^ crc_table[1][p[6]] ^
+		      crc_table[0][p[7]];
+	}
+	for (; n; n--, p++)
+		crc = crc_table[0][(crc ^ *p) & 0xFF] ^ (crc >> 8);
+	return crc;
+}
+
+uint32_t ddf_crc(const void *record, size_t len)
+{
+	static const uint8_t unset[4] = {0xFF, 0xFF, 0xFF, 0xFF};
+	const uint8_t *p = record;
+	uint32_t crc = 0;
+
+	if (!crc_table[0][1])
+		crc_init();
+	crc = crc_add(crc, p, 4);
+	crc = crc_add(crc, unset, 4);
+	return crc_add(crc, p + 8, len - 8);
+}
+
+void ddf_seal(void *record, size_t len)
+{
+	((struct ddf_record *)record)->crc = be32_of(ddf_crc(record, len));
+}
+
+bool ddf_is_blank(const void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((const uint8_t *)p)[i] != 0xFF)
+			return false;
+	return true;
+}
+
+uint32_t ddf_now(void)
+{
+	/* DDF counts from 1980; ten years with two leap days after 1970. */
+	return (uint32_t)(clock_wall(&clock_system) / NS_PER_SEC - (int64_t)(365 * 10 + 2) * 24 * 3600);
+}
+
+void ddf_guid_text(const char guid[DDF_GUID_LEN], char ret[META_GUID_MAX])
+{
+	for (int i = 0; i < DDF_GUID_LEN; i++)
+		snprintf(ret + (size_t)i * 2, 3, "%02x", (uint8_t)guid[i]);
+}
+
+void ddf_ref_text(uint32_t ref, char ret[META_REF_MAX])
+{
+	snprintf(ret, META_REF_MAX, "%08x", ref);
+}
+
+int ddf_ref_parse(const char *text, uint32_t *ret, struct err *e)
+{
+	uint32_t ref = 0;
+
+	for (int i = 0; i < 8; i++) {
+		static const char digits[] = "0123456789abcdef";
+		const char *d = text[i] ? strchr(digits, text[i]) : NULL;
+
+		if (!d)
+			return err_set(e, EINVAL, "'%.19s' is not a disk reference (8 hexadecimal digits)", text);
+		ref = ref << 4 | (uint32_t)(d - digits);
+	}
+	if (text[8])
+		return err_set(e, EINVAL, "'%.19s' is not a disk reference (8 hexadecimal digits)", text);
+	*ret = ref;
+	return 0;
+}
