@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* add-spare: a blank disk becomes a spare of a set, dedicated to one array of it or for all. */
+#include "actions/steps.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static int check_disk(const struct world_array *a, const char *device, const struct world_spare *w, struct err *e)
+{
+	int slot = world_slot_named(a, device);
+
+	if (slot >= 0)
+		return err_set(e, EBUSY, "%s is a member of %s (%s)", a->slot[slot].name, world_name(a),
+			       member_words[a->slot[slot].state]);
+	if (!w)
+		return err_set(e, ENODEV, "%s is not here", device);
+	if (w->contents != CONTENTS_BLANK)
+		return err_set(e, EBUSY, "%s is not blank: it holds %s", w->name,
+			       w->holds[0] ? w->holds : contents_words[w->contents]);
+	return 0;
+}
+
+static int plan_add_spare(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
+{
+	const char *device = ask_text(ask, "device") ? ask_text(ask, "device") : ask->device;
+	bool dedicated = world->id[0] && ask_text(ask, "array");
+	struct world_spare *w;
+	struct step *s;
+	int r;
+
+	if (!device)
+		return err_set(e, EINVAL, "which device?");
+	w = world_spare_named(world, device);
+	if (w && w->of_set)
+		return 0;
+	r = check_disk(world, device, w, e);
+	if (r < 0)
+		return r;
+	s = plan_add_step(p, STEP_ADD_SPARE, ask, e);
+	if (!s)
+		return -e->code;
+	step_of_spare(s, w);
+	s->dedicated = dedicated;
+	w->of_set = w->serves = true;
+	w->kind = dedicated ? SPARE_DEDICATED : SPARE_GLOBAL;
+	w->state = SPARE_IDLE;
+	return 0;
+}
+
+const struct action_ops action_add_spare = {
+	.desc = {.name = "add-spare",
+		 .doc = "Makes a blank disk a spare: of one array, or of the whole set.",
+		 .params = (const struct param_desc[]){{"device", PARAM_DEVICE, .doc = "the disk; the subject"},
+						       {"array", PARAM_ARRAY, .doc = "only for this array"},
+						       {NULL}}},
+	.plan = plan_add_spare,
+};

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* assemble: an array that does not run is started, with what is known to be current. */
+#include "actions/steps.h"
+
+#include <errno.h>
+
+static int check_members(const struct world_array *a, bool degraded, bool force, struct err *e)
+{
+	unsigned in_sync = 0;
+
+	for (unsigned i = 0; i < a->n_slots; i++)
+		in_sync += a->slot[i].state == MEMBER_IN_SYNC;
+	if (force || a->complete)
+		return 0;
+	if (!a->startable)
+		return err_set(e, ENODEV, "only %u of %u members of %s are here and current: too few to run", in_sync,
+			       a->n_slots, world_name(a));
+	if (!degraded)
+		return err_set(e, ENODEV, "%u of %u members of %s are here and current: it could only run degraded",
+			       in_sync, a->n_slots, world_name(a));
+	return 0;
+}
+
+static int plan_assemble(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
+{
+	bool degraded = ask_flag(ask, "degraded"), force = ask_flag(ask, "force");
+	struct step *s;
+	int r;
+
+	if (world->state != ARRAY_INACTIVE)
+		return 0;
+	if (world->level == RAID_UNSUPPORTED)
+		return err_set(e, EOPNOTSUPP, "%s is of a kind that is not supported", world_name(world));
+	r = check_members(world, degraded, force, e);
+	if (r < 0)
+		return r;
+	s = plan_add_step(p, STEP_ASSEMBLE, ask, e);
+	if (!s)
+		return -e->code;
+	s->degraded = degraded;
+	s->read_only = ask_flag(ask, "read-only");
+	s->force = force;
+	world->state = s->read_only ? ARRAY_READ_ONLY : ARRAY_OPTIMAL;
+	world_settle(world);
+	return 0;
+}
+
+const struct action_ops action_assemble = {
+	.desc = {.name = "assemble",
+		 .doc = "Starts an array.",
+		 .params = (const struct param_desc[]){{"array", PARAM_ARRAY, .doc = "the array; the subject's"},
+						       {"degraded", PARAM_BOOL, .doc = "also without all its members"},
+						       {"read-only", PARAM_BOOL, .doc = "nothing is written to it"},
+						       {NULL}}},
+	.plan = plan_assemble,
+};

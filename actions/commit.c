@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The order in which metadata reaches the disks. A cut anywhere leaves each disk with the old or the new copy, and with
+ * a stamp that knows both: so its slice is believed afterwards, and a disk that is behind by the cut alone is told from
+ * one that missed updates. */
+#include "actions/exec_run.h"
+
+#include "core/log.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Another tool's updates go up by one or a few: a step that it would not make keeps its numbers from meeting ours, when
+ * both wrote a "next" state from the same old one. */
+enum { SEQ_STEP_MIN = 16, SEQ_STEP_SPREAD = 240 };
+
+struct commit {
+	struct exec *x;
+	struct meta_set *to;
+	struct meta_view *view; /* of to */
+	uint64_t seq;
+	bool late;		 /* only disks without a role; else only disks with one */
+	bool in[META_DISKS_MAX]; /* takes part */
+	struct meta_writes writes[META_DISKS_MAX];
+	uint8_t *stamps; /* one per bay */
+	size_t n_stamps;
+	struct io_batch batch;
+	int result[META_DISKS_MAX];
+};
+
+static bool has_role(const struct meta_view *v, const struct set_disk *d)
+{
+	const struct meta_disk *md = meta_view_disk(v, d->ref);
+
+	if (!md)
+		return false;
+	if (md->spare && !md->failed)
+		return true;
+	for (size_t i = 0; i < v->n_volumes; i++)
+		for (unsigned m = 0; m < v->volumes[i].slots; m++)
+			if (strcmp(v->volumes[i].members[m].ref, d->ref) == 0 &&
+			    (v->volumes[i].members[m].state == MEMBER_IN_SYNC ||
+			     v->volumes[i].members[m].state == MEMBER_REBUILDING))
+				return true;
+	return false;
+}
+
+/* The slot that the view gives the disk in the volume, or NULL. */
+static const struct meta_member *member_of(const struct meta_volume *v, const char *ref, unsigned slot)
+{
+	return v && slot < v->slots && strcmp(v->members[slot].ref, ref) == 0 ? &v->members[slot] : NULL;
+}
+
+uint64_t commit_epoch(const struct exec *x, const struct meta_volume *v)
+{
+	uint64_t generation = 0, epoch = 0;
+
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		int n = d && d->dev && v->members[i].state == MEMBER_IN_SYNC ? set_bay_of(d, v->guid) : -1;
+
+		if (n >= 0 && d->bay[n].stamp.epoch && d->bay[n].stamp.generation >= generation) {
+			generation = d->bay[n].stamp.generation;
+			epoch = d->bay[n].stamp.epoch;
+		}
+	}
+	return epoch;
+}
+
+/* The next number: above everything that a copy has or a stamp announced, also by an update that was cut. */
+static uint64_t next_seq(const struct exec *x)
+{
+	uint64_t seq = x->set.view->seq;
+
+	for (size_t i = 0; i < x->set.n_disks; i++)
+		for (unsigned b = 0; x->set.disk[i]->dev && b < x->set.disk[i]->n_bays; b++)
+			if (x->set.disk[i]->bay[b].used)
+				seq = MAX(seq, x->set.disk[i]->bay[b].stamp.seq_intended);
+	return seq + SEQ_STEP_MIN + x->env.random(x->env.u) % SEQ_STEP_SPREAD;
+}
+
+/* --- stamps ------------------------------------------------------------------------------------------------- */
+
+static uint64_t own_hash(const struct set_disk *d, const struct stamp *s)
+{
+	const struct meta_volume *own = set_disk_own_volume(d, s->volume);
+
+	/* What this process wrote last is known by the stamp itself; the copy in memory may be older. */
+	if (d->seq == s->seq_intended)
+		return s->hash_intended;
+	if (d->seq == s->seq_current)
+		return s->hash_current;
+	return own && own->known && s->slot < own->slots ? volume_hash(own, s->slot) : 0;
+}
+
+/* An announced update on one bay. Only members in sync carry the epoch: a member that is being rebuilt must never be
+ * taken back by bitmap, nor be listed as found. One that left keeps what it had. */
+static void announce(struct commit *c, struct set_disk *d, struct bay *b)
+{
+	const struct meta_volume *v = meta_view_volume(c->view, b->stamp.volume);
+	const struct meta_member *m = member_of(v, d->ref, b->stamp.slot);
+	uint64_t now = own_hash(d, &b->stamp);
+
+	b->stamp.seq_current = d->seq;
+	b->stamp.hash_current = now;
+	b->stamp.seq_intended = c->seq;
+	b->stamp.hash_intended = m ? volume_hash(v, b->stamp.slot) : 0;
+	if (m && m->state == MEMBER_IN_SYNC && b->stamp.epoch == 0)
+		b->stamp.epoch = commit_epoch(c->x, v);
+	else if (m && m->state == MEMBER_REBUILDING)
+		b->stamp.epoch = 0;
+}
+
+static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned bay, bool flush)
+{
+	struct set_disk *d = c->x->set.disk[number];
+	uint8_t *buf = c->stamps + c->n_stamps++ * STAMP_SECTORS * 512;
+
+	b->copy ^= 1;
+	b->stamp.generation++;
+	stamp_encode(&b->stamp, buf);
+	io_batch_write(&c->batch, number, d->dev,
+		       (slice_bay_sector(d->view->room_start, bay) + b->copy * STAMP_SECTORS) * 512, buf,
+		       STAMP_SECTORS * 512, flush);
+}
+
+/* Stamps of all bays that take part. running: the volume whose table goes live with this commit, or NULL. */
+static void put_stamps(struct commit *c, bool done)
+{
+	bool flush = !done || c->x->stamps_durable;
+
+	c->n_stamps = 0;
+	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		struct set_disk *d = c->x->set.disk[i];
+		unsigned last = d->n_bays;
+
+		for (unsigned b = 0; c->in[i] && b < d->n_bays; b++) {
+			if (!d->bay[b].used)
+				continue;
+			last = b;
+			if (done) {
+				d->bay[b].stamp.seq_current = c->seq;
+				d->bay[b].stamp.hash_current = d->bay[b].stamp.hash_intended;
+				d->bay[b].stamp.running = d->bay[b].running;
+			} else {
+				announce(c, d, &d->bay[b]);
+			}
+			put_stamp(c, i, &d->bay[b], b, false);
+		}
+		if (last < d->n_bays && flush)
+			io_batch_write(&c->batch, i, d->dev, 0, NULL, 0, true);
+	}
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------- */
+
+/* A disk that could not be written takes no further part. Returns how many there were. */
+static unsigned drop_failed(struct commit *c)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		if (!c->in[i] || c->result[i] == 0)
+			continue;
+		log_warning("%s: its metadata cannot be written: %s", c->x->set.disk[i]->dev->name,
+			    strerror(-c->result[i]));
+		c->x->set.disk[i]->error = c->result[i];
+		c->in[i] = false;
+		n++;
+	}
+	return n;
+}
+
+static int run(struct commit *c, const char *what)
+{
+	exec_mark(c->x, what);
+	return io_batch_run(c->x->set.pool, &c->batch, c->result);
+}
+
+static int encode(struct commit *c, struct err *e)
+{
+	size_t n_bays = 0;
+
+	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		struct set_disk *d = c->x->set.disk[i];
+		int r;
+
+		c->in[i] = d->dev && set_disk_current(d) && has_role(c->view, d) != c->late && d->seq != c->seq &&
+			   meta_view_disk(c->view, d->ref);
+		if (!c->in[i])
+			continue;
+		r = c->x->set.format->encode(c->to, d->ref, &c->writes[i], e);
+		if (r < 0)
+			return r;
+		n_bays += d->n_bays;
+	}
+	c->stamps = blockio_alloc(MAX(n_bays, (size_t)1) * STAMP_SECTORS * 512);
+	return c->stamps ? 0 : err_set(e, ENOMEM, "out of memory");
+}
+
+static void put_format(struct commit *c)
+{
+	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		const struct meta_writes *w = &c->writes[i];
+
+		for (size_t k = 0; c->in[i] && k < w->n; k++)
+			io_batch_write(&c->batch, i, c->x->set.disk[i]->dev, w->w[k].sector * 512, w->w[k].buf,
+				       w->w[k].len, w->w[k].flush || k + 1 == w->n);
+	}
+}
+
+/* Returns how many disks were lost on the way, or -errno: nothing, or not enough, is written. */
+static int write_all(struct commit *c, struct err *e)
+{
+	unsigned lost = 0, n = 0;
+	int r = encode(c, e);
+
+	if (r < 0)
+		return r;
+	put_stamps(c, false);
+	r = run(c, "commit announce");
+	if (r == 0) {
+		lost += drop_failed(c);
+		put_format(c);
+		r = run(c, "commit format");
+	}
+	if (r < 0)
+		return err_set(e, -r, "cannot write metadata");
+	lost += drop_failed(c);
+	for (unsigned i = 0; i < c->x->set.n_disks; i++)
+		if (c->in[i]) {
+			c->x->set.disk[i]->seq = c->seq;
+			c->x->set.disk[i]->standing = META_CURRENT;
+			c->x->set.disk[i]->torn = c->x->set.disk[i]->adopted = false;
+			set_disk_wrote(c->x->set.disk[i], &c->writes[i]);
+			n++;
+		}
+	if (n == 0 && !c->late)
+		return err_set(e, EIO, "the metadata could be written to no disk");
+	put_stamps(c, true);
+	r = run(c, "commit stamps");
+	lost += drop_failed(c);
+	exec_mark(c->x, "commit written");
+	return r < 0 ? err_set(e, -r, "cannot write metadata") : (int)lost;
+}
+
+static void commit_finish(struct commit *c)
+{
+	for (unsigned i = 0; i < META_DISKS_MAX; i++)
+		meta_writes_free(&c->writes[i]);
+	free(c->stamps);
+	io_batch_free(&c->batch);
+	meta_view_free(c->view);
+	free(c);
+}
+DEFINE_CLEANUP(struct commit *, commit_finish)
+
+/* *old: the view before, if it is the first of several. */
+static int commit_once(struct exec *x, struct meta_view **old, struct err *e)
+{
+	_cleanup_(commit_finishp) struct commit *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	exec_mark(x, "commit encode");
+	c->x = x;
+	c->to = x->work;
+	c->seq = next_seq(x);
+	x->set.format->set_seq(c->to, c->seq);
+	r = x->set.format->set_view(c->to, &c->view, e);
+	if (r == 0)
+		r = write_all(c, e);
+	if (r < 0)
+		return r;
+	x->set.format->set_free(x->set.meta);
+	x->set.meta = TAKE_PTR(x->work);
+	if (!*old)
+		*old = TAKE_PTR(x->set.view);
+	meta_view_free(x->set.view);
+	x->set.view = TAKE_PTR(c->view);
+	return r;
+}
+
+/* Members whose disk failed under the commit. *n: edits made. */
+static int edit_lost(struct exec *x, unsigned *n, struct err *e)
+{
+	*n = 0;
+	for (size_t i = 0; i < x->set.view->n_volumes; i++) {
+		const struct meta_volume *v = &x->set.view->volumes[i];
+		bool in_sync[META_SLOTS_MAX];
+
+		for (unsigned k = 0; k < v->slots; k++) {
+			const struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
+
+			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC && !(d && d->error);
+		}
+		for (unsigned k = 0; k < v->slots && raid_runnable(v->level, in_sync, v->slots); k++) {
+			const struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
+			enum member_state state = v->members[k].state;
+			int r;
+
+			if (!d || !d->error || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
+				continue;
+			r = exec_edit_member(x, v->guid, k, MEMBER_FAILED, e);
+			if (r < 0)
+				return r;
+			(*n)++;
+		}
+	}
+	return 0;
+}
+
+int commit(struct exec *x, struct err *e)
+{
+	_cleanup_(meta_view_freep) struct meta_view *old = NULL;
+	int64_t begin = exec_now(x);
+	unsigned more = 0;
+	int r = 0;
+
+	while (r == 0 && x->work) {
+		r = commit_once(x, &old, e);
+		if (r <= 0)
+			break;
+		r = edit_lost(x, &more, e);
+	}
+	if (r < 0 && x->work) {
+		x->set.format->set_free(x->work);
+		x->work = NULL;
+	}
+	x->timing.commit += (exec_now(x) - begin) / NS_PER_US;
+	if (old)
+		tell_committed(x, old);
+	return r;
+}
+
+void commit_late(struct exec *x)
+{
+	_cleanup_(commit_finishp) struct commit *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return;
+	c->x = x;
+	c->to = x->set.meta;
+	c->seq = x->set.view->seq;
+	c->late = true;
+	if (x->set.format->set_view(c->to, &c->view, NULL) == 0)
+		write_all(c, NULL);
+}

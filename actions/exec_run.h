@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the parts of the executor share. Its story is exec.c's exec_plan; each part below is a file. */
+#pragma once
+
+#include "actions/exec.h"
+#include "actions/set.h"
+#include "actions/start.h"
+
+/* A private device of ours, as the kernel has it. */
+struct leg {
+	char name[DM_NAME_LEN_MAX + 1];
+	char volume[META_GUID_MAX];
+	bool meta; /* a slice; else data */
+	unsigned slot;
+	char ref[META_REF_MAX];
+	unsigned major, minor;
+	unsigned disk_major, disk_minor; /* what it lies on */
+};
+
+/* One volume and the kernel's device for it. */
+struct volume_run {
+	char guid[META_GUID_MAX];
+	char dm[DM_NAME_LEN_MAX + 1];
+	bool running;	/* the top device has a live table */
+	bool read_only; /* shown only: nothing of it is written, recorded or swapped */
+	struct dm_info_view info;
+	struct dm_raid_status status;
+	char table[DM_PARAMS_MAX];
+	char listed[META_SLOTS_MAX][META_REF_MAX]; /* by the live table; empty: "- -" */
+	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended: a resume may have revived it, the fact stays
+					   */
+	bool by_bitmap[META_SLOTS_MAX];	  /* enters without "rebuild": its return was checked */
+	bool rebuild[META_SLOTS_MAX];	  /* begins its table with "rebuild" */
+	bool lost;			  /* beyond redundancy, and reported */
+	bool syncing;			  /* a resync or rebuild was reported as started */
+	enum resync_kind sync_kind;
+	enum array_state told; /* the last state that was reported */
+};
+
+/* Microseconds of the current plan's phases; reported with the state. */
+struct timing {
+	int64_t open, commit, enter, load, suspended, total;
+};
+
+struct exec {
+	struct exec_env env;
+	struct set set;
+	const struct plan *plan;
+	struct meta_set *work; /* edited, not yet written; NULL: no edit */
+	size_t n_runs;
+	struct volume_run *run[META_VOLUMES_MAX];
+	size_t n_legs, cap_legs;
+	struct leg *leg;
+	char note[PLAN_REASON_MAX]; /* what a step that went well has to say */
+	bool stamps_durable;	    /* the commit's last stamps must be stable when it returns: a start */
+	struct start *start;	    /* of the plan's volume, while STEP_ASSEMBLE runs */
+	struct timing timing;
+	char dm_params[DM_PARAMS_MAX]; /* status while suspended: nothing is allocated then */
+	struct dm_target target[2];    /* the table before and after */
+	char array_prefix[16];	       /* array.id is this and the volume's GUID */
+};
+
+static inline void exec_mark(struct exec *x, const char *what)
+{
+	if (x->env.mark)
+		x->env.mark(x->env.u, what);
+}
+
+static inline int64_t exec_now(const struct exec *x)
+{
+	return clock_awake(x->env.clock);
+}
+
+/* Stands for a device that a dry run did not make. */
+enum { SHOWN_MAJOR = 4095 };
+
+/* --- exec.c: editing in memory ---------------------------------------------------------------------------- */
+
+/* Applies one change to the set that the next commit writes. */
+int exec_edit(struct exec *x, const struct meta_edit *edit, struct err *e);
+int exec_edit_member(struct exec *x, const char *volume, unsigned slot, enum member_state state, struct err *e);
+/* The set as edited; begun with a copy of what is on the disks. */
+int exec_work(struct exec *x, struct meta_set **ret, struct err *e);
+/* A view of the set as edited; the caller frees it. */
+int exec_work_view(struct exec *x, struct meta_view **ret, struct err *e);
+/* The volume as the set holds it now, NULL if it is no more. */
+const struct meta_volume *exec_volume(const struct exec *x, const char *guid);
+/* Its run, made on first use; NULL when out of memory or unknown. */
+struct volume_run *exec_run(struct exec *x, const char *guid);
+
+/* --- commit.c ------------------------------------------------------------------------------------------------ */
+
+/* Writes the edits to all current disks, as DESIGN 5 orders: stamp {n, n'} -> flush -> format n' -> flush -> stamp {n',
+ * n'}. A disk that fails meanwhile is one more fact: recorded too, while its volumes can run without it. 0: survivors'
+ * metadata are stable. Without edits: nothing is done. */
+int commit(struct exec *x, struct err *e);
+/* The same for disks that hold nothing any more (failed members), once the table is right: best effort. */
+void commit_late(struct exec *x);
+/* The epoch of the volume's slices: what its in-sync members' stamps say; 0: none. */
+uint64_t commit_epoch(const struct exec *x, const struct meta_volume *v);
+
+/* --- slices.c ------------------------------------------------------------------------------------------------ */
+
+/* Writes a slice of a member that enters: zeroed, or as if it had left with the lowest events; then its stamp; flushed.
+ */
+int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, struct err *e);
+/* Makes a leaver's slice unreadable to the kernel: best effort. */
+void slice_invalidate(struct exec *x, const char *volume, const char *ref);
+/* Writes the slices of a start: anew, zeroed for a rebuild, or with the resync asked for; flushed. */
+int slices_of_start(struct exec *x, const struct meta_volume *v, const struct start *st, bool before_commit,
+		    struct err *e);
+/* A slice for a read-only start, in a bay that no stamp holds; no stamp is written. Returns the bay or -errno. */
+int slice_shown(struct exec *x, const struct meta_volume *v, const struct start *st, unsigned slot, struct err *e);
+/* True if the survivors' slices hold the slot failed, so that their bitmap has lived since it left. Reads them. */
+bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, uint64_t epoch);
+
+/* --- legs.c -------------------------------------------------------------------------------------------------- */
+
+/* Lists the set's private devices as the kernel has them. */
+int legs_read(struct exec *x, struct err *e);
+const struct leg *leg_find(const struct exec *x, const char *volume, unsigned slot, const char *ref, bool meta);
+const struct leg *leg_by_number(const struct exec *x, unsigned major, unsigned minor);
+/* Makes the two devices of one member, or finds them right; bay: where its slice is, -1: none (RAID0). */
+int legs_make(struct exec *x, const struct volume_run *run, const struct meta_volume *v, unsigned slot, int bay,
+	      struct dm_raid_slot *ret, struct err *e);
+/* Removes those of one member; best effort: a leg that is left does no harm and is found again. */
+void legs_drop(struct exec *x, const char *volume, unsigned slot, const char *ref);
+void legs_drop_all(struct exec *x, const char *volume);
+/* Holds every present disk of the set against other tools, and lets go of those that are gone. */
+int claims_make(struct exec *x, struct err *e);
+bool claims_held(struct exec *x);
+
+/* --- converge.c ---------------------------------------------------------------------------------------------- */
+
+/* 1 if the volume's device is there and ours and has a live table; not suspended and nothing waiting in it any more. */
+int run_find(struct exec *x, struct volume_run *run, struct err *e);
+/* Reads what the kernel says of the volume's device. */
+int run_read(struct exec *x, struct volume_run *run, struct err *e);
+/* Writes down what the kernel or udev found, and makes the kernel's table follow the format. Idempotent. */
+int converge(struct exec *x, struct volume_run *run, struct err *e);
+/* Edits for what the kernel found. Returns how many, or -errno; *lost: the volume could not run then, and nothing was
+ * edited. */
+int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e);
+/* The target's line for the volume as the format has it; entering members get their devices when make is set. */
+int target_build(struct exec *x, struct volume_run *run, const struct meta_volume *v, bool make, struct dm_target *ret,
+		 struct err *e);
+/* A table with devices' names instead of numbers, for people. */
+void target_show(const struct exec *x, const char *params, struct buf *out);
+
+/* --- swap.c -------------------------------------------------------------------------------------------------- */
+
+/* Puts the target in the place of the live table. -EAGAIN: the kernel found another failure between load and resume;
+ * the old table runs on, run->seen_failed says which. Invariant: never left suspended, never resumed with a table that
+ * was not checked. */
+int swap(struct exec *x, struct volume_run *run, const struct dm_target *target, struct err *e);
+/* An earlier process died in the middle: clears what it had loaded and resumes. */
+int swap_recover(struct exec *x, struct volume_run *run, struct err *e);
+
+/* --- exec_start.c, exec_steps.c ------------------------------------------------------------------------------ */
+
+/* What the disk in the slot says of the volume, for start_analyse and for a return by bitmap. */
+void start_read_disk(const struct exec *x, const struct meta_volume *v, unsigned slot, struct start_disk *ret);
+
+/* A step in two halves: before the plan's commit, and after it and the converging. Either may be NULL. */
+struct step_ops {
+	int (*prepare)(struct exec *x, const struct step *s, struct err *e);
+	int (*finish)(struct exec *x, const struct step *s, struct err *e);
+};
+int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_assemble_finish(struct exec *x, const struct step *s, struct err *e);
+int step_stop_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_stop_finish(struct exec *x, const struct step *s, struct err *e);
+extern const struct step_ops step_table[STEP_OP_MAX];
+
+/* --- exec_tell.c --------------------------------------------------------------------------------------------- */
+
+void tell_event(struct exec *x, const char *kind, const char *volume, int slot, const char *ref,
+		const struct event_fact *facts, size_t n_facts);
+/* What the commit just recorded, as against the view before it: members that failed, spares that took a slot. */
+void tell_committed(struct exec *x, const struct meta_view *before);
+/* The array's state by the format and the kernel together. */
+enum array_state tell_array_state(const struct exec *x, const struct volume_run *run);
+/* array.degraded, array.optimal, array.failed when it changed since it was told; resync events. */
+void tell_changes(struct exec *x, struct volume_run *run);
+void tell_step(struct exec *x, size_t step, const char *result, const char *reason);
+void tell_show(struct exec *x, const char *text);
+void tell_state(struct exec *x);
+/* The metadata in a few lines: volumes, slots, states. */
+void show_view(const struct meta_view *v, const char *title, struct buf *out);

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/guard.h"
+
+#include "actions/steps.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- does a spare fit? ---- */
+
+struct unfit_case {
+	const struct world_array *a;
+	const struct world_slot *slot; /* NULL: any */
+	const struct world_spare *s;
+	const char *const *same, *const *avoid;
+	size_t n_same, n_avoid;
+	char *reason;
+	size_t size;
+};
+
+static bool has_word(const char *const *words, size_t n, const char *word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(words[i], word) == 0)
+			return true;
+	return false;
+}
+
+static bool unfit_kind(const struct unfit_case *c)
+{
+	if (c->s->serves)
+		return false;
+	snprintf(c->reason, c->size, "%s does not serve %s", c->s->name, world_name(c->a));
+	return true;
+}
+
+static bool unfit_state(const struct unfit_case *c)
+{
+	static const char *const why[] = {[SPARE_IDLE] = NULL,
+					  [SPARE_ACTIVE] = "is in use",
+					  [SPARE_LOST] = "is lost",
+					  [SPARE_FAILED] = "is failed"};
+
+	if (c->s->state == SPARE_IDLE)
+		return false;
+	snprintf(c->reason, c->size, "%s %s", c->s->name, why[c->s->state]);
+	return true;
+}
+
+static bool unfit_size(const struct unfit_case *c)
+{
+	_cleanup_(buf_free) struct buf b = {0};
+	struct value missing;
+
+	if (c->s->free_sectors >= c->a->member_sectors)
+		return false;
+	missing = value_size((c->a->member_sectors - c->s->free_sectors) * 512);
+	value_print(&missing, VALUE_CANONICAL, &b);
+	snprintf(c->reason, c->size, "%s is %s too small", c->s->name, buf_str(&b));
+	return true;
+}
+
+static bool unfit_mark(const struct unfit_case *c)
+{
+	const char *mark = c->s->flapping && has_word(c->avoid, c->n_avoid, "flapping")	  ? "flapping"
+			   : c->s->unproven && has_word(c->avoid, c->n_avoid, "unproven") ? "unproven"
+											  : NULL;
+
+	if (!mark)
+		return false;
+	snprintf(c->reason, c->size, "%s is marked %s", c->s->name, mark);
+	return true;
+}
+
+/* Any slot with a disk tells what the array is made of. */
+static const struct world_slot *pattern_slot(const struct unfit_case *c)
+{
+	if (c->slot && c->slot->device[0])
+		return c->slot;
+	for (unsigned i = 0; i < c->a->n_slots; i++)
+		if (c->a->slot[i].state == MEMBER_IN_SYNC)
+			return &c->a->slot[i];
+	return NULL;
+}
+
+static bool unfit_alike(const struct unfit_case *c)
+{
+	const struct world_slot *m = pattern_slot(c);
+
+	if (!m)
+		return false;
+	if (has_word(c->same, c->n_same, "media") && c->s->media != m->media) {
+		snprintf(c->reason, c->size, "%s is %s, not %s", c->s->name, media_words[c->s->media],
+			 media_words[m->media]);
+		return true;
+	}
+	if (has_word(c->same, c->n_same, "controller") && strcmp(c->s->controller, m->controller) != 0) {
+		snprintf(c->reason, c->size, "%s is at another controller", c->s->name);
+		return true;
+	}
+	if (has_word(c->same, c->n_same, "enclosure") && strcmp(c->s->enclosure, m->enclosure) != 0) {
+		snprintf(c->reason, c->size, "%s is in another enclosure", c->s->name);
+		return true;
+	}
+	return false;
+}
+
+bool spare_unfit(const struct world_array *a, int slot, const struct world_spare *s, const char *const *same,
+		 size_t n_same, const char *const *avoid, size_t n_avoid, char *reason, size_t size)
+{
+	static bool (*const checks[])(const struct unfit_case *) = {unfit_kind, unfit_state, unfit_size, unfit_mark,
+								    unfit_alike};
+	struct unfit_case c = {.a = a,
+			       .slot = slot >= 0 ? &a->slot[slot] : NULL,
+			       .s = s,
+			       .same = same,
+			       .avoid = avoid,
+			       .n_same = n_same,
+			       .n_avoid = n_avoid,
+			       .reason = reason,
+			       .size = size};
+
+	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)
+		if (checks[i](&c))
+			return true;
+	return false;
+}
+
+/* ---- the guards ---- */
+
+static bool takes_away(enum step_op op)
+{
+	return op == STEP_FAIL_MEMBER || op == STEP_REMOVE_MEMBER;
+}
+
+static bool refuses_unmanaged(const struct guard_case *c, char *reason, size_t size)
+{
+	if (c->before->managed)
+		return false;
+	snprintf(reason, size, "%s is not managed: its set %s is not listed under 'manage'", world_name(c->before),
+		 c->before->set);
+	return true;
+}
+
+static bool refuses_maintenance(const struct guard_case *c, char *reason, size_t size)
+{
+	if (!c->before->maintenance)
+		return false;
+	snprintf(reason, size, "%s is in maintenance", world_name(c->before));
+	return true;
+}
+
+static bool refuses_split(const struct guard_case *c, char *reason, size_t size)
+{
+	if (!c->before->split || c->step->op == STEP_STOP || (c->step->op == STEP_ASSEMBLE && c->step->read_only))
+		return false;
+	snprintf(reason, size, "%s has two histories: its halves each advanced alone", world_name(c->before));
+	return true;
+}
+
+static bool refuses_stopped(const struct guard_case *c, char *reason, size_t size)
+{
+	if (c->step->op != STEP_ASSEMBLE || c->before->stopped_by != STOPPED_OPERATOR)
+		return false;
+	snprintf(reason, size, "%s was stopped by a person", world_name(c->before));
+	return true;
+}
+
+static bool refuses_redundancy(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct world_array *a = c->before;
+	unsigned in_sync = 0;
+
+	if (!takes_away(c->step->op) || c->step->slot < 0 || a->slot[c->step->slot].state != MEMBER_IN_SYNC ||
+	    world_expendable(a, (unsigned)c->step->slot))
+		return false;
+	for (unsigned i = 0; i < a->n_slots; i++)
+		in_sync += a->slot[i].state == MEMBER_IN_SYNC;
+	snprintf(reason, size, "%s (%s, %u of %u members in sync) cannot do without %s", world_name(a),
+		 raid_level_name(a->level), in_sync, a->n_slots, c->step->name);
+	return true;
+}
+
+/* A member that counts as in sync but cannot be read is no copy to rely on. */
+static bool refuses_last_copy(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct world_array *a = c->before;
+	bool map[META_SLOTS_MAX] = {false}, runs;
+	unsigned readable = 0;
+
+	if (!takes_away(c->step->op) || c->step->slot < 0 || a->slot[c->step->slot].state != MEMBER_IN_SYNC ||
+	    !a->slot[c->step->slot].readable)
+		return false;
+	for (unsigned i = 0; i < a->n_slots; i++) {
+		map[i] = a->slot[i].state == MEMBER_IN_SYNC && a->slot[i].readable;
+		readable += map[i];
+	}
+	runs = raid_runnable(a->level, map, a->n_slots);
+	map[c->step->slot] = false;
+	if (!runs || raid_runnable(a->level, map, a->n_slots))
+		return false;
+	snprintf(reason, size, "%s holds a copy that no other of the %u readable members of %s has", c->step->name,
+		 readable, world_name(a));
+	return true;
+}
+
+static bool refuses_budget(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct action_ops *ops = action_find(step_op_name(c->step->op));
+	unsigned most = c->settings->plans_per_hour;
+
+	if (most == 0 || !ops || !ops->desc.destructive || c->before->plans_last_hour < most)
+		return false;
+	snprintf(reason, size, "rules changed %s %u times within the last hour, %u are allowed", world_name(c->before),
+		 c->before->plans_last_hour, most);
+	return true;
+}
+
+static bool refuses_room(const struct guard_case *c, char *reason, size_t size)
+{
+	enum step_op op = c->step->op;
+
+	if (c->before->room || (op != STEP_ASSEMBLE && op != STEP_ACTIVATE_SPARE && op != STEP_READD_MEMBER))
+		return false;
+	snprintf(reason, size, "no room for slices on the members of %s (made by a controller: %s)",
+		 world_name(c->before), c->before->maker[0] ? c->before->maker : "unknown");
+	return true;
+}
+
+const struct guard guard_table[] = {
+	{"managed", "nothing is ever done to a set that is not listed under 'manage'", false, refuses_unmanaged},
+	{"maintenance", "while an array or its disk is in maintenance, rules do nothing to it", true,
+	 refuses_maintenance},
+	{"split", "halves that each advanced alone are not joined", false, refuses_split},
+	{"stopped", "rules do not start what a person stopped", true, refuses_stopped},
+	{"redundancy", "no member is taken away that the array needs", false, refuses_redundancy},
+	{"last-copy", "the last readable copy is never failed", false, refuses_last_copy},
+	{"budget", "rules change an array only so often an hour", true, refuses_budget},
+	{"room", "an array is only run where its slices have room", false, refuses_room},
+	{NULL},
+};
+
+const struct guard *guard_check(const struct guard_case *c, char *reason, size_t size)
+{
+	for (const struct guard *g = guard_table; g->name; g++)
+		if ((!g->rules_only || c->plan->origin == PLAN_RULE) && g->refuses(c, reason, size))
+			return g;
+	return NULL;
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/io_batch.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+enum { THREAD_STACK = 64 * 1024, THREADS_MAX = 64 };
+
+/* One disk's operations are one job: they keep their order. */
+struct io_pool {
+	pthread_mutex_t lock;
+	pthread_cond_t work, idle;
+	unsigned n_threads;
+	pthread_t thread[THREADS_MAX];
+	bool quit;
+	/* The running batch; under lock. */
+	const struct io_batch *batch;
+	int *results;
+	size_t next;   /* operations from here on are not looked at yet */
+	unsigned busy; /* threads at work */
+};
+
+static void add(struct io_batch *b, struct io_op op)
+{
+	if (b->n == b->cap) {
+		size_t cap = b->cap ? 2 * b->cap : 64;
+		struct io_op *grown = cap <= IO_BATCH_MAX ? realloc(b->op, cap * sizeof(*grown)) : NULL;
+
+		if (!grown) {
+			b->oom = true;
+			return;
+		}
+		b->op = grown;
+		b->cap = cap;
+	}
+	b->op[b->n++] = op;
+}
+
+void io_batch_write(struct io_batch *b, unsigned disk, struct blockdev *dev, uint64_t pos, const void *buf, size_t len,
+		    bool flush)
+{
+	add(b, (struct io_op){disk, dev, true, flush, pos, (void *)buf, len});
+}
+
+void io_batch_read(struct io_batch *b, unsigned disk, struct blockdev *dev, uint64_t pos, void *buf, size_t len)
+{
+	add(b, (struct io_op){disk, dev, false, false, pos, buf, len});
+}
+
+void io_batch_free(struct io_batch *b)
+{
+	free(b->op);
+	*b = (struct io_batch){0};
+}
+
+static int run_op(const struct io_op *op)
+{
+	int r = 0;
+
+	if (op->buf)
+		r = op->write ? op->dev->write(op->dev, op->pos, op->buf, op->len)
+			      : op->dev->read(op->dev, op->pos, op->buf, op->len);
+	if (r == 0 && op->flush)
+		r = op->dev->flush(op->dev);
+	return r;
+}
+
+static bool first_of_disk(const struct io_batch *b, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (b->op[k].disk == b->op[i].disk)
+			return false;
+	return true;
+}
+
+/* All operations of the disk whose first one is at i. */
+static int run_disk(const struct io_batch *b, size_t i)
+{
+	int r = 0;
+
+	for (size_t k = i; k < b->n && r == 0; k++)
+		if (b->op[k].disk == b->op[i].disk)
+			r = run_op(&b->op[k]);
+	return r;
+}
+
+/* Takes disks until none is left. Called and left with the lock held. */
+static void take_disks(struct io_pool *p)
+{
+	while (p->batch && p->next < p->batch->n) {
+		const struct io_batch *b = p->batch;
+		size_t i = p->next++;
+		int r;
+
+		if (!first_of_disk(b, i))
+			continue;
+		p->busy++;
+		pthread_mutex_unlock(&p->lock);
+		r = run_disk(b, i);
+		pthread_mutex_lock(&p->lock);
+		p->results[b->op[i].disk] = r;
+		p->busy--;
+	}
+}
+
+static void *worker(void *arg)
+{
+	struct io_pool *p = arg;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->quit) {
+		take_disks(p);
+		if (p->busy == 0)
+			pthread_cond_signal(&p->idle);
+		pthread_cond_wait(&p->work, &p->lock);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+struct io_pool *io_pool_new(unsigned threads)
+{
+	_cleanup_(io_pool_freep) struct io_pool *p = calloc(1, sizeof(*p));
+	pthread_attr_t attr;
+
+	if (!p)
+		return NULL;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->work, NULL);
+	pthread_cond_init(&p->idle, NULL);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	while (p->n_threads < MIN(threads, (unsigned)THREADS_MAX) &&
+	       pthread_create(&p->thread[p->n_threads], &attr, worker, p) == 0)
+		p->n_threads++;
+	pthread_attr_destroy(&attr);
+	return TAKE_PTR(p);
+}
+
+void io_pool_free(struct io_pool *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->quit = true;
+	pthread_cond_broadcast(&p->work);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->n_threads; i++)
+		pthread_join(p->thread[i], NULL);
+	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->idle);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
+{
+	if (b->oom)
+		return -ENOMEM;
+	pthread_mutex_lock(&p->lock);
+	p->batch = b;
+	p->results = results;
+	p->next = 0;
+	if (p->n_threads)
+		pthread_cond_broadcast(&p->work);
+	take_disks(p);
+	while (p->busy > 0)
+		pthread_cond_wait(&p->idle, &p->lock);
+	p->batch = NULL;
+	pthread_mutex_unlock(&p->lock);
+	b->n = 0;
+	return 0;
+}

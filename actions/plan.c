@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct op_row {
+	const char *name; /* the action's, for the ops that are one */
+	const char
+		*preposition; /* between the device and the array; NULL: the op is about the array or the set alone */
+};
+
+static const struct op_row op_rows[STEP_OP_MAX] = {
+	[STEP_ASSEMBLE] = {"assemble", NULL},
+	[STEP_STOP] = {"stop-array", NULL},
+	[STEP_FAIL_MEMBER] = {"fail-member", "from"},
+	[STEP_REMOVE_MEMBER] = {"remove-member", "from"},
+	[STEP_READD_MEMBER] = {"re-add-member", "to"},
+	[STEP_ADD_SPARE] = {"add-spare", "to"},
+	[STEP_REMOVE_SPARE] = {"remove-spare", "from"},
+	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
+	[STEP_RECORD] = {"record", NULL},
+	[STEP_CLAIM] = {"claim", NULL},
+};
+
+static const char *const failure_words[] = {"stop", "continue"};
+static const char *const plan_origin_words[] = {"rule", "operator", "builtin"};
+
+const char *step_op_name(enum step_op op)
+{
+	return op < STEP_OP_MAX ? op_rows[op].name : "?";
+}
+
+void plan_free(struct plan *p)
+{
+	if (!p)
+		return;
+	free(p->devices);
+	free(p);
+}
+
+/* ---- printing ---- */
+
+static void print_assembly(const struct step *s, struct buf *out)
+{
+	if (s->degraded)
+		buf_add(out, " degraded");
+	if (s->read_only)
+		buf_add(out, " read-only");
+	if (s->force)
+		buf_add(out, " by force");
+}
+
+void step_print(const struct plan *p, const struct step *s, struct buf *out)
+{
+	const struct op_row *row = &op_rows[s->op];
+	const char *array = p->array_name[0] ? p->array_name : p->array;
+	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM;
+	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && !s->dedicated;
+
+	if (s->refused) {
+		buf_addf(out, "refused: %s: %s", row->name, s->reason);
+		return;
+	}
+	buf_add(out, row->name);
+	if (row->preposition) {
+		buf_addc(out, ' ');
+		if (s->name[0] || s->device[0])
+			value_escape(s->name[0] ? s->name : s->device, 0, out);
+		else
+			buf_addf(out, "slot %d", s->slot);
+		if (!global)
+			buf_addf(out, " %s", row->preposition);
+	}
+	if (!global)
+		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
+	print_assembly(s, out);
+}
+
+void plan_print(const struct plan *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->n_steps; i++) {
+		step_print(p, &p->step[i], out);
+		buf_addc(out, '\n');
+	}
+}
+
+/* ---- to JSON ---- */
+
+static void set_text(json_t *j, const char *key, const char *s)
+{
+	if (*s)
+		json_object_set_new(j, key, json_string(s));
+}
+
+static void set_flag(json_t *j, const char *key, bool b)
+{
+	if (b)
+		json_object_set_new(j, key, json_true());
+}
+
+static json_t *step_to_json(const struct step *s)
+{
+	json_t *j = json_pack("{s:s}", "op", op_rows[s->op].name);
+
+	if (s->slot >= 0)
+		json_object_set_new(j, "slot", json_integer(s->slot));
+	set_text(j, "device", s->device);
+	set_text(j, "name", s->name);
+	set_text(j, "ref", s->ref);
+	set_flag(j, "degraded", s->degraded);
+	set_flag(j, "read-only", s->read_only);
+	set_flag(j, "force", s->force);
+	set_flag(j, "dedicated", s->dedicated);
+	set_flag(j, "refused", s->refused);
+	if (s->on_failure != FAILURE_STOP)
+		json_object_set_new(j, "on-failure", json_string(failure_words[s->on_failure]));
+	set_text(j, "reason", s->reason);
+	return j;
+}
+
+static json_t *device_to_json(const struct plan_device *d)
+{
+	return json_pack("{s:s s:s s:i s:i s:I}", "id", d->id, "node", d->node, "major", (int)d->major, "minor",
+			 (int)d->minor, "diskseq", (json_int_t)d->diskseq);
+}
+
+json_t *plan_to_json(const struct plan *p)
+{
+	json_t *j = json_pack("{s:i s:s s:s}", "v", 1, "id", p->id, "origin", plan_origin_words[p->origin]);
+	json_t *steps = json_array(), *devices = json_array();
+
+	set_flag(j, "injected", p->injected);
+	set_flag(j, "dry-run", p->dry_run);
+	set_text(j, "verdict", p->verdict);
+	set_text(j, "rule", p->rule);
+	set_text(j, "set", p->set);
+	set_text(j, "array", p->array);
+	set_text(j, "array-name", p->array_name);
+	set_text(j, "volume", p->volume);
+	for (size_t i = 0; i < p->n_steps; i++)
+		json_array_append_new(steps, step_to_json(&p->step[i]));
+	for (size_t i = 0; i < p->n_devices; i++)
+		json_array_append_new(devices, device_to_json(&p->devices[i]));
+	json_object_set_new(j, "steps", steps);
+	json_object_set_new(j, "devices", devices);
+	return j;
+}
+
+/* ---- from JSON ---- */
+
+struct text_slot {
+	const char *key, *text; /* text NULL: not given */
+	char *to;
+	size_t size;
+};
+
+static int take_texts(const struct text_slot *t, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (t[i].text && strlen(t[i].text) >= t[i].size)
+			return err_set(e, EINVAL, "plan: '%s' is longer than %zu bytes", t[i].key, t[i].size - 1);
+		snprintf(t[i].to, t[i].size, "%s", t[i].text ? t[i].text : "");
+	}
+	return 0;
+}
+
+static int find_word(const char *what, const char *word, const char *const *words, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(words[i], word) == 0)
+			return (int)i;
+	return err_set(e, EINVAL, "plan: '%.32s' is not a %s", word, what);
+}
+
+static int find_op(const char *name, struct err *e)
+{
+	for (int i = 0; i < STEP_OP_MAX; i++)
+		if (strcmp(op_rows[i].name, name) == 0)
+			return i;
+	return err_set(e, EINVAL, "plan: '%.32s' is not a step", name);
+}
+
+static int step_from_json(const json_t *j, struct step *s, struct err *e)
+{
+	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop";
+	int degraded = 0, read_only = 0, force = 0, dedicated = 0, refused = 0, slot = -1, r;
+	json_error_t je;
+
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?s s?s}", "op",
+			   &op, "slot", &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded,
+			   "read-only", &read_only, "force", &force, "dedicated", &dedicated, "refused", &refused,
+			   "on-failure", &on_failure, "reason", &reason) < 0)
+		return err_set(e, EINVAL, "plan: step: %s", je.text);
+	r = find_op(op, e);
+	if (r < 0)
+		return r;
+	s->op = (enum step_op)r;
+	r = find_word("way to go on after a failure", on_failure, failure_words, ARRAY_SIZE(failure_words), e);
+	if (r < 0)
+		return r;
+	s->on_failure = (enum step_failure)r;
+	if (slot < -1 || slot >= META_SLOTS_MAX)
+		return err_set(e, EINVAL, "plan: slot %d is not 0 to %d", slot, META_SLOTS_MAX - 1);
+	s->slot = slot;
+	s->degraded = degraded;
+	s->read_only = read_only;
+	s->force = force;
+	s->dedicated = dedicated;
+	s->refused = refused;
+	return take_texts((struct text_slot[]){{"device", device, s->device, sizeof(s->device)},
+					       {"name", name, s->name, sizeof(s->name)},
+					       {"ref", ref, s->ref, sizeof(s->ref)},
+					       {"reason", reason, s->reason, sizeof(s->reason)}},
+			  4, e);
+}
+
+static int device_from_json(const json_t *j, struct plan_device *d, struct err *e)
+{
+	const char *id, *node;
+	json_int_t diskseq = 0;
+	int major, minor;
+	json_error_t je;
+
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:s s:s s:i s:i s?I}", "id", &id, "node", &node, "major",
+			   &major, "minor", &minor, "diskseq", &diskseq) < 0)
+		return err_set(e, EINVAL, "plan: device: %s", je.text);
+	if (major < 0 || minor < 0 || diskseq < 0)
+		return err_set(e, EINVAL, "plan: device with number %d:%d", major, minor);
+	d->major = (unsigned)major;
+	d->minor = (unsigned)minor;
+	d->diskseq = (uint64_t)diskseq;
+	return take_texts(
+		(struct text_slot[]){{"id", id, d->id, sizeof(d->id)}, {"node", node, d->node, sizeof(d->node)}}, 2, e);
+}
+
+static int lists_from_json(struct plan *p, const json_t *steps, const json_t *devices, struct err *e)
+{
+	int r = 0;
+
+	if (!json_is_array(steps) || !json_is_array(devices))
+		return err_set(e, EINVAL, "plan: steps and devices are lists");
+	if (json_array_size(steps) > PLAN_STEPS_MAX || json_array_size(devices) > PLAN_DEVICES_MAX)
+		return err_set(e, EINVAL, "plan: more than %d steps or %d devices", PLAN_STEPS_MAX, PLAN_DEVICES_MAX);
+	p->devices = calloc(json_array_size(devices) + 1, sizeof(*p->devices));
+	if (!p->devices)
+		return err_sys(e, ENOMEM, "plan");
+	for (; p->n_steps < json_array_size(steps) && r == 0; p->n_steps++)
+		r = step_from_json(json_array_get(steps, p->n_steps), &p->step[p->n_steps], e);
+	for (; p->n_devices < json_array_size(devices) && r == 0; p->n_devices++)
+		r = device_from_json(json_array_get(devices, p->n_devices), &p->devices[p->n_devices], e);
+	return r;
+}
+
+int plan_from_json(const json_t *j, struct plan **ret, struct err *e)
+{
+	const char *id, *origin, *verdict = NULL, *rule = NULL, *set = NULL, *array = NULL, *name = NULL,
+				 *volume = NULL;
+	_cleanup_(plan_freep) struct plan *p = calloc(1, sizeof(*p));
+	int v, injected = 0, dry_run = 0, r;
+	json_t *steps, *devices;
+	json_error_t je;
+
+	if (!p)
+		return err_sys(e, ENOMEM, "plan");
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:i s:s s:s s?b s?b s?s s?s s?s s?s s?s s?s s:o s:o}", "v",
+			   &v, "id", &id, "origin", &origin, "injected", &injected, "dry-run", &dry_run, "verdict",
+			   &verdict, "rule", &rule, "set", &set, "array", &array, "array-name", &name, "volume",
+			   &volume, "steps", &steps, "devices", &devices) < 0)
+		return err_set(e, EINVAL, "plan: %s", je.text);
+	if (v != 1)
+		return err_set(e, EINVAL, "plan of version %d, this is version 1", v);
+	r = find_word("plan's origin", origin, plan_origin_words, ARRAY_SIZE(plan_origin_words), e);
+	if (r < 0)
+		return r;
+	p->origin = (enum plan_origin)r;
+	p->injected = injected;
+	p->dry_run = dry_run;
+	r = take_texts((struct text_slot[]){{"id", id, p->id, sizeof(p->id)},
+					    {"verdict", verdict, p->verdict, sizeof(p->verdict)},
+					    {"rule", rule, p->rule, sizeof(p->rule)},
+					    {"set", set, p->set, sizeof(p->set)},
+					    {"array", array, p->array, sizeof(p->array)},
+					    {"array-name", name, p->array_name, sizeof(p->array_name)},
+					    {"volume", volume, p->volume, sizeof(p->volume)}},
+		       7, e);
+	if (r == 0)
+		r = lists_from_json(p, steps, devices, e);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(p);
+	return 0;
+}

@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/set.h"
+
+#include "actions/exec.h"
+#include "actions/start.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BAY_HEAD = (2 * STAMP_SECTORS + 8) * 512 }; /* both stamps and the slice's superblock */
+
+/* --- reading one disk -------------------------------------------------------------------------------- */
+
+/* The format's reader on a disk: it notes the first sector of each read, which is where sequence numbers are. */
+struct disk_reader {
+	struct meta_reader r;
+	struct set_disk *disk;
+	bool notes;
+};
+
+static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
+{
+	struct disk_reader *dr = u;
+	struct set_disk *d = dr->disk;
+	uint32_t unit = d->dev->sector_size / 512;
+	uint64_t first = sector / unit * unit, end = (sector + sectors + unit - 1) / unit * unit;
+	_cleanup_(freep) void *room = NULL;
+	int r;
+
+	if (sector > d->dev->sectors || sectors > d->dev->sectors - sector)
+		return -ERANGE;
+	room = blockio_alloc((size_t)(end - first) * 512);
+	if (!room)
+		return -ENOMEM;
+	r = d->dev->read(d->dev, first * 512, room, (size_t)(end - first) * 512);
+	if (r < 0)
+		return r;
+	memcpy(buf, (char *)room + (sector - first) * 512, (size_t)sectors * 512);
+	if (dr->notes && sectors && d->n_watch < ARRAY_SIZE(d->watch)) {
+		d->watch[d->n_watch].sector = sector;
+		memcpy(d->watch[d->n_watch++].bytes, buf, 512);
+	}
+	return 0;
+}
+
+static struct disk_reader disk_reader(struct set_disk *d, bool notes)
+{
+	return (struct disk_reader){.r = {.read = reader_read, .sectors = d->dev->sectors}, .disk = d, .notes = notes};
+}
+
+static void forget_copy(const struct set *s, struct set_disk *d)
+{
+	if (d->copy)
+		s->format->copy_free(d->copy);
+	d->copy = NULL;
+	meta_view_free(d->view);
+	d->view = NULL;
+	d->ours = d->foreign = d->torn = d->adopted = false;
+	d->problem[0] = '\0';
+	d->n_watch = 0;
+	d->n_bays = 0;
+}
+
+static void disk_free(const struct set *s, struct set_disk *d)
+{
+	forget_copy(s, d);
+	blockdev_close(d->dev);
+	free(d);
+}
+
+static void read_stamp(const struct set *s, struct bay *b, const uint8_t *head)
+{
+	struct stamp st;
+
+	b->used = false;
+	for (unsigned copy = 0; copy < 2; copy++) {
+		if (stamp_parse(head + (size_t)copy * STAMP_SECTORS * 512, &st) < 0 || strcmp(st.set, s->guid) != 0)
+			continue;
+		if (b->used && st.generation <= b->stamp.generation)
+			continue;
+		*b = (struct bay){.used = true, .stamp = st, .copy = copy, .running = st.running};
+	}
+	b->super_status = slice_super_parse(head + 2 * STAMP_SECTORS * 512, &b->super);
+}
+
+int set_disk_read_bays(struct set *s, struct set_disk *d)
+{
+	uint64_t start = d->view->room_start;
+	unsigned n = MIN(slice_bay_count(start, d->view->room_sectors), (unsigned)SLICE_BAYS_MAX);
+	_cleanup_(freep) uint8_t *head = blockio_alloc((size_t)SLICE_BAYS_MAX * BAY_HEAD);
+	struct io_batch b = {0};
+	int r, result[META_DISKS_MAX] = {0};
+	unsigned number = set_disk_number(s, d);
+
+	if (!head)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++)
+		io_batch_read(&b, number, d->dev, slice_bay_sector(start, i) * 512, head + (size_t)i * BAY_HEAD,
+			      BAY_HEAD);
+	r = io_batch_run(s->pool, &b, result);
+	io_batch_free(&b);
+	if (r == 0)
+		r = result[number];
+	if (r < 0)
+		return r;
+	d->n_bays = n;
+	for (unsigned i = 0; i < n; i++) {
+		d->bay[i] = (struct bay){0};
+		read_stamp(s, &d->bay[i], head + (size_t)i * BAY_HEAD);
+	}
+	return 0;
+}
+
+/* A disk that is not ours stays in the list: a step may be about it. */
+static int not_ours(struct set_disk *d, bool foreign, const char *problem)
+{
+	d->ours = false;
+	d->foreign = foreign;
+	snprintf(d->problem, sizeof(d->problem), "%.*s", (int)sizeof(d->problem) - 1, problem);
+	return 0;
+}
+
+int set_disk_read(struct set *s, struct set_disk *d, struct err *e)
+{
+	struct disk_reader dr = disk_reader(d, true);
+	struct err why = {0};
+	int r;
+
+	dr.r.u = &dr;
+	forget_copy(s, d);
+	r = s->format->probe(&dr.r, &why);
+	if (r < 0)
+		return err_set(e, -r, "%s cannot be read: %s", d->dev->name, why.msg);
+	if (r == 0)
+		return not_ours(d, false, "");
+	d->n_watch = 0;
+	r = s->format->parse(&dr.r, &d->copy, &why);
+	if (r == 0)
+		r = s->format->copy_view(d->copy, &d->view, &why);
+	if (r == -EIO || r == -ENOMEM)
+		return err_set(e, -r, "%s cannot be read: %s", d->dev->name, why.msg);
+	if (r < 0)
+		return not_ours(d, true, why.msg);
+	if (strcmp(d->view->set, s->guid) != 0)
+		return not_ours(d, true, "it belongs to another set");
+	d->ours = true;
+	d->seq = d->view->seq;
+	memcpy(d->ref, d->view->self, sizeof(d->ref));
+	r = set_disk_read_bays(s, d);
+	return r < 0 ? err_sys(e, -r, "%s: cannot read its slices", d->dev->name) : 0;
+}
+
+void set_disk_wrote(struct set_disk *d, const struct meta_writes *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		for (size_t k = 0; k < d->n_watch; k++) {
+			uint64_t at = d->watch[k].sector;
+
+			if (at >= w->w[i].sector && at < w->w[i].sector + w->w[i].len / 512)
+				memcpy(d->watch[k].bytes, (char *)w->w[i].buf + (at - w->w[i].sector) * 512, 512);
+		}
+}
+
+/* --- looking up ---------------------------------------------------------------------------------------- */
+
+struct set_disk *set_disk_by_ref(const struct set *s, const char *ref)
+{
+	struct set_disk *gone = NULL;
+
+	if (!ref[0])
+		return NULL;
+	for (size_t i = 0; i < s->n_disks; i++) {
+		if (strcmp(s->disk[i]->ref, ref) != 0)
+			continue;
+		if (s->disk[i]->dev)
+			return s->disk[i];
+		gone = s->disk[i];
+	}
+	return gone;
+}
+
+struct set_disk *set_disk_by_id(const struct set *s, const char *id)
+{
+	for (size_t i = 0; i < s->n_disks; i++)
+		if (s->disk[i]->dev && strcmp(s->disk[i]->device.id, id) == 0)
+			return s->disk[i];
+	return NULL;
+}
+
+unsigned set_disk_number(const struct set *s, const struct set_disk *d)
+{
+	unsigned i;
+
+	for (i = 0; i < s->n_disks; i++)
+		if (s->disk[i] == d)
+			break;
+	return i;
+}
+
+bool set_disk_current(const struct set_disk *d)
+{
+	return d->dev && d->ours && d->error == 0 && (d->standing == META_CURRENT || d->torn || d->adopted);
+}
+
+int set_bay_of(const struct set_disk *d, const char *volume)
+{
+	int best = -1;
+
+	for (unsigned i = 0; i < d->n_bays; i++)
+		if (d->bay[i].used && strcmp(d->bay[i].stamp.volume, volume) == 0 &&
+		    (best < 0 || d->bay[i].stamp.generation > d->bay[best].stamp.generation))
+			best = (int)i;
+	return best;
+}
+
+int set_bay_take(const struct set *s, struct set_disk *d, const struct meta_volume *v, struct err *e)
+{
+	int n = set_bay_of(d, v->guid);
+
+	if (n >= 0)
+		return n;
+	for (unsigned i = 0; i < d->n_bays; i++)
+		if (!d->bay[i].used || !meta_view_volume(s->view, d->bay[i].stamp.volume)) {
+			d->bay[i] = (struct bay){.super_status = -ENODATA};
+			return (int)i;
+		}
+	return err_set(e, ENOSPC, "%s has no room for a slice of %s in the workspace of its metadata", d->dev->name,
+		       v->name);
+}
+
+uint64_t set_slice_sector(const struct set_disk *d, unsigned bay)
+{
+	return slice_bay_sector(d->view->room_start, bay) + 2 * STAMP_SECTORS;
+}
+
+int set_slice_refresh(struct set_disk *d, const char *volume)
+{
+	_cleanup_(freep) void *buf = blockio_alloc(4096);
+	int bay = set_bay_of(d, volume), r;
+
+	if (!buf)
+		return -ENOMEM;
+	if (bay < 0)
+		return -ENOENT;
+	r = d->dev->read(d->dev, set_slice_sector(d, (unsigned)bay) * 512, buf, 4096);
+	if (r == 0)
+		d->bay[bay].super_status = slice_super_parse(buf, &d->bay[bay].super);
+	return r;
+}
+
+const struct meta_volume *set_disk_own_volume(const struct set_disk *d, const char *volume)
+{
+	const struct meta_volume *v = d->view ? meta_view_volume(d->view, volume) : NULL;
+
+	return v && v->known ? v : NULL;
+}
+
+/* --- joining --------------------------------------------------------------------------------------------- */
+
+/* Behind only by the update that was cut: its stamp announced it. */
+static bool is_torn(const struct set *s, const struct set_disk *d)
+{
+	for (unsigned i = 0; i < d->n_bays; i++)
+		if (d->bay[i].used && d->bay[i].stamp.seq_current == d->seq &&
+		    d->bay[i].stamp.seq_intended == s->view->seq)
+			return true;
+	return false;
+}
+
+/* Holds no data that counts, neither by the set nor by its own copy: a spare, or a member that will be rebuilt from its
+ * first sector. Bringing its metadata up to date loses nothing. */
+static bool is_idle(const struct set *s, const struct set_disk *d)
+{
+	const struct meta_view *views[] = {s->view, d->view};
+
+	for (size_t k = 0; k < ARRAY_SIZE(views); k++)
+		for (size_t i = 0; i < views[k]->n_volumes; i++)
+			for (unsigned m = 0; m < views[k]->volumes[i].slots; m++)
+				if (strcmp(views[k]->volumes[i].members[m].ref, d->ref) == 0 &&
+				    views[k]->volumes[i].members[m].state == MEMBER_IN_SYNC)
+					return false;
+	return meta_view_disk(s->view, d->ref) && !meta_view_disk(s->view, d->ref)->failed;
+}
+
+/* A disk that is behind, that the set holds in sync, and that itself calls a current disk failed: it did not miss
+ * updates, it went on alone. Sequence numbers cannot tell which half is newer. */
+static bool contradicts(const struct set *s, const struct set_disk *d)
+{
+	for (size_t i = 0; i < d->view->n_volumes; i++) {
+		const struct meta_volume *own = &d->view->volumes[i], *v = meta_view_volume(s->view, own->guid);
+		bool in_sync = false, accuses = false;
+
+		for (unsigned m = 0; v && m < MIN(v->slots, own->slots); m++) {
+			const struct meta_member *o = &own->members[m], *j = &v->members[m];
+			const struct set_disk *other = set_disk_by_ref(s, j->ref);
+
+			in_sync = in_sync || (strcmp(j->ref, d->ref) == 0 && j->state == MEMBER_IN_SYNC);
+			accuses = accuses || (other && other != d && other->ours && other->dev && o->ref[0] &&
+					      strcmp(o->ref, j->ref) == 0 && j->state == MEMBER_IN_SYNC &&
+					      (o->state == MEMBER_FAILED || o->state == MEMBER_MISSING));
+		}
+		if (in_sync && accuses)
+			return true;
+	}
+	return false;
+}
+
+static void judge(struct set *s)
+{
+	for (size_t i = 0; i < s->n_disks; i++) {
+		struct set_disk *d = s->disk[i];
+
+		if (!d->dev || !d->ours || d->standing != META_STALE)
+			continue;
+		d->torn = is_torn(s, d);
+		d->adopted = !d->torn && is_idle(s, d);
+		if (!d->torn && contradicts(s, d)) {
+			d->standing = META_SPLIT;
+			s->split = true;
+		}
+	}
+}
+
+/* What we wrote since a disk was read is in .meta, not in the disk's copy. */
+static int refresh_copies(struct set *s, struct err *e)
+{
+	for (size_t i = 0; i < s->n_disks; i++) {
+		struct set_disk *d = s->disk[i];
+		int r = d->dev && d->ours && d->seq != d->view->seq ? set_disk_read(s, d, e) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int join(struct set *s, struct err *e)
+{
+	const struct meta_view *views[META_DISKS_MAX];
+	const struct meta_copy *copies[META_DISKS_MAX];
+	enum meta_standing standing[META_DISKS_MAX];
+	struct set_disk *from[META_DISKS_MAX];
+	_cleanup_(meta_view_freep) struct meta_view *merged = NULL;
+	size_t n = 0, n_copies = 0;
+	int r = refresh_copies(s, e);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s->n_disks; i++)
+		if (s->disk[i]->dev && s->disk[i]->ours) {
+			from[n] = s->disk[i];
+			views[n++] = s->disk[i]->view;
+		}
+	if (n == 0)
+		return err_set(e, ENODATA, "no disk of the set %s can be read", s->guid);
+	s->split = false;
+	r = meta_view_merge(views, n, &merged, standing, &s->split, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		from[i]->standing = standing[i];
+		from[i]->torn = false;
+		if (standing[i] != META_SPLIT)
+			copies[n_copies++] = from[i]->copy;
+	}
+	if (s->meta)
+		s->format->set_free(s->meta);
+	s->meta = NULL;
+	meta_view_free(TAKE_PTR(s->view));
+	r = s->format->join(copies, n_copies, &s->meta, e);
+	if (r == 0)
+		r = s->format->set_view(s->meta, &s->view, e);
+	if (r == 0)
+		judge(s);
+	return r;
+}
+
+/* --- opening --------------------------------------------------------------------------------------------- */
+
+static bool same_device(const struct plan_device *a, const struct plan_device *b)
+{
+	return strcmp(a->id, b->id) == 0 && a->major == b->major && a->minor == b->minor &&
+	       (a->diskseq == b->diskseq || !a->diskseq || !b->diskseq);
+}
+
+static void close_absent(struct set *s, const struct plan *p)
+{
+	for (size_t i = 0; i < s->n_disks; i++) {
+		struct set_disk *d = s->disk[i];
+		bool here = false;
+
+		for (size_t k = 0; k < p->n_devices && d->dev; k++)
+			here = here || same_device(&d->device, &p->devices[k]);
+		if (d->dev && !here) {
+			blockdev_close(TAKE_PTR(d->dev));
+			forget_copy(s, d);
+		}
+	}
+}
+
+/* The place of a disk that is named again, or a new one. */
+static struct set_disk *place_for(struct set *s, const struct plan_device *device)
+{
+	struct set_disk *d = NULL;
+
+	for (size_t i = 0; i < s->n_disks && !d; i++)
+		if (!s->disk[i]->dev && strcmp(s->disk[i]->device.id, device->id) == 0)
+			d = s->disk[i];
+	if (!d && s->n_disks < META_DISKS_MAX) {
+		d = calloc(1, sizeof(*d));
+		if (d)
+			s->disk[s->n_disks++] = d;
+	}
+	if (d) {
+		d->device = *device;
+		d->ref[0] = '\0';
+		d->error = 0;
+	}
+	return d;
+}
+
+/* 1: it is open and was read; 0: it cannot be, and counts as absent. */
+static int open_one(struct set *s, const struct plan_device *device, struct err *e)
+{
+	struct set_disk *d = place_for(s, device);
+	struct err why = {0};
+	int r;
+
+	if (!d)
+		return err_set(e, ENOMEM, "too many disks");
+	r = s->env->open(s->env->u, device, &d->dev, &why);
+	if (r == 0)
+		r = set_disk_read(s, d, &why);
+	if (r < 0) {
+		log_warning("%s counts as absent: %s", device->node, why.msg);
+		blockdev_close(TAKE_PTR(d->dev));
+		return 0;
+	}
+	return 1;
+}
+
+static struct set_disk *open_disk(const struct set *s, const struct plan_device *device)
+{
+	for (size_t i = 0; i < s->n_disks; i++)
+		if (s->disk[i]->dev && same_device(&s->disk[i]->device, device))
+			return s->disk[i];
+	return NULL;
+}
+
+/* One sector of each disk tells whether another tool wrote since. 1: some disk has to be read again. */
+static int changed_by_others(struct set *s)
+{
+	_cleanup_(freep) uint8_t *room = blockio_alloc((size_t)META_DISKS_MAX * 4096);
+	int result[META_DISKS_MAX] = {0}, r, changed = 0;
+	struct io_batch b = {0};
+
+	if (!room)
+		return -ENOMEM;
+	for (unsigned i = 0; i < s->n_disks; i++) {
+		struct set_disk *d = s->disk[i];
+
+		if (d->dev && d->ours && d->n_watch)
+			io_batch_read(&b, i, d->dev,
+				      d->watch[d->n_watch > 1].sector * 512 / d->dev->sector_size * d->dev->sector_size,
+				      room + (size_t)i * 4096, d->dev->sector_size);
+	}
+	r = io_batch_run(s->pool, &b, result);
+	io_batch_free(&b);
+	for (unsigned i = 0; i < s->n_disks && r == 0; i++) {
+		struct set_disk *d = s->disk[i];
+		const struct watch *w = &d->watch[d->n_watch > 1];
+
+		if (!d->dev || !d->ours || !d->n_watch)
+			continue;
+		if (result[i] < 0)
+			d->error = result[i];
+		else if (memcmp(room + (size_t)i * 4096 + w->sector * 512 % d->dev->sector_size, w->bytes, 512) != 0)
+			changed = 1;
+	}
+	return r < 0 ? r : changed;
+}
+
+/* Between plans only we write. If another tool did all the same, nothing that was remembered counts. */
+static int reread(struct set *s, struct err *e)
+{
+	log_warning("set %s was changed by another tool: reading it again", s->guid);
+	for (size_t i = 0; i < s->n_disks; i++)
+		if (s->disk[i]->dev && set_disk_read(s, s->disk[i], e) < 0) {
+			log_warning("%s", e->msg);
+			blockdev_close(TAKE_PTR(s->disk[i]->dev));
+		}
+	return join(s, e);
+}
+
+int set_open(struct set *s, const struct plan *p, struct err *e)
+{
+	bool new = !s->meta;
+	int r;
+
+	if (strcmp(s->guid, p->set) != 0) {
+		set_close(s);
+		memcpy(s->guid, p->set, sizeof(s->guid));
+		new = true;
+	}
+	close_absent(s, p);
+	if (!new) {
+		r = changed_by_others(s);
+		if (r > 0)
+			r = reread(s, e);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < p->n_devices; i++) {
+		if (open_disk(s, &p->devices[i]))
+			continue;
+		r = open_one(s, &p->devices[i], e);
+		if (r < 0)
+			return r;
+		new = new || r > 0;
+	}
+	if (!new && !s->rejoin)
+		return 0;
+	s->rejoin = false;
+	return join(s, e);
+}
+
+void set_close(struct set *s)
+{
+	for (size_t i = 0; i < s->n_disks; i++)
+		disk_free(s, s->disk[i]);
+	s->n_disks = 0;
+	if (s->meta)
+		s->format->set_free(s->meta);
+	s->meta = NULL;
+	meta_view_free(TAKE_PTR(s->view));
+	s->guid[0] = '\0';
+}

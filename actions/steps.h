@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the action modules share: reading an ask, finding slots and spares in the world, appending steps. */
+#pragma once
+
+#include "actions/actions.h"
+
+/* The ask's parameter, NULL or false if not given. */
+const char *ask_text(const struct ask *ask, const char *key);
+bool ask_flag(const struct ask *ask, const char *key);
+/* The words of a list, or of the NULL-terminated default; returns their number. Borrowed. */
+size_t ask_words(const struct ask *ask, const char *key, const char *const *unless, const char **words, size_t max);
+/* The slot that the ask is about: "device", "slot", the subject. -ENOENT or -EINVAL with a reason. */
+int ask_member(const struct ask *ask, const struct world_array *a, struct err *e);
+
+/* Slot of a device by id or kernel name, or -1. */
+int world_slot_named(const struct world_array *a, const char *device);
+struct world_spare *world_spare_named(struct world_array *a, const char *device);
+void world_drop_spare(struct world_array *a, struct world_spare *s);
+/* State by the slots; inactive and read-only stay so. */
+enum array_state world_state(const struct world_array *a);
+/* After slots changed: rebuilding and state follow. */
+void world_settle(struct world_array *a);
+/* The array's name for messages. */
+const char *world_name(const struct world_array *a);
+
+/* A new step at the plan's end; NULL with *e when it is full. */
+struct step *plan_add_step(struct plan *p, enum step_op op, const struct ask *ask, struct err *e);
+void step_of_slot(struct step *s, const struct world_array *a, int slot);
+void step_of_spare(struct step *s, const struct world_spare *w);
+
+extern const struct action_ops action_assemble, action_stop_array, action_fail_member, action_remove_member,
+	action_readd_member, action_add_spare, action_remove_spare, action_activate_spare, action_notify, action_exec,
+	action_emit, action_mark, action_unmark, action_inhibit;

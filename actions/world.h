@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What planning and guards know of one array now: a small picture that the inventory draws, and that each planned step
+ * changes, so that the next step is planned against the state that it leaves. No pointers: it is copied by assignment.
+ */
+#pragma once
+
+#include "actions/meta/meta.h"
+
+enum { DEVICE_ID_MAX = 128, WORLD_SPARES_MAX = 64 };
+
+struct world_slot {
+	char device[DEVICE_ID_MAX]; /* device.id of the disk that the format puts here, empty if none */
+	char name[32];		    /* its kernel name, or the last known */
+	char ref[META_REF_MAX];
+	enum member_state state; /* with what is known beyond the format: missing and stale too */
+	bool readable;		 /* present, and its probe could read it */
+	uint64_t usable;	 /* sectors that the disk offers to this set */
+	enum media media;
+	char controller[64], enclosure[64];
+};
+
+struct world_spare {
+	char device[DEVICE_ID_MAX], name[32], ref[META_REF_MAX];
+	enum spare_kind kind;
+	enum spare_state state;
+	bool of_set;	       /* already in the array's set */
+	bool serves;	       /* dedicated to this array, its pool or global */
+	uint64_t free_sectors; /* largest free extent */
+	enum media media;
+	char controller[64], enclosure[64], transport[16];
+	uint64_t sector_size;
+	bool flapping, unproven; /* marks that activate-spare avoids */
+	enum contents contents;	 /* of a disk that is not of_set: only a blank one is ever taken */
+	char holds[64];		 /* the same in words, escaped: "ext4 file system" */
+};
+
+struct world_array {
+	char id[META_GUID_MAX + 8], name[META_NAME_MAX], set[META_GUID_MAX], format[8];
+	enum raid_level level;
+	enum array_state state;
+	enum stopped_by stopped_by;
+	unsigned n_slots;
+	struct world_slot slot[META_SLOTS_MAX];
+	uint64_t member_sectors;
+	bool managed, maintenance, split, rebuilding, complete, startable;
+	bool room;		  /* every current member has room for slices */
+	char maker[28];		  /* who made the set, escaped: "Linux-MD" */
+	unsigned plans_last_hour; /* destructive ones by rules */
+	size_t n_spares;	  /* spares, and other disks that are here and could become one */
+	struct world_spare spare[WORLD_SPARES_MAX];
+};
