@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What people ask for goes the same way as what rules ask for: the same planning, the same guards, the same queue. */
+#include "pipeline/pipeline_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *refuse(const char *code, const char *text)
+{
+	return json_pack("{s:b s:s s:s s:[]}", "ok", 0, "code", code, "error", text, "plan");
+}
+
+const char *pipeline_find_device(const struct pipeline *p, const char *name)
+{
+	const struct device *d = inventory_find_device(p->inv, name);
+
+	return d ? d->id : NULL;
+}
+
+const char *pipeline_find_array(const struct pipeline *p, const char *name)
+{
+	const struct array *a = inventory_find_array(p->inv, name);
+
+	return a ? a->id : NULL;
+}
+
+/* ---- commands without a plan ---- */
+
+static json_t *do_maintenance(struct pipeline *p, const json_t *command)
+{
+	const char *device = NULL, *array = NULL;
+	json_int_t ns = 0;
+	json_error_t je;
+	int on;
+
+	if (json_unpack_ex((json_t *)command, &je, 0, "{s:b s?s s?s s?I}", "on", &on, "device", &device, "array",
+			   &array, "for", &ns) < 0)
+		return refuse("usage", je.text);
+	if ((device && !pipeline_find_device(p, device)) || (array && !pipeline_find_array(p, array)))
+		return refuse("not-found", "no such device or array is known");
+	inventory_maintenance(p->inv, device ? pipeline_find_device(p, device) : NULL,
+			      array ? pipeline_find_array(p, array) : NULL, on, ns > 0 ? pipeline_now(p) + ns : 0);
+	inventory_touch(p->inv);
+	model_changed(p, SORT_ALL, NULL);
+	drain(p);
+	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+}
+
+static json_t *do_mark(struct pipeline *p, const json_t *command)
+{
+	const char *verb, *device, *as, *id;
+	json_int_t ns = 0;
+	json_error_t je;
+
+	if (json_unpack_ex((json_t *)command, &je, 0, "{s:s s:s s:s s?I}", "verb", &verb, "device", &device, "as", &as,
+			   "for", &ns) < 0)
+		return refuse("usage", je.text);
+	id = pipeline_find_device(p, device);
+	if (!id)
+		return refuse("not-found", "no such device is known");
+	if (!name_valid(as))
+		return refuse("usage", "a mark is a word of a-z, 0-9 and '-'");
+	if (strcmp(verb, "unmark") == 0)
+		engine_unmark(p->engine, id, as);
+	else if (engine_mark(p->engine, id, as, ns) < 0)
+		return refuse("failed", "out of memory");
+	inventory_touch(p->inv);
+	model_changed(p, SORT_ALL, NULL);
+	drain(p);
+	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+}
+
+/* ---- commands with one ---- */
+
+static json_t *params_of(const json_t *command)
+{
+	json_t *params = json_deep_copy(command);
+
+	json_object_del(params, "verb");
+	json_object_del(params, "dry-run");
+	return params;
+}
+
+static int make_job(struct pipeline *p, const json_t *command, const char *action, struct job **ret, struct err *e)
+{
+	struct job *j = job_new(p, PLAN_OPERATOR);
+	const char *device;
+	json_t *params;
+	int r;
+
+	if (!j)
+		return err_sys(e, ENOMEM, "plan");
+	*ret = j;
+	j->dry_run = json_is_true(json_object_get(command, "dry-run"));
+	params = params_of(command);
+	r = job_target(p->inv, action, params, NULL, NULL, j->set, j->array, e);
+	if (r < 0) {
+		json_decref(params);
+		return r;
+	}
+	device = json_string_value(json_object_get(params, "device"));
+	r = job_ask(j, action, params, device, -1, FAILURE_STOP, NULL);
+	return r < 0 ? r : job_plan(p, j, e);
+}
+
+static const char *first_refusal(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->step[i].refused)
+			return plan->step[i].reason;
+	return NULL;
+}
+
+static json_t *do_plan(struct pipeline *p, const json_t *command, const char *action, char ret_plan_id[PLAN_ID_MAX])
+{
+	struct job *j = NULL;
+	struct err e = {0};
+	const char *reason;
+	json_t *answer;
+	int r = make_job(p, command, action, &j, &e);
+
+	if (r < 0) {
+		job_free(j);
+		return refuse(r == -ENOENT ? "not-found" : "usage", e.msg);
+	}
+	reason = first_refusal(j->plan);
+	if (reason || plan_runnable(j->plan) == 0) {
+		answer = reason ? refuse("refused", reason)
+				: json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+		if (reason)
+			json_object_set_new(answer, "plan", plan_lines(j->plan));
+		job_free(j);
+		return answer;
+	}
+	snprintf(ret_plan_id, PLAN_ID_MAX, "%s", j->id);
+	answer = json_pack("{s:b s:o s:s}", "ok", 1, "plan", plan_lines(j->plan), "plan-id", j->id);
+	job_queue(p, j);
+	drain(p);
+	return answer;
+}
+
+json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_plan_id[PLAN_ID_MAX])
+{
+	const char *verb = json_string_value(json_object_get(command, "verb"));
+	const struct action_ops *ops = verb ? action_find(verb) : NULL;
+
+	ret_plan_id[0] = '\0';
+	if (!verb)
+		return refuse("usage", "a command needs a verb");
+	if (strcmp(verb, "maintenance") == 0)
+		return do_maintenance(p, command);
+	if (strcmp(verb, "mark") == 0 || strcmp(verb, "unmark") == 0)
+		return do_mark(p, command);
+	if (!ops || !ops->plan)
+		return refuse("usage", "this is not something that can be done to an array");
+	return do_plan(p, command, verb, ret_plan_id);
+}
+
+/* ---- why ---- */
+
+static const struct rule_info *find_rule(const struct ruleset *rs, const char *name, struct rule_info *ret)
+{
+	int i = ruleset_find(rs, name);
+
+	if (i < 0)
+		return NULL;
+	*ret = ruleset_rule(rs, (size_t)i);
+	return ret;
+}
+
+static int first_member(void *u, const char *id)
+{
+	snprintf(u, META_GUID_MAX + 16, "%s", id);
+	return 1;
+}
+
+/* "data/2": by the array's name or id. */
+static bool member_named(const struct pipeline *p, const char *subject, char *id, size_t size)
+{
+	const char *slash = strrchr(subject, '/');
+	char name[META_GUID_MAX + 8];
+	const struct array *a;
+
+	if (!slash || (size_t)(slash - subject) >= sizeof(name))
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(slash - subject), subject);
+	a = inventory_find_array(p->inv, name);
+	if (a)
+		snprintf(id, size, "%s/%s", a->id, slash + 1);
+	return a;
+}
+
+int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e)
+{
+	const struct device *d = inventory_find_device(p->inv, subject);
+	const struct array *a = inventory_find_array(p->inv, subject);
+	char id[META_GUID_MAX + 16];
+	struct rule_info info;
+	bool of_member, named;
+
+	if (!find_rule(engine_rules(p->engine), rule, &info))
+		return err_set(e, ENOENT, "no rule '%.64s'", rule);
+	of_member = strcmp(info.trigger, "watch member") == 0;
+	named = member_named(p, subject, id, sizeof(id));
+	if (of_member && !named && d)
+		named = inventory_world_ops.memberships(p->inv, d->id, first_member, id) == 1;
+	if (named && (of_member || !d))
+		return engine_why(p->engine, rule, SORT_MEMBER, id, ret, e);
+	if (d)
+		return engine_why(p->engine, rule, strcmp(info.trigger, "watch spare") == 0 ? SORT_SPARE : SORT_DEVICE,
+				  d->id, ret, e);
+	if (a)
+		return engine_why(p->engine, rule, SORT_ARRAY, a->id, ret, e);
+	return err_set(e, ENOENT, "no device, member or array '%.64s' is known", subject);
+}

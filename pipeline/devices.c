@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The reducer's part about devices: what events and probe answers make of them. */
+#include "pipeline/inventory_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool device_learn(struct device *d, enum fact_id fact, const struct value *v, bool *changed)
+{
+	struct device before = *d;
+
+	for (const struct device_text *t = device_texts; t->key; t++) {
+		if (t->fact != fact)
+			continue;
+		*changed = *changed || strcmp(device_text_at(d, t), v->str) != 0;
+		snprintf(device_text_at(d, t), t->size, "%s", v->str);
+		return true;
+	}
+	switch ((int)fact) {
+	case FACT_DEVICE_SIZE:
+		d->size = v->u;
+		break;
+	case FACT_DEVICE_SECTOR_SIZE:
+		d->sector_size = (unsigned)v->u;
+		break;
+	case FACT_DEVICE_MEDIA:
+		d->media = (enum media)v->i;
+		break;
+	case FACT_DEVICE_READ_ONLY:
+		d->read_only = v->b;
+		break;
+	case FACT_DEVICE_MAINTENANCE:
+		d->maintenance = v->b;
+		break;
+	case FACT_DEVICE_CONTENTS:
+		d->contents = (enum contents)v->i;
+		break;
+	default:
+		return false;
+	}
+	*changed = *changed || d->size != before.size || d->sector_size != before.sector_size ||
+		   d->media != before.media || d->read_only != before.read_only ||
+		   d->maintenance != before.maintenance || d->contents != before.contents;
+	return true;
+}
+
+void device_learn_tags(struct inventory *inv, struct device *d)
+{
+	const char *texts[] = {d->id, d->serial, d->wwn, d->name, d->node};
+
+	free((void *)d->tags);
+	d->tags = tags_of(inv->settings->device_tags, inv->settings->n_device_tags, texts, ARRAY_SIZE(texts));
+}
+
+/* Facts and numbers that the event brings. Returns whether one is new. */
+static bool learn_event(struct inventory *inv, struct device *d, const struct event *ev)
+{
+	const char *node = json_string_value(json_object_get(ev->extra, "node"));
+	bool changed = false;
+
+	for (size_t i = 0; i < ev->n_facts; i++) {
+		const struct event_fact *f = &ev->facts[i];
+
+		if (fact_table[f->id].from != FROM_INVENTORY || device_learn(d, f->id, &f->v, &changed))
+			continue;
+		inventory_tell(inv, SORT_DEVICE, d->id, f->id, f->v);
+		changed = true;
+	}
+	if (node && strcmp(node, d->node) != 0) {
+		snprintf(d->node, sizeof(d->node), "%s", node);
+		changed = true;
+	}
+	if (json_object_get(ev->extra, "major")) {
+		d->major = (unsigned)json_integer_value(json_object_get(ev->extra, "major"));
+		d->minor = (unsigned)json_integer_value(json_object_get(ev->extra, "minor"));
+	}
+	if (ev->extra) {
+		const char *fs = json_string_value(json_object_get(ev->extra, "fs-type"));
+
+		d->is_path = fs && strcmp(fs, "mpath_member") == 0;
+	}
+	if (!d->name[0])
+		snprintf(d->name, sizeof(d->name), "%.*s", (int)sizeof(d->name) - 1, d->id);
+	if (!d->node[0])
+		snprintf(d->node, sizeof(d->node), "/dev/%s", d->name);
+	device_learn_tags(inv, d);
+	return changed;
+}
+
+/* A medium that is not known to be the one that was read. */
+static void not_read(struct device *d)
+{
+	d->probed = false;
+	d->probing = false;
+}
+
+static unsigned device_came(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
+{
+	uint64_t diskseq = (uint64_t)json_integer_value(json_object_get(ev->extra, "diskseq"));
+	bool same = d->present && diskseq == d->diskseq, known = d->was_present, changed;
+
+	changed = learn_event(inv, d, ev);
+	d->diskseq = diskseq;
+	d->seen = d->present = true;
+	d->was_present = false;
+	d->injected = ev->origin == ORIGIN_INJECTED;
+	if (!same)
+		not_read(d);
+	*probe = !d->probed && !d->probing;
+	*news = !same ? !known : changed;
+	inv->version++;
+	if (!same && d->set[0])
+		set_refresh(inv, d->set);
+	return SORT_ALL;
+}
+
+static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
+{
+	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
+	uint64_t size = d->size;
+
+	*news = learn_event(inv, d, ev);
+	d->seen = true;
+	/* What we hold nobody else writes; our own writes are no news. */
+	*probe = ev->extra && !d->probing && (!s || !s->managed || d->size != size || !d->probed);
+	if (*news)
+		inv->version++;
+	return *news ? SORT_ALL : 0;
+}
+
+static unsigned device_went(struct inventory *inv, struct device *d, const struct event *ev, bool *news)
+{
+	const char *node = json_string_value(json_object_get(ev->extra, "node"));
+
+	if (!d->present) { /* known from before the start, and not here now: that is news */
+		*news = d->was_present;
+		d->was_present = false;
+		return *news ? SORT_ALL : 0;
+	}
+	if (node && d->node[0] && strcmp(node, d->node) != 0) /* it came back under another name before this was told */
+		return 0;
+	d->present = false;
+	d->injected = ev->origin == ORIGIN_INJECTED;
+	not_read(d);
+	*news = true;
+	inv->version++;
+	if (d->set[0])
+		set_refresh(inv, d->set);
+	return SORT_ALL;
+}
+
+unsigned inventory_event(struct inventory *inv, const struct event *ev, bool *ret_probe, bool *ret_news)
+{
+	const char *node = json_string_value(json_object_get(ev->extra, "node"));
+	bool probe = false, news = true;
+	unsigned changed = 0;
+	struct device *d = ev->device ? device_find(inv, ev->device) : NULL;
+
+	if (strcmp(ev->kind, "device.added") == 0 && ev->device) {
+		d = device_get(inv, ev->device);
+		changed = d ? device_came(inv, d, ev, &probe, &news) : 0;
+	} else if (strcmp(ev->kind, "device.removed") == 0) {
+		if (!d && node)
+			d = (struct device *)(uintptr_t)inventory_find_device(inv, node);
+		news = false;
+		changed = d ? device_went(inv, d, ev, &news) : 0;
+	} else if (strcmp(ev->kind, "device.changed") == 0) {
+		news = false;
+		changed = d ? device_changed(inv, d, ev, &probe, &news) : 0;
+	} else if (d) {
+		for (size_t i = 0; i < ev->n_facts; i++)
+			if (fact_table[ev->facts[i].id].from == FROM_INVENTORY)
+				changed |= inventory_tell(inv, SORT_DEVICE, d->id, ev->facts[i].id, ev->facts[i].v);
+	}
+	if (ret_probe)
+		*ret_probe = probe;
+	if (ret_news)
+		*ret_news = news;
+	return changed;
+}
+
+static void learn_contents(struct device *d, const json_t *answer, const char *reason)
+{
+	const char *word = json_string_value(json_object_get(answer, "contents"));
+	const char *name = answer ? json_string_value(json_object_get(answer, "contents-name")) : reason;
+	_cleanup_(buf_free) struct buf b = {0};
+	struct value v;
+
+	d->contents = word && value_parse(V_ENUM, contents_words, word, &v, NULL) == 0 ? (enum contents)v.i
+										       : CONTENTS_UNREADABLE;
+	if (name)
+		value_escape(name, 0, &b);
+	snprintf(d->contents_name, sizeof(d->contents_name), "%s", buf_str(&b));
+}
+
+unsigned inventory_probed(struct inventory *inv, const char *device_id, const json_t *answer, const char *reason,
+			  const char **ret_set)
+{
+	struct device *d = device_find(inv, device_id);
+	const json_t *view = json_object_get(answer, "view");
+	char before[META_GUID_MAX];
+	struct err e = {0};
+
+	*ret_set = "";
+	if (!d || !d->present)
+		return 0;
+	snprintf(before, sizeof(before), "%s", d->set);
+	d->probing = false;
+	d->probed = true;
+	meta_view_free(TAKE_PTR(d->view));
+	if (json_is_object(view) && meta_view_from_json(view, &d->view, &e) < 0) {
+		answer = NULL;
+		reason = e.msg;
+	}
+	learn_contents(d, answer, reason);
+	if (d->view) {
+		snprintf(d->set, sizeof(d->set), "%s", d->view->set);
+		snprintf(d->ref, sizeof(d->ref), "%s", d->view->self);
+	} else if (answer) { /* it was read, and holds nothing of a set: whatever it was, it is that no more */
+		d->set[0] = d->ref[0] = '\0';
+	}
+	inv->version++;
+	if (before[0])
+		set_refresh(inv, before);
+	if (d->set[0] && strcmp(before, d->set) != 0)
+		set_refresh(inv, d->set);
+	*ret_set = d->set;
+	return SORT_ALL;
+}
+
+void inventory_rescan(struct inventory *inv)
+{
+	for (size_t i = 0; i < inv->n_devices; i++)
+		inv->devices[i]->seen = false;
+}
+
+void inventory_unseen(const struct inventory *inv, void (*fn)(void *u, const struct device *d), void *u)
+{
+	for (size_t i = 0; i < inv->n_devices; i++)
+		if (!inv->devices[i]->seen && (inv->devices[i]->present || inv->devices[i]->was_present))
+			fn(u, inv->devices[i]);
+}

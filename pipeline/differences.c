@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What became different, as events: array.*, spare.*. The model is compared with what it was, so a thing that changed
+ * is told once, however it became known. */
+#include "pipeline/inventory_impl.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct telling {
+	struct inventory *inv;
+	int64_t boot;
+	bool quiet;
+	void (*fn)(void *u, struct event *ev);
+	void *u;
+};
+
+static struct event *make(const struct telling *t, const char *kind, const struct array *a, const char *device,
+			  int slot)
+{
+	struct event *ev = t->quiet ? NULL : event_new(kind, "inventory", ORIGIN_KERNEL);
+
+	if (!ev)
+		return NULL;
+	ev->time = t->boot;
+	ev->slot = slot;
+	if (a)
+		ev->array = strdup(a->id);
+	if (device && *device)
+		ev->device = strdup(device);
+	return ev;
+}
+
+static void tell(const struct telling *t, struct event *ev)
+{
+	if (ev)
+		t->fn(t->u, ev);
+}
+
+/* ---- members ---- */
+
+static void tell_failed(const struct telling *t, const struct array *a, unsigned slot, const char *device)
+{
+	struct event *ev = make(t, "array.member-failed", a, device, (int)slot);
+
+	if (ev)
+		event_set(ev, FACT_MEMBER_PREVIOUS_STATE,
+			  fact_enum(FACT_MEMBER_PREVIOUS_STATE, (int)a->member[slot].previous));
+	tell(t, ev);
+}
+
+static bool counted_in(enum member_state s)
+{
+	return s != MEMBER_FAILED && s != MEMBER_EMPTY;
+}
+
+static void compare_member(const struct telling *t, struct array *a, unsigned slot)
+{
+	struct member_memory *m = &a->member[slot];
+	enum member_state now = array_member_state(t->inv, a, slot);
+	const struct device *d = array_slot_device(t->inv, a, slot);
+	bool replaced = d && m->device[0] && strcmp(d->id, m->device) != 0, was_spare = d && d->last_spare >= 0;
+
+	if (a->known_before && counted_in(m->last) && (now == MEMBER_FAILED || replaced))
+		tell_failed(t, a, slot, m->device);
+	if (a->known_before && was_spare && (replaced || !m->device[0] || now == MEMBER_REBUILDING))
+		tell(t, make(t, "spare.activated", a, d->id, (int)slot));
+	if (d)
+		snprintf(m->device, sizeof(m->device), "%s", d->id);
+	m->last = now;
+	if (now != MEMBER_MISSING)
+		m->previous = now;
+}
+
+/* ---- rebuilds ---- */
+
+static enum resync_result resync_result(const struct array *a, const bool was_rebuilding[META_SLOTS_MAX])
+{
+	enum resync_result r = RESYNC_DONE;
+
+	for (unsigned i = 0; i < a->volume->slots; i++) {
+		if (!was_rebuilding[i] || a->member[i].last == MEMBER_IN_SYNC)
+			continue;
+		if (a->member[i].last == MEMBER_FAILED)
+			return RESYNC_FAILED;
+		r = RESYNC_INTERRUPTED;
+	}
+	return r;
+}
+
+/* What the kernel does beside a rebuild of members. */
+static bool other_resync(const struct array *a, enum resync_kind *ret)
+{
+	static const struct {
+		const char *action;
+		enum resync_kind kind;
+	} actions[] = {{"resync", RESYNC_RESYNC}, {"check", RESYNC_CHECK}, {"repair", RESYNC_REPAIR}};
+
+	for (size_t i = 0; a->running && i < ARRAY_SIZE(actions); i++) {
+		if (strcmp(a->action, actions[i].action) == 0) {
+			*ret = actions[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void compare_resync(const struct telling *t, struct array *a, const bool was_rebuilding[META_SLOTS_MAX])
+{
+	const struct array_cache *c = array_cached(t->inv, a);
+	enum resync_kind kind = RESYNC_REBUILD;
+	bool runs = (a->running && c->rebuilding) || other_resync(a, &kind);
+	struct event *ev;
+
+	if (runs && !a->was_rebuilding) {
+		a->resync_since = t->boot;
+		a->resync = kind;
+		ev = a->known_before ? make(t, "array.resync-started", a, NULL, -1) : NULL;
+		if (ev)
+			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)kind));
+		tell(t, ev);
+	} else if (!runs && a->was_rebuilding) {
+		enum resync_result result = a->running ? resync_result(a, was_rebuilding) : RESYNC_INTERRUPTED;
+
+		ev = make(t, "array.resync-finished", a, NULL, -1);
+		if (ev) {
+			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)a->resync));
+			event_set(ev, FACT_RESYNC_RESULT, fact_enum(FACT_RESYNC_RESULT, (int)result));
+			event_set(ev, FACT_RESYNC_DURATION, value_duration(t->boot - a->resync_since));
+		}
+		tell(t, ev);
+		a->resync_since = 0;
+	}
+	a->was_rebuilding = runs;
+}
+
+/* ---- arrays and spares ---- */
+
+static void compare_state(const struct telling *t, struct array *a)
+{
+	static const char *const kinds[] = {[ARRAY_INACTIVE] = "array.stopped",
+					    [ARRAY_OPTIMAL] = "array.optimal",
+					    [ARRAY_DEGRADED] = "array.degraded",
+					    [ARRAY_FAILED] = "array.failed",
+					    [ARRAY_READ_ONLY] = NULL};
+	enum array_state now = array_cached(t->inv, a)->state, before = a->last;
+
+	a->last = now;
+	if (now == before || !a->known_before)
+		return;
+	if (before == ARRAY_INACTIVE)
+		tell(t, make(t, "array.started", a, NULL, -1));
+	if (kinds[now] && !(before == ARRAY_INACTIVE && now == ARRAY_OPTIMAL))
+		tell(t, make(t, kinds[now], a, NULL, -1));
+}
+
+static void compare_array(const struct telling *t, struct array *a)
+{
+	bool was_rebuilding[META_SLOTS_MAX];
+
+	for (unsigned i = 0; i < a->volume->slots; i++) {
+		was_rebuilding[i] = a->member[i].last == MEMBER_REBUILDING;
+		compare_member(t, a, i);
+	}
+	compare_state(t, a);
+	compare_resync(t, a, was_rebuilding);
+	a->known_before = true;
+}
+
+static void compare_spare(const struct telling *t, struct device *d)
+{
+	const struct device_cache *c = device_cached(t->inv, d);
+	int now = c->role == ROLE_SPARE ? (int)c->spare_state : -1, before = d->last_spare;
+
+	d->last_spare = now;
+	if (now == before)
+		return;
+	if (now == SPARE_IDLE)
+		tell(t, make(t, "spare.added", NULL, d->id, -1));
+	else if (now == SPARE_LOST || now == SPARE_FAILED)
+		tell(t, make(t, "spare.lost", NULL, d->id, -1));
+}
+
+void inventory_differences(struct inventory *inv, int64_t boot, bool quiet, void (*fn)(void *u, struct event *ev),
+			   void *u)
+{
+	struct telling t = {.inv = inv, .boot = boot, .quiet = quiet, .fn = fn, .u = u};
+
+	inv->now = boot;
+	for (size_t i = 0; i < inv->n_arrays; i++)
+		if (array_visible(inv->arrays[i]))
+			compare_array(&t, inv->arrays[i]);
+	for (size_t i = 0; i < inv->n_devices; i++)
+		compare_spare(&t, inv->devices[i]);
+}

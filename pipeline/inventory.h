@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is known of devices, sets, arrays, members and spares: an in-memory model that events, probe answers and act's
+ * state change, and that rules, planning and status read. It never touches a device.
+ *
+ *   devices  by stable identity; one outlives its kernel name and its absence
+ *   sets     what the metadata of the devices say together (meta_view_merge)
+ *   arrays   the sets' volumes, with what act tells of the running ones */
+#pragma once
+
+#include "actions/actions.h"
+#include "config/settings.h"
+#include "core/event.h"
+#include "rules/rules.h"
+
+struct device {
+	char id[DEVICE_ID_MAX];
+	char name[32], node[64]; /* last known; name is "sdb", node "/dev/sdb" */
+	unsigned major, minor;
+	uint64_t diskseq; /* 0: not known */
+	bool present, read_only;
+	bool injected;	  /* what is said of its presence was injected */
+	bool seen;	  /* told since the last inventory_rescan */
+	bool was_present; /* restored as present, not told yet */
+	char wwn[64], serial[96], model[64], vendor[48], firmware[32], transport[16];
+	char controller[64], enclosure[64], slot[48];
+	uint64_t size;	      /* bytes */
+	unsigned sector_size; /* bytes */
+	enum media media;
+	bool is_path;
+	enum contents contents;
+	char contents_name[128];
+	bool probed, probing; /* contents and view are of the disk as attached now; an answer is awaited */
+	bool maintenance;
+	int64_t maintenance_until; /* boot, 0: until taken back */
+	const struct strset *tags; /* owned */
+	int64_t errors;		   /* in the open case */
+	struct meta_view *view;	   /* what its own metadata says; kept while away */
+	enum meta_standing standing;
+	char set[META_GUID_MAX], ref[META_REF_MAX]; /* kept while away */
+	int last_spare;				    /* enum spare_state at the last differences, -1: was none */
+	struct device_cache *cache;
+};
+
+struct member_memory {
+	enum member_state last;	    /* for differences */
+	enum member_state previous; /* the last one other than missing */
+	char device[DEVICE_ID_MAX]; /* the last that was in the slot */
+};
+
+struct array {
+	char id[META_GUID_MAX + 8]; /* the volume's GUID */
+	char set[META_GUID_MAX];
+	char name[META_NAME_MAX];
+	const struct meta_volume *volume; /* in its set's view */
+	bool running, read_only, managed;
+	enum stopped_by stopped_by;
+	bool maintenance;
+	int64_t maintenance_until;
+	const struct strset *tags;
+	char dm[64]; /* name of the dm device, as act tells */
+	uint32_t event_nr;
+	char action[16];	/* what the kernel does: idle, recover, resync .. */
+	uint64_t done, total;	/* of it, sectors */
+	int64_t resync_since;	/* boot, ns; 0: none runs */
+	int64_t progress_since; /* boot and sectors at the first state of this resync: for the ETA */
+	uint64_t progress_done;
+	enum array_state last; /* for differences */
+	bool was_rebuilding, known_before;
+	struct member_memory member[META_SLOTS_MAX];
+	enum resync_kind resync;		/* what ran at the last differences, if anything */
+	unsigned n_plans;			/* destructive plans by rules: their times, newest last */
+	int64_t plans[1000];			/* settings: budget.plans-per-hour is at most that */
+	char (*member_ids)[META_GUID_MAX + 12]; /* by slot */
+	struct array_cache *cache;
+};
+
+struct disk_set {
+	char guid[META_GUID_MAX];
+	char format[8], maker[28];
+	struct meta_view *view; /* of all its present disks together; the last one when none is here */
+	bool managed, split;
+	uint64_t seq;		     /* the highest that was ever seen; a lower one is an old copy */
+	uint64_t version;	     /* grows with each change: a plan of an older one is made anew */
+	char stuck[PLAN_REASON_MAX]; /* why nothing can be done to it now; empty: nothing */
+};
+
+/* What is derived is computed once for each change. */
+struct device_cache;
+struct array_cache;
+
+struct inventory;
+
+int inventory_new(const struct settings *settings, struct inventory **ret);
+void inventory_free(struct inventory *inv);
+DEFINE_CLEANUP(struct inventory *, inventory_free)
+/* Forgets everything. */
+void inventory_clear(struct inventory *inv);
+/* A copy that shares nothing. NULL when out of memory. */
+struct inventory *inventory_clone(const struct inventory *inv);
+/* Other settings: managed sets, tags and pools are looked up again. */
+void inventory_settings(struct inventory *inv, const struct settings *settings);
+/* Time for maintenance that ends, budgets and estimates. Returns true if a fact changed. */
+bool inventory_time(struct inventory *inv, int64_t boot);
+/* The next moment at which maintenance ends. False: none. */
+bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot);
+/* Marks come from the engine. fn may be NULL. */
+void inventory_marks(struct inventory *inv, const struct strset *(*fn)(void *u, const char *device), void *u);
+
+/* ---- the reducer: each returns SORT_BITs of what changed, for engine_changed ---- */
+
+/* Takes device.added, device.removed, device.changed in; of any event, device.* facts that it brings. *ret_probe: the
+ * disk must be read (again). *ret_news: false: nothing that was not known, the event need not go on. Both may be NULL.
+ */
+unsigned inventory_event(struct inventory *inv, const struct event *ev, bool *ret_probe, bool *ret_news);
+/* A probe's answer, NULL: none, with a reason. *ret_set: GUID of the set that it belongs to, borrowed; "" if none. */
+unsigned inventory_probed(struct inventory *inv, const char *device_id, const json_t *answer, const char *reason,
+			  const char **ret_set);
+/* Act's state message. The devices of the plan that are here now carry the state's metadata. 0 and *ret_changed, or
+ * -EINVAL. */
+int inventory_state(struct inventory *inv, const json_t *state, const struct plan *plan, int64_t boot,
+		    unsigned *ret_changed, struct err *e);
+/* A fact that the model does not derive, or sees otherwise: tests, sources of values. It holds until what the model
+ * says changes. id as world_ops. */
+unsigned inventory_tell(struct inventory *inv, enum subject_sort sort, const char *id, enum fact_id fact,
+			struct value v);
+/* Enumeration begins: no device is seen. inventory_unseen: calls fn for each device that was here and was not seen. */
+void inventory_rescan(struct inventory *inv);
+void inventory_unseen(const struct inventory *inv, void (*fn)(void *u, const struct device *d), void *u);
+/* Compares arrays and spares with what they were at the last call and gives an event for each difference, in order:
+ * array.*, spare.*. The events are the caller's. quiet: only remembers. */
+void inventory_differences(struct inventory *inv, int64_t boot, bool quiet, void (*fn)(void *u, struct event *ev),
+			   void *u);
+
+/* ---- reading ---- */
+
+const struct device *inventory_device(const struct inventory *inv, const char *id);
+/* By id, kernel name, or /dev path. NULL: none. */
+const struct device *inventory_find_device(const struct inventory *inv, const char *name);
+const struct device *inventory_device_by_number(const struct inventory *inv, unsigned major, unsigned minor);
+const struct array *inventory_array(const struct inventory *inv, const char *id);
+/* By id or name. */
+const struct array *inventory_find_array(const struct inventory *inv, const char *name);
+const struct disk_set *inventory_set(const struct inventory *inv, const char *guid);
+size_t inventory_devices(const struct inventory *inv); /* sorted by id */
+const struct device *inventory_device_at(const struct inventory *inv, size_t i);
+size_t inventory_arrays(const struct inventory *inv); /* sorted by id */
+const struct array *inventory_array_at(const struct inventory *inv, size_t i);
+size_t inventory_sets(const struct inventory *inv);
+const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i);
+bool inventory_probes_open(const struct inventory *inv);
+/* The answer of a probe is awaited, or no longer. */
+void inventory_probing(struct inventory *inv, const char *device, bool probing);
+
+/* The device that the format puts into a slot, here or away; NULL: none, or never seen. */
+const struct device *array_slot_device(const struct inventory *inv, const struct array *a, unsigned slot);
+enum member_state array_member_state(const struct inventory *inv, const struct array *a, unsigned slot);
+enum array_state array_state(const struct inventory *inv, const struct array *a);
+/* The first slot of the array that the device is in, or -1. */
+int array_slot_of(const struct inventory *inv, const struct array *a, const struct device *d);
+enum role device_role(const struct inventory *inv, const struct device *d);
+/* 0..1 of the rebuild that runs, or -1; *ret_eta: ns that are left by the rate so far, -1: not known. */
+double array_progress(const struct array *a, int64_t boot, int64_t *ret_eta);
+
+/* The rule engine's view: bind and lists. u is the inventory. */
+extern const struct world_ops inventory_world_ops;
+/* The planner's picture of one array. 0, or -ENOENT. */
+int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *ret);
+/* The picture of a set alone, without an array (a plan about its spares only). 0, or -ENOENT. */
+int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *ret);
+/* What one spare could serve, and why not more. Returns how many arrays. */
+int inventory_spare_fits(const struct inventory *inv, const struct device *d, char *reason, size_t size);
+/* Fills the plan's devices: the set's present disks, and those of its steps. 0 or -ENOMEM. */
+int inventory_plan_devices(const struct inventory *inv, struct plan *p);
+
+/* ---- changes by people and by the pipeline ---- */
+
+/* On a device, an array, or (both NULL) everything. until: boot, 0: until taken back. 0 or -ENOENT. */
+int inventory_maintenance(struct inventory *inv, const char *device, const char *array, bool on, int64_t until);
+void inventory_errors(struct inventory *inv, const char *device, int64_t errors);
+void inventory_stopped(struct inventory *inv, const char *array, enum stopped_by by);
+void inventory_stuck(struct inventory *inv, const char *set, const char *reason);
+void inventory_spent(struct inventory *inv, const char *array, int64_t boot); /* a destructive plan by a rule */
+void inventory_touch(struct inventory *inv);				      /* marks changed */
+
+json_t *inventory_save(const struct inventory *inv);
+int inventory_restore(struct inventory *inv, const json_t *j, struct err *e);

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the parts of the inventory share: inventory.c devices and people's changes, sets.c what the metadata say
+ * together, facts.c what rules read, world.c what planning reads, differences.c what became different,
+ * inventory_save.c. */
+#pragma once
+
+#include "pipeline/inventory.h"
+
+struct told_fact {
+	enum subject_sort sort;
+	char *id;
+	enum fact_id fact;
+	struct value v, under; /* under: what the model said then; strings and sets are its own */
+	bool over;	       /* the model has changed its mind since */
+};
+
+struct device_cache {
+	uint64_t version;
+	enum role role;
+	enum spare_kind spare_kind;
+	enum spare_state spare_state;
+	const char *pool;
+	int fits;
+	char unfit[PLAN_REASON_MAX];
+	const char *slot_of; /* id of an array */
+};
+
+struct array_cache {
+	uint64_t version;
+	enum array_state state;
+	int redundancy, redundancy_full;
+	unsigned present;
+	bool complete, startable, rebuilding;
+	int spares;
+	char spare_reason[PLAN_REASON_MAX];
+	char missing_text[META_SLOTS_MAX][4];
+	const char *missing_words[META_SLOTS_MAX];
+	struct strset missing;
+};
+
+struct inventory {
+	const struct settings *settings;
+	struct device **devices;
+	struct array **arrays;
+	struct disk_set **sets;
+	size_t n_devices, n_arrays, n_sets;
+	struct told_fact *told;
+	size_t n_told;
+	bool maintenance; /* of everything */
+	int64_t maintenance_until;
+	int64_t now;	  /* boot */
+	uint64_t version; /* grows with each change: caches of an older one are void */
+	const struct strset *(*marks)(void *u, const char *device);
+	void *marks_u;
+};
+
+/* A text fact of a device and where it is kept. */
+struct device_text {
+	enum fact_id fact;
+	size_t offset, size;
+	const char *key; /* in the saved state */
+};
+extern const struct device_text device_texts[]; /* ends with a NULL key */
+
+static inline char *device_text_at(const struct device *d, const struct device_text *t)
+{
+	return (char *)(uintptr_t)d + t->offset;
+}
+
+/* By id; made if it is not there. NULL when out of memory. */
+struct device *device_get(struct inventory *inv, const char *id);
+struct device *device_find(const struct inventory *inv, const char *id);
+struct array *array_find(const struct inventory *inv, const char *id);
+struct disk_set *set_find(const struct inventory *inv, const char *guid);
+/* Takes one fact of a device over. False: it is not one that is kept in the device. *changed: it is another value. */
+bool device_learn(struct device *d, enum fact_id fact, const struct value *v, bool *changed);
+
+/* Tags by the settings. */
+void device_learn_tags(struct inventory *inv, struct device *d);
+/* Joins anew what the present devices of the set say; makes and drops arrays. */
+void set_refresh(struct inventory *inv, const char *guid);
+void array_free(struct array *a);
+void set_free(struct disk_set *s);
+/* The array's slots are known: ids of its members are made. */
+int array_slots_known(struct array *a);
+
+/* What was told about the fact, or NULL. computed: what the model says. */
+const struct value *told_value(const struct inventory *inv, enum subject_sort sort, const char *id, enum fact_id fact,
+			       const struct value *computed);
+int told_set(struct inventory *inv, enum subject_sort sort, const char *id, enum fact_id fact, struct value v,
+	     struct value under);
+void told_free(struct told_fact *t);
+int told_clone(struct inventory *to, const struct inventory *from);
+
+/* Fills .spares and .spare_reason. */
+void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
+/* A copy of a view. 0 or -errno. */
+int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
+const struct device_cache *device_cached(const struct inventory *inv, const struct device *d);
+const struct array_cache *array_cached(const struct inventory *inv, const struct array *a);
+bool device_in_maintenance(const struct inventory *inv, const struct device *d);
+bool array_in_maintenance(const struct inventory *inv, const struct array *a);
+/* Whether rules see it: it belongs to a managed set. */
+bool array_visible(const struct array *a);
+/* The pool that the spare belongs to by its tags, NULL: none. */
+const char *device_pool(const struct inventory *inv, const struct device *d);
+bool pool_serves(const struct inventory *inv, const char *pool, const struct array *a);
+/* Tags that the settings give to whatever one of the texts matches; NULL: none. The caller frees it. */
+const struct strset *tags_of(const struct setting_group *groups, size_t n, const char *const *texts, size_t n_texts);
+/* A strset in one allocation; free() releases it. */
+struct strset *strset_new(const char *const *words, size_t n);

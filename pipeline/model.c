@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pipeline/model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What DDF as mdadm makes it keeps for itself at a disk's end, sectors. */
+enum { RESERVED_SECTORS = 65536, ROOM_SECTORS = 32000 };
+
+struct model_disk_state {
+	char id[DEVICE_ID_MAX], set[META_GUID_MAX];
+	uint64_t sectors;
+	bool present;
+	char contents[16], contents_name[64];
+	json_t *copy; /* the set's view as this disk holds it, NULL: none */
+};
+
+struct model_set_state {
+	struct meta_view view;
+	bool running[META_VOLUMES_MAX];
+	json_t *told; /* the view at the last state */
+};
+
+struct model {
+	struct model_disk_state *disks;
+	struct model_set_state *sets;
+	size_t n_disks, n_sets;
+};
+
+int model_new(struct model **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+void model_free(struct model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n_disks; i++)
+		json_decref(m->disks[i].copy);
+	for (size_t i = 0; i < m->n_sets; i++) {
+		free(m->sets[i].view.disks);
+		free(m->sets[i].view.volumes);
+		json_decref(m->sets[i].told);
+	}
+	free(m->disks);
+	free(m->sets);
+	free(m);
+}
+
+static struct model_disk_state *find_disk(const struct model *m, const char *id)
+{
+	for (size_t i = 0; i < m->n_disks; i++)
+		if (strcmp(m->disks[i].id, id) == 0)
+			return &m->disks[i];
+	return NULL;
+}
+
+static struct model_set_state *find_set(const struct model *m, const char *guid)
+{
+	for (size_t i = 0; i < m->n_sets; i++)
+		if (strcmp(m->sets[i].view.set, guid) == 0)
+			return &m->sets[i];
+	return NULL;
+}
+
+static struct meta_volume *find_volume(const struct model *m, const char *array, struct model_set_state **ret_set,
+				       size_t *ret_i)
+{
+	for (size_t i = 0; i < m->n_sets; i++) {
+		struct meta_view *v = &m->sets[i].view;
+
+		for (size_t k = 0; k < v->n_volumes; k++) {
+			if (strcmp(v->volumes[k].guid, array) != 0)
+				continue;
+			*ret_set = &m->sets[i];
+			*ret_i = k;
+			return &v->volumes[k];
+		}
+	}
+	return NULL;
+}
+
+static struct model_set_state *get_set(struct model *m, const char *guid)
+{
+	struct model_set_state *s = find_set(m, guid), *more;
+
+	if (s)
+		return s;
+	more = reallocarray(m->sets, m->n_sets + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	m->sets = more;
+	s = &more[m->n_sets];
+	*s = (struct model_set_state){.view = {.format = "ddf", .maker = "Linux-MD", .seq = 1}};
+	snprintf(s->view.set, sizeof(s->view.set), "%s", guid);
+	s->view.disks = calloc(META_DISKS_MAX, sizeof(*s->view.disks));
+	s->view.volumes = calloc(META_VOLUMES_MAX, sizeof(*s->view.volumes));
+	if (!s->view.disks || !s->view.volumes) {
+		free(s->view.disks);
+		free(s->view.volumes);
+		return NULL;
+	}
+	m->n_sets++;
+	return s;
+}
+
+static struct meta_disk *find_ref(const struct model_set_state *s, const char *ref)
+{
+	for (size_t i = 0; i < s->view.n_disks; i++)
+		if (strcmp(s->view.disks[i].ref, ref) == 0)
+			return &s->view.disks[i];
+	return NULL;
+}
+
+static bool serves(const struct model_set_state *s, const char *id)
+{
+	for (size_t i = 0; i < s->view.n_volumes; i++)
+		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
+			if (strcmp(s->view.volumes[i].members[k].ref, id) == 0 &&
+			    (s->view.volumes[i].members[k].state == MEMBER_IN_SYNC ||
+			     s->view.volumes[i].members[k].state == MEMBER_REBUILDING))
+				return true;
+	return false;
+}
+
+/* The present disks of the set hold what it says now; one that fell behind stays so until it serves again. */
+static void write_copies(struct model *m, const struct model_set_state *s, uint64_t before)
+{
+	for (size_t i = 0; i < m->n_disks; i++) {
+		struct model_disk_state *d = &m->disks[i];
+		json_int_t seq = json_integer_value(json_object_get(d->copy, "seq"));
+		struct meta_view mine = s->view;
+
+		if (!d->present || strcmp(d->set, s->view.set) != 0 ||
+		    (d->copy && (uint64_t)seq < before && !serves(s, d->id)))
+			continue;
+		snprintf(mine.self, sizeof(mine.self), "%.*s", META_REF_MAX - 1, d->id);
+		mine.room_start = d->sectors - RESERVED_SECTORS / 2;
+		mine.room_sectors = ROOM_SECTORS;
+		json_decref(d->copy);
+		d->copy = meta_view_to_json(&mine);
+	}
+}
+
+/* The next sequence number, if something changed since the last state. */
+static void advance(struct model *m, struct model_set_state *s)
+{
+	uint64_t before = s->view.seq;
+	json_t *now = meta_view_to_json(&s->view);
+
+	if (s->told && json_equal(now, s->told)) {
+		json_decref(now);
+		return;
+	}
+	json_decref(now);
+	s->view.seq += s->told ? 1 : 0;
+	json_decref(s->told);
+	s->told = meta_view_to_json(&s->view);
+	write_copies(m, s, before);
+}
+
+/* ---- building ---- */
+
+int model_disk(struct model *m, const char *id, uint64_t bytes)
+{
+	struct model_disk_state *more = reallocarray(m->disks, m->n_disks + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	m->disks = more;
+	more[m->n_disks] = (struct model_disk_state){.sectors = bytes / 512, .present = true, .contents = "blank"};
+	snprintf(more[m->n_disks++].id, DEVICE_ID_MAX, "%s", id);
+	return 0;
+}
+
+uint64_t model_sectors(const struct model *m, const char *id)
+{
+	const struct model_disk_state *d = find_disk(m, id);
+
+	return d ? d->sectors : 0;
+}
+
+int model_contents(struct model *m, const char *id, const char *contents, const char *name)
+{
+	struct model_disk_state *d = find_disk(m, id);
+
+	if (!d)
+		return -ENOENT;
+	snprintf(d->contents, sizeof(d->contents), "%s", contents);
+	snprintf(d->contents_name, sizeof(d->contents_name), "%s", name ? name : "");
+	return 0;
+}
+
+/* The disk joins the set. */
+static struct meta_disk *join(struct model *m, struct model_set_state *s, const char *id)
+{
+	struct model_disk_state *d = find_disk(m, id);
+	struct meta_disk *p = d ? find_ref(s, id) : NULL;
+
+	if (!d || p || s->view.n_disks == META_DISKS_MAX)
+		return p;
+	p = &s->view.disks[s->view.n_disks++];
+	*p = (struct meta_disk){.sectors = d->sectors > RESERVED_SECTORS ? d->sectors - RESERVED_SECTORS : 0};
+	snprintf(p->ref, sizeof(p->ref), "%s", id);
+	snprintf(p->guid, sizeof(p->guid), "%.*s", META_GUID_MAX - 1, id);
+	snprintf(d->set, sizeof(d->set), "%s", s->view.set);
+	return p;
+}
+
+static int add_members(struct model *m, struct model_set_state *s, struct meta_volume *v, const struct model_array *a,
+		       struct err *e)
+{
+	v->member_sectors = UINT64_MAX;
+	for (unsigned i = 0; i < v->slots; i++) {
+		struct meta_disk *p;
+
+		v->members[i].known = true;
+		v->members[i].state = MEMBER_EMPTY;
+		if (!a->members[i][0] || strcmp(a->members[i], "-") == 0)
+			continue;
+		p = join(m, s, a->members[i]);
+		if (!p)
+			return err_set(e, ENOENT, "array %s: no device '%s'", a->name, a->members[i]);
+		p->spare = false;
+		snprintf(v->members[i].ref, sizeof(v->members[i].ref), "%s", p->ref);
+		v->members[i].state = MEMBER_IN_SYNC;
+		v->member_sectors = MIN(v->member_sectors, p->sectors);
+	}
+	return 0;
+}
+
+static int add_spares(struct model *m, struct model_set_state *s, const struct model_array *a, struct err *e)
+{
+	for (size_t i = 0; i < a->n_spares; i++) {
+		struct meta_disk *p = join(m, s, a->spares[i]);
+
+		if (!p)
+			return err_set(e, ENOENT, "array %s: no device '%s'", a->name, a->spares[i]);
+		p->spare = p->dedicated = true;
+		if (p->n_dedicated < ARRAY_SIZE(p->dedicated_to))
+			snprintf(p->dedicated_to[p->n_dedicated++], META_GUID_MAX, "%s", a->name);
+	}
+	return 0;
+}
+
+int model_array(struct model *m, const struct model_array *a, struct err *e)
+{
+	struct model_set_state *s = get_set(m, a->set);
+	struct meta_volume *v;
+	int r;
+
+	if (!s || s->view.n_volumes == META_VOLUMES_MAX || a->n_members > META_SLOTS_MAX)
+		return err_set(e, E2BIG, "array %s: too many arrays or members", a->name);
+	s->running[s->view.n_volumes] = a->running;
+	v = &s->view.volumes[s->view.n_volumes++];
+	*v = (struct meta_volume){.level = a->level,
+				  .chunk = 128,
+				  .slots = (unsigned)a->n_members,
+				  .clean = true,
+				  .initialised = true,
+				  .known = true,
+				  .seq = 1};
+	snprintf(v->guid, sizeof(v->guid), "%s", a->name);
+	snprintf(v->name, sizeof(v->name), "%.*s", META_NAME_MAX - 1, a->name);
+	r = add_members(m, s, v, a, e);
+	if (r == 0)
+		r = add_spares(m, s, a, e);
+	v->sectors = v->member_sectors;
+	write_copies(m, s, s->view.seq);
+	return r;
+}
+
+int model_spare(struct model *m, const char *set, const char *id)
+{
+	struct model_set_state *s = get_set(m, set);
+	struct meta_disk *p = s ? join(m, s, id) : NULL;
+
+	if (!p)
+		return -ENOENT;
+	p->spare = true;
+	write_copies(m, s, s->view.seq);
+	return 0;
+}
+
+void model_present(struct model *m, const char *id, bool present)
+{
+	struct model_disk_state *d = find_disk(m, id);
+
+	if (d)
+		d->present = present;
+}
+
+static void set_slot(struct model_set_state *s, struct meta_volume *v, unsigned slot, enum member_state state)
+{
+	struct meta_disk *p = find_ref(s, v->members[slot].ref);
+
+	v->members[slot].state = state;
+	if (state == MEMBER_EMPTY)
+		v->members[slot].ref[0] = '\0';
+	if (p && state == MEMBER_FAILED)
+		p->failed = true;
+	if (p && state == MEMBER_IN_SYNC)
+		p->failed = false;
+}
+
+bool model_slot(struct model *m, const char *array, unsigned slot, enum member_state state)
+{
+	struct model_set_state *s;
+	size_t i;
+	struct meta_volume *v = find_volume(m, array, &s, &i);
+
+	if (!v || slot >= v->slots)
+		return false;
+	set_slot(s, v, slot, state);
+	return true;
+}
+
+void model_rebuilt(struct model *m, const char *array)
+{
+	struct model_set_state *s;
+	size_t i;
+	struct meta_volume *v = find_volume(m, array, &s, &i);
+
+	for (unsigned k = 0; v && k < v->slots; k++)
+		if (v->members[k].state == MEMBER_REBUILDING)
+			v->members[k].state = MEMBER_IN_SYNC;
+}
+
+void model_run_state(struct model *m, const char *array, bool running)
+{
+	struct model_set_state *s;
+	size_t i;
+
+	if (find_volume(m, array, &s, &i))
+		s->running[i] = running;
+}
+
+/* ---- what it answers ---- */
+
+json_t *model_probe(const struct model *m, const char *id)
+{
+	const struct model_disk_state *d = find_disk(m, id);
+
+	if (!d || !d->present)
+		return NULL;
+	if (d->copy)
+		return json_pack("{s:s s:s s:O}", "contents", "member", "contents-name", "ddf member", "view", d->copy);
+	return json_pack("{s:s s:s s:n}", "contents", d->contents, "contents-name", d->contents_name, "view");
+}
+
+static int do_readd(struct model_set_state *s, struct meta_volume *v, const struct step *step, struct err *e)
+{
+	if (!v || step->slot < 0)
+		return err_set(e, EINVAL, "re-add without a slot");
+	set_slot(s, v, (unsigned)step->slot, MEMBER_REBUILDING);
+	return 0;
+}
+
+static int do_activate(struct model_set_state *s, struct meta_volume *v, const struct step *step, struct err *e)
+{
+	struct meta_disk *p = find_ref(s, step->device);
+
+	if (!v || !p || step->slot < 0)
+		return err_set(e, EINVAL, "%s is no spare here", step->device);
+	p->spare = p->dedicated = false;
+	p->n_dedicated = 0;
+	snprintf(v->members[step->slot].ref, META_REF_MAX, "%s", p->ref);
+	v->members[step->slot].state = MEMBER_REBUILDING;
+	return 0;
+}
+
+static void drop(struct model *m, struct model_set_state *s, const char *id)
+{
+	struct model_disk_state *d = find_disk(m, id);
+	struct meta_disk *p = find_ref(s, id);
+
+	if (p)
+		*p = s->view.disks[--s->view.n_disks];
+	if (d) {
+		d->set[0] = '\0';
+		json_decref(d->copy);
+		d->copy = NULL;
+	}
+}
+
+static int do_add_spare(struct model *m, struct model_set_state *s, const struct plan *plan, const struct step *step,
+			struct err *e)
+{
+	struct meta_disk *p = join(m, s, step->device);
+
+	if (!p)
+		return err_set(e, EINVAL, "%s is not here", step->device);
+	p->spare = true;
+	p->dedicated = step->dedicated;
+	if (step->dedicated)
+		snprintf(p->dedicated_to[p->n_dedicated++], META_GUID_MAX, "%s", plan->volume);
+	return 0;
+}
+
+/* What udev found: members that went away are missing. */
+static void do_record(struct model *m, struct model_set_state *s)
+{
+	for (size_t i = 0; i < s->view.n_volumes; i++) {
+		struct meta_volume *v = &s->view.volumes[i];
+
+		for (unsigned k = 0; s->running[i] && k < v->slots; k++) {
+			const struct model_disk_state *d = find_disk(m, v->members[k].ref);
+
+			if (d && !d->present && v->members[k].state != MEMBER_FAILED)
+				v->members[k].state = MEMBER_MISSING;
+		}
+	}
+}
+
+int model_step(struct model *m, const struct plan *p, const struct step *step, struct err *e)
+{
+	struct model_set_state *s = find_set(m, p->set);
+	size_t i = 0;
+	struct meta_volume *v = s && p->volume[0] ? find_volume(m, p->volume, &s, &i) : NULL;
+
+	if (!s)
+		return err_set(e, EINVAL, "no set %s", p->set);
+	switch (step->op) {
+	case STEP_ASSEMBLE:
+	case STEP_STOP:
+		s->running[i] = step->op == STEP_ASSEMBLE;
+		return 0;
+	case STEP_FAIL_MEMBER:
+		if (v && step->slot >= 0)
+			set_slot(s, v, (unsigned)step->slot, MEMBER_FAILED);
+		return 0;
+	case STEP_REMOVE_MEMBER:
+		if (v && step->slot >= 0)
+			set_slot(s, v, (unsigned)step->slot, MEMBER_EMPTY);
+		drop(m, s, step->device);
+		return 0;
+	case STEP_REMOVE_SPARE:
+		drop(m, s, step->device);
+		return 0;
+	case STEP_READD_MEMBER:
+		return do_readd(s, v, step, e);
+	case STEP_ACTIVATE_SPARE:
+		return do_activate(s, v, step, e);
+	case STEP_ADD_SPARE:
+		return do_add_spare(m, s, p, step, e);
+	case STEP_RECORD:
+		do_record(m, s);
+		return 0;
+	case STEP_CLAIM:
+	case STEP_OP_MAX:
+		break;
+	}
+	return 0;
+}
+
+json_t *model_state(struct model *m, const char *set)
+{
+	struct model_set_state *s = find_set(m, set);
+	json_t *volumes;
+
+	if (!s)
+		return NULL;
+	volumes = json_array();
+	advance(m, s);
+	for (size_t i = 0; i < s->view.n_volumes; i++) {
+		bool rebuilds = false;
+
+		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
+			rebuilds = rebuilds || s->view.volumes[i].members[k].state == MEMBER_REBUILDING;
+		json_array_append_new(volumes, json_pack("{s:s s:b s:s s:i s:s}", "guid", s->view.volumes[i].guid,
+							 "running", s->running[i], "dm", s->view.volumes[i].name,
+							 "event_nr", (int)s->view.seq, "action",
+							 s->running[i] && rebuilds ? "recover" : "idle"));
+	}
+	return json_pack("{s:s s:I s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
+			 meta_view_to_json(&s->view), "volumes", volumes);
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the parts of the pipeline share: pipeline.c the story, verdicts.c steps of verdicts, jobs.c plans in their
+ * order, outcome.c what came of them, builtin.c recording, command.c people, status.c, what_if.c, keep.c restarts. */
+#pragma once
+
+#include "core/list.h"
+#include "pipeline/cases.h"
+#include "pipeline/coalesce.h"
+#include "pipeline/inventory.h"
+#include "pipeline/pipeline.h"
+
+/* While an array rebuilds, how often its progress is read. */
+#define REFRESH_NS (5 * NS_PER_SEC)
+/* After which what is built in and failed is tried again. */
+#define RETRY_NS (10 * NS_PER_SEC)
+/* Events of this generation and above are not seen by rules. */
+enum { GENERATION_MAX = 8 };
+
+enum phase {
+	PHASE_ENUMERATING, /* devices are told, probes are awaited */
+	PHASE_CLAIMING,	   /* act takes hold of managed sets, and says what runs */
+	PHASE_STARTED,
+};
+
+/* One ask of a job, with what it owns. */
+struct asked {
+	const char *action;
+	json_t *params;
+	char device[DEVICE_ID_MAX];
+	int slot;
+	enum step_failure on_failure;
+	const struct verdict_step *of; /* NULL for commands */
+};
+
+enum job_state { JOB_WAITING, JOB_STORING, JOB_RUNNING };
+
+/* One plan to be: made when its turn comes, on what is known then. */
+struct job {
+	struct list link;
+	enum job_state state;
+	enum plan_origin origin;
+	bool dry_run, injected, acked, replanned;
+	bool quiet; /* built in, and no news unless it fails */
+	char id[PLAN_ID_MAX];
+	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
+	char verdict[40], rule[65]; /* empty if no rule asked */
+	struct script *script;	    /* that waits for it, NULL for commands and built-in ones */
+	bool claim, record;	    /* built in */
+	struct asked ask[PLAN_STEPS_MAX];
+	size_t n_asks;
+	struct plan *plan;	       /* NULL until its turn */
+	size_t ask_of[PLAN_STEPS_MAX]; /* by step */
+	json_t *intent;		       /* as stored */
+	struct {
+		bool told;
+		enum action_result result;
+		char reason[PLAN_REASON_MAX];
+	} result[PLAN_STEPS_MAX];
+};
+
+/* A verdict that is being carried out. */
+struct script {
+	struct list link;
+	struct verdict *v;
+	const struct verdict_step *steps;
+	size_t n, at;
+	size_t context, group_end; /* while a group of steps about arrays is planned for one context after the other */
+	bool waits;		   /* for a job or a program */
+	bool injected;		   /* an injected event is among its causes */
+	bool in_failure;	   /* the steps are those of on-failure */
+	const struct verdict_step *failed; /* of the group that is being done; NULL: none */
+	enum outcome worst;
+	char token[24]; /* of the program */
+	struct {
+		const char *name; /* of the action */
+		enum action_result result;
+		char reason[PLAN_REASON_MAX];
+		char plan[PLAN_ID_MAX];
+	} why; /* of .failed, for on-failure steps */
+};
+
+/* What is to be done to a set without anybody asking. */
+struct set_work {
+	struct list link;
+	char set[META_GUID_MAX];
+	bool claim, record, loud, injected;
+	bool failing;  /* people were told that the last one failed */
+	int64_t retry; /* boot, when it is tried again; 0: not needed */
+};
+
+/* An intent without an outcome, found at start. */
+struct replay {
+	struct list link;
+	char plan[PLAN_ID_MAX], set[META_GUID_MAX];
+	json_t *intent;
+	bool recorded; /* its outcome is stored; the rules have yet to hear of it */
+};
+
+struct queued_event {
+	struct list link;
+	struct event *ev;
+};
+
+struct queued_verdict {
+	struct list link;
+	struct verdict *v;
+};
+
+struct pipeline {
+	const struct settings *settings;
+	const struct clock *clock;
+	struct pipeline_ops ops;
+	struct inventory *inv;
+	struct engine *engine;
+	struct cases *cases;
+	struct coalesce *coalesce;
+	enum phase phase;
+	bool enumerated; /* pipeline_enumerated was called */
+	bool rescanning; /* after the start: a source tells everything again */
+	bool draining;
+	uint64_t seq, plans, tokens;
+	int64_t refresh;   /* boot, when progress is read next; 0: not needed */
+	int64_t loop_told; /* boot, of the last broker.loop */
+	struct list inbox, verdicts, scripts, jobs, work, replays;
+	struct {
+		uint64_t events, unknown_devices, not_faults, no_news, verdicts, plans;
+	} counts;
+	/* Only for questions: verdicts and plans are told to it and nothing is done. */
+	void (*on_question)(void *u, const struct verdict *v, const struct plan *plan, const char *text);
+	void *question_u;
+	/* Tests see each verdict as it arises. */
+	void (*seen)(void *u, const struct verdict *v);
+	void *seen_u;
+};
+
+/* pipeline_new for tests: texts print times as durations since 0. */
+int pipeline_make(const struct settings *settings, struct ruleset *rules, const struct clock *clock,
+		  const struct pipeline_ops *ops, bool virtual_time, struct pipeline **ret, struct err *e);
+
+static inline int64_t pipeline_now(const struct pipeline *p)
+{
+	return clock_boot(p->clock);
+}
+
+/* ---- pipeline.c ---- */
+
+/* Puts an event of our own in: caused by a verdict or a plan (NULL: by nothing). Takes ev. */
+void put_caused(struct pipeline *p, struct event *ev, const struct verdict *cause, bool injected);
+void put_event(struct pipeline *p, struct event *ev);
+/* Handles all that waits: events, verdicts, scripts, jobs. */
+void drain(struct pipeline *p);
+/* Something became known without an event: watch rules are asked, differences told. */
+void model_changed(struct pipeline *p, unsigned sorts, const struct job *cause);
+void ask_probe(struct pipeline *p, const char *device);
+void publish(struct pipeline *p, const char *type, const char *key, json_t *body); /* takes body */
+void tell_people(struct pipeline *p, const char *severity, const char *text, const struct script *s);
+void on_verdict(void *u, const struct verdict *v);
+
+/* ---- verdicts.c ---- */
+
+void carry_out(struct pipeline *p); /* verdicts that arose -> scripts */
+void script_job_done(struct pipeline *p, struct script *s, const struct job *j);
+void script_free(struct script *s);
+/* The text with ${action.*} filled in. */
+char *fill_action(const struct script *s, const char *text);
+
+/* ---- jobs.c ---- */
+
+struct job *job_new(struct pipeline *p, enum plan_origin origin);
+void job_free(struct job *j);
+/* Adds an ask; takes params. -ENOSPC. */
+int job_ask(struct job *j, const char *action, json_t *params, const char *device, int slot,
+	    enum step_failure on_failure, const struct verdict_step *of);
+/* Which set and array the ask is about: its parameters, else the context. 0, or -errno with one line. Device names in
+ * params become ids. */
+int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
+	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e);
+/* Makes the plan on what is known now. 0 or -errno. */
+int job_plan(struct pipeline *p, struct job *j, struct err *e);
+size_t plan_runnable(const struct plan *plan);
+void job_queue(struct pipeline *p, struct job *j); /* takes j */
+void jobs_pump(struct pipeline *p);		   /* starts what can be started */
+struct job *job_find(const struct pipeline *p, const char *plan_id);
+json_t *plan_lines(const struct plan *plan);
+/* {"type":"plan","plan":..,"lines":[..],"state":"shadow|queued|started"} */
+void tell_plan(struct pipeline *p, const struct job *j, const char *state);
+
+/* ---- outcome.c ---- */
+
+void job_started(struct pipeline *p, struct job *j);
+void job_finish(struct pipeline *p, struct job *j, enum action_result result, const char *reason); /* frees j */
+
+/* ---- builtin.c ---- */
+
+/* The set is to be claimed, or what happened to it recorded; quiet: only to see how it is. Unmanaged sets are left
+ * alone. */
+void want(struct pipeline *p, const char *set, bool claim, bool record, bool loud);
+void builtin_event(struct pipeline *p, const struct event *ev);
+/* A built-in job for the set if one is wanted, else NULL. */
+struct job *builtin_job(struct pipeline *p, const char *set);
+bool builtin_pending(const struct pipeline *p);
+void builtin_refresh(struct pipeline *p);
+bool builtin_deadline(const struct pipeline *p, int64_t *ret_boot);
+void builtin_done(struct pipeline *p, const struct job *j, enum action_result result, const char *reason);
+/* What rules had decided when the process ended is asked for again, where it is still as it was then. */
+void builtin_replayed(struct pipeline *p);
+void replay_free(struct replay *r);
+void builtin_start(struct pipeline *p); /* all managed sets are claimed, unfinished intents recorded */

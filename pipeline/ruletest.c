@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Files of rule tests: finding them, the rules that each test loads, results. */
+#include "pipeline/ruletest.h"
+
+#include "config/dirs.h"
+#include "pipeline/ruletest_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct session {
+	const struct ruletest_options *o;
+	struct buf *out;
+	struct ruletest_counts *counts;
+	struct buf junit;
+};
+
+/* ---- the rules of a test ---- */
+
+struct rule_files {
+	char **paths;
+	size_t n;
+};
+
+static int add_path(struct rule_files *f, const char *path)
+{
+	char **more = reallocarray(f->paths, f->n + 1, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	f->paths = more;
+	more[f->n] = strdup(path);
+	return more[f->n++] ? 0 : -ENOMEM;
+}
+
+static void rule_files_finish(struct rule_files *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		free(f->paths[i]);
+	free(f->paths);
+}
+
+/* "default" and what is below it may be kept elsewhere. */
+static void resolve(const struct ruletest_options *o, const char *name, struct buf *out)
+{
+	size_t n = strlen("default");
+
+	if (o->default_dir && strncmp(name, "default", n) == 0 && (name[n] == '/' || !name[n]))
+		buf_addf(out, "%s%s", o->default_dir, name + n);
+	else
+		buf_addf(out, "%s%s%s", name[0] == '/' || !o->rules_root ? "" : o->rules_root,
+			 name[0] == '/' || !o->rules_root ? "" : "/", name);
+}
+
+static int add_rules(const struct ruletest_options *o, const char *name, struct rule_files *f, struct diag *d)
+{
+	_cleanup_(buf_free) struct buf path = {0};
+	const char *dir;
+	struct drop_ins found;
+	struct stat st;
+	int r;
+
+	resolve(o, name, &path);
+	dir = buf_str(&path);
+	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		return add_path(f, dir);
+	r = drop_ins_list(&dir, 1, d, &found);
+	for (size_t i = 0; r == 0 && i < found.n; i++)
+		r = add_path(f, found.files[i].path);
+	drop_ins_finish(&found);
+	return r;
+}
+
+static char *read_text(const char *path, size_t *len)
+{
+	FILE *f = fopen(path, "re");
+	struct buf b = {0};
+	char chunk[4096];
+	size_t n;
+
+	if (!f)
+		return NULL;
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
+		buf_addn(&b, chunk, n);
+	fclose(f);
+	*len = b.len;
+	return buf_take(&b);
+}
+
+static int load_rules(const struct session *s, const struct test_case *t, struct diag *d, struct ruleset **ret)
+{
+	struct ruleset_options ro = {.actions = action_descs};
+	struct rule_source *sources;
+	struct rule_files f = {0};
+	const char **only = calloc(t->only.n + 1, sizeof(*only));
+	int r = only ? 0 : -ENOMEM;
+
+	if (t->load.n == 0)
+		r = add_rules(s->o, "default", &f, d);
+	for (size_t i = 0; r == 0 && i < t->load.n; i++)
+		r = add_rules(s->o, t->load.w[i], &f, d);
+	sources = calloc(f.n + 1, sizeof(*sources));
+	for (size_t i = 0; r == 0 && sources && i < f.n; i++) {
+		sources[i] = (struct rule_source){.file = f.paths[i], .layer = (int)i};
+		sources[i].text = read_text(f.paths[i], &sources[i].len);
+		if (!sources[i].text) {
+			struct place at = {.file = f.paths[i]};
+
+			diag_error(d, &at, "unreadable", "the file cannot be read");
+			r = -EINVAL;
+		}
+	}
+	for (size_t i = 0; only && i < t->only.n; i++)
+		only[i] = t->only.w[i];
+	ro.only = t->only.n ? only : NULL;
+	if (r == 0)
+		r = ruleset_load(sources, f.n, &ro, d, ret);
+	for (size_t i = 0; sources && i < f.n; i++)
+		free((void *)sources[i].text);
+	free(sources);
+	free(only);
+	rule_files_finish(&f);
+	return r;
+}
+
+/* ---- one test ---- */
+
+static struct why_at *whys_of(const struct test_case *t, const struct why_at *more, size_t n_more, size_t *ret_n)
+{
+	struct why_at *list = calloc(t->n_whys + n_more + 1, sizeof(*list));
+
+	for (size_t i = 0; list && i < t->n_whys; i++)
+		list[i] = (struct why_at){.at = t->whys[i].at,
+					  .rule = t->whys[i].rule,
+					  .subject = t->whys[i].device ? t->whys[i].device : t->whys[i].array,
+					  .says = t->whys[i].says,
+					  .of = &t->whys[i]};
+	for (size_t i = 0; list && i < n_more; i++)
+		list[t->n_whys + i] = more[i];
+	*ret_n = list ? t->n_whys + n_more : 0;
+	return list;
+}
+
+static void whys_free(struct why_at *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].answer);
+	free(list);
+}
+
+/* A test that failed is run once more, to ask why what is missing did not come. */
+static bool explain(const struct test_case *t, struct ruleset *rules, const struct why_at *more, size_t n_more,
+		    const char *file, struct buf *out)
+{
+	struct runner r;
+	size_t n;
+	struct why_at *whys = whys_of(t, more, n_more, &n);
+	bool ok = false;
+
+	if (runner_run(&r, t, rules, whys, n) < 0)
+		buf_addf(out, "FAIL %s:%d \"%s\"\n  %s\n", file, t->place.line, t->name, r.problem);
+	else
+		ok = report_test(&r, file, out);
+	runner_finish(&r);
+	whys_free(whys, n);
+	return ok;
+}
+
+static bool run_test(struct session *s, const struct test_case *t, const char *file)
+{
+	_cleanup_(ruleset_unrefp) struct ruleset *rules = NULL;
+	struct why_at *missing = NULL, *whys;
+	size_t n, n_missing = 0;
+	struct diag d;
+	struct runner r;
+	bool ok;
+
+	diag_init(&d);
+	ok = load_rules(s, t, &d, &rules) == 0;
+	if (!ok) {
+		buf_addf(s->out, "FAIL %s:%d \"%s\": its rules cannot be loaded\n", file, t->place.line, t->name);
+		diag_print(&d, NULL, s->out);
+		diag_finish(&d);
+		return false;
+	}
+	diag_finish(&d);
+	whys = whys_of(t, NULL, 0, &n);
+	ok = runner_run(&r, t, rules, whys, n) == 0 && report_test(&r, file, NULL);
+	if (!ok && !r.problem[0])
+		n_missing = missing_whys(&r, &missing);
+	runner_finish(&r);
+	whys_free(whys, n);
+	if (!ok)
+		explain(t, rules, missing, n_missing, file, s->out);
+	free(missing);
+	return ok;
+}
+
+/* ---- files ---- */
+
+static void junit_text(struct buf *b, const char *s)
+{
+	static const struct {
+		char c;
+		const char *text;
+	} escapes[] = {{'<', "&lt;"}, {'>', "&gt;"}, {'&', "&amp;"}, {'"', "&quot;"}};
+
+	for (; *s; s++) {
+		const char *text = NULL;
+
+		for (size_t i = 0; i < ARRAY_SIZE(escapes); i++)
+			if (escapes[i].c == *s)
+				text = escapes[i].text;
+		if (text)
+			buf_add(b, text);
+		else
+			buf_addc(b, *s);
+	}
+}
+
+static void note_junit(struct session *s, const char *file, const struct test_case *t, bool ok, size_t from)
+{
+	buf_add(&s->junit, "  <testcase classname=\"");
+	junit_text(&s->junit, file);
+	buf_add(&s->junit, "\" name=\"");
+	junit_text(&s->junit, t->name);
+	buf_add(&s->junit, ok ? "\"/>\n" : "\"><failure>");
+	if (ok)
+		return;
+	junit_text(&s->junit, buf_str(s->out) + MIN(from, s->out->len));
+	buf_add(&s->junit, "</failure></testcase>\n");
+}
+
+static void run_file(struct session *s, const char *path)
+{
+	struct test_file f;
+	struct diag d;
+
+	s->counts->files++;
+	diag_init(&d);
+	if (test_file_read(&f, path, &d) < 0) {
+		s->counts->broken++;
+		diag_print(&d, NULL, s->out);
+		f.n = 0;
+	}
+	for (size_t i = 0; i < f.n; i++) {
+		const struct test_case *t = &f.tests[i];
+		size_t from = s->out->len;
+		bool ok;
+
+		if (s->o->only && !strstr(t->name, s->o->only))
+			continue;
+		ok = run_test(s, t, path);
+		s->counts->tests++;
+		s->counts->passed += ok;
+		s->counts->failed += !ok;
+		if (ok && s->o->verbose)
+			buf_addf(s->out, "ok   %s:%d \"%s\"\n", path, t->place.line, t->name);
+		note_junit(s, path, t, ok, from);
+	}
+	test_file_finish(&f);
+	diag_finish(&d);
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static int run_path(struct session *s, const char *path, struct err *e);
+
+static int run_directory(struct session *s, const char *path, struct err *e)
+{
+	struct dirent **names;
+	int n = scandir(path, &names, NULL, alphasort), r = 0;
+
+	if (n < 0)
+		return err_sys(e, errno, "%s", path);
+	for (int i = 0; i < n; i++) {
+		_cleanup_(buf_free) struct buf sub = {0};
+		struct stat st;
+
+		buf_addf(&sub, "%s/%s", path, names[i]->d_name);
+		if (r == 0 && names[i]->d_name[0] != '.' && stat(buf_str(&sub), &st) == 0 &&
+		    (S_ISDIR(st.st_mode) || ends_with(names[i]->d_name, ".test.yaml")))
+			r = run_path(s, buf_str(&sub), e);
+		free(names[i]);
+	}
+	free(names);
+	return r;
+}
+
+static int run_path(struct session *s, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_sys(e, errno, "%s", path);
+	if (S_ISDIR(st.st_mode))
+		return run_directory(s, path, e);
+	run_file(s, path);
+	return 0;
+}
+
+static int write_junit(const struct session *s, struct err *e)
+{
+	FILE *f = fopen(s->o->junit, "we");
+
+	if (!f)
+		return err_sys(e, errno, "%s", s->o->junit);
+	fprintf(f,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"rules\" tests=\"%zu\" "
+		"failures=\"%zu\">\n%s</testsuite>\n",
+		s->counts->tests, s->counts->failed, buf_str(&s->junit));
+	return fclose(f) == 0 ? 0 : err_sys(e, errno, "%s", s->o->junit);
+}
+
+int ruletest_run(const char *const *paths, size_t n, const struct ruletest_options *o, struct buf *out,
+		 struct ruletest_counts *counts, struct err *e)
+{
+	struct session s = {.o = o, .out = out, .counts = counts};
+	int r = 0;
+
+	*counts = (struct ruletest_counts){0};
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = run_path(&s, paths[i], e);
+	if (r == 0 && o->junit)
+		r = write_junit(&s, e);
+	buf_free(&s.junit);
+	if (r < 0)
+		return r;
+	buf_addf(out, "%zu tests in %zu files: %zu passed, %zu failed", counts->tests, counts->files, counts->passed,
+		 counts->failed);
+	if (counts->broken)
+		buf_addf(out, ", %zu files could not be read", counts->broken);
+	buf_add(out, "\n");
+	return counts->failed || counts->broken ? 1 : 0;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the parts of the rule test runner share: ruletest.c files and tests, ruletest_run.c one test on virtual time,
+ * ruletest_report.c what was expected and what came. */
+#pragma once
+
+#include "pipeline/model.h"
+#include "pipeline/pipeline_impl.h"
+#include "pipeline/ruletest.h"
+#include "rules/testfile.h"
+
+/* A verdict that arose, with what became of it. */
+struct firing {
+	struct verdict *v;
+	json_t *plans; /* lines, of all its plans */
+	json_t *texts; /* of its notify steps */
+	bool expected;
+};
+
+/* A plan that act has, until its result is due. */
+struct pending_plan {
+	struct list link;
+	struct plan *plan;
+	int64_t due;
+};
+
+struct pending_token {
+	struct list link;
+	char id[DEVICE_ID_MAX];
+	enum { TOKEN_PROBE, TOKEN_ACK, TOKEN_EXEC } what;
+};
+
+/* Why at a moment: the file's own, and those for what is missing. */
+struct why_at {
+	int64_t at;
+	const char *rule, *subject, *says; /* says NULL: only asked */
+	const struct test_why *of;	   /* NULL: for a missing firing */
+	char *answer;			   /* found */
+};
+
+struct runner {
+	const struct test_case *test;
+	struct ruleset *rules;
+	struct settings settings;
+	struct clock clock;
+	int64_t boot, awake, wall;
+	struct model *model;
+	struct pipeline *p;
+	struct list plans, tokens;
+	struct firing *firings;
+	size_t n_firings;
+	struct why_at *whys;
+	size_t n_whys;
+	int *outcome_used; /* by outcome of the test */
+	char problem[512]; /* the test itself cannot be run */
+};
+
+/* All arrays of a world are in one set, so that they may share disks. */
+#define MODEL_SET "test"
+#define DEFAULT_SIZE UINT64_C(1000000000000)
+
+/* Makes the model of the world. 0, or -EINVAL with *e. */
+int runner_build(struct runner *r, const struct test_world *w, struct err *e);
+/* The inventory knows the world, as after an enumeration that found nothing new. */
+void runner_know_world(struct runner *r, const struct test_world *w);
+void runner_know_device(struct runner *r, const char *name, bool here);
+
+/* Runs the test; whys are asked at their moments. 0, or -EINVAL with r->problem. */
+int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys);
+void runner_finish(struct runner *r);
+bool firing_kind_is(const struct firing *f, enum test_expect_kind what);
+
+/* Compares; true: as expected. Appends what is not to out. rerun: to ask why of what is missing. */
+bool report_test(struct runner *r, const char *file, struct buf *out);
+/* The expectations that nothing met, as questions; *ret is malloc'ed. */
+size_t missing_whys(struct runner *r, struct why_at **ret);

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One test: its world, its events, its end, on virtual time. */
+#include "pipeline/ruletest_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int64_t clock_of(void *u, size_t offset)
+{
+	return *(const int64_t *)((const char *)u + offset);
+}
+
+static int64_t virtual_boot(void *u)
+{
+	return clock_of(u, offsetof(struct runner, boot));
+}
+
+static int64_t virtual_awake(void *u)
+{
+	return clock_of(u, offsetof(struct runner, awake));
+}
+
+static int64_t virtual_wall(void *u)
+{
+	return clock_of(u, offsetof(struct runner, wall));
+}
+
+static void move_to(struct runner *r, int64_t at)
+{
+	int64_t by = at - r->boot;
+
+	if (by <= 0)
+		return;
+	r->boot += by;
+	r->awake += by;
+	r->wall += by;
+}
+
+/* ---- what the pipeline asks for is done when it has returned ---- */
+
+static void add_token(struct runner *r, int what, const char *id)
+{
+	struct pending_token *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return;
+	t->what = what;
+	snprintf(t->id, sizeof(t->id), "%s", id);
+	list_insert(&r->tokens, &t->link);
+}
+
+static void op_probe(void *u, const char *device_id, const char *node)
+{
+	(void)node;
+	add_token(u, TOKEN_PROBE, device_id);
+}
+
+static const struct test_outcome *outcome_of(struct runner *r, const struct plan *p, const struct step *s, bool use)
+{
+	for (size_t i = 0; i < r->test->n_outcomes; i++) {
+		const struct test_outcome *o = &r->test->outcomes[i];
+
+		if (strcmp(o->action, step_op_name(s->op)) != 0 || (o->device && strcmp(o->device, s->device) != 0) ||
+		    (o->array && strcmp(o->array, p->array) != 0) || (o->times > 0 && r->outcome_used[i] >= o->times))
+			continue;
+		r->outcome_used[i] += use;
+		return o;
+	}
+	return NULL;
+}
+
+static void op_run(void *u, const struct plan *p)
+{
+	struct pending_plan *w = calloc(1, sizeof(*w));
+	json_t *j = plan_to_json(p);
+	struct runner *r = u;
+
+	if (w && plan_from_json(j, &w->plan, NULL) == 0) {
+		w->due = r->boot;
+		for (size_t i = 0; i < p->n_steps; i++) {
+			const struct test_outcome *o = p->step[i].refused ? NULL : outcome_of(r, p, &p->step[i], false);
+
+			w->due = o ? MAX(w->due, r->boot + o->after) : w->due;
+		}
+		list_insert(&r->plans, &w->link);
+		w = NULL;
+	}
+	free(w);
+	json_decref(j);
+}
+
+static struct firing *firing_of(struct runner *r, const char *verdict)
+{
+	for (size_t i = r->n_firings; i-- > 0;)
+		if (strcmp(r->firings[i].v->id, verdict) == 0)
+			return &r->firings[i];
+	return NULL;
+}
+
+static void op_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
+{
+	(void)table;
+	(void)row;
+	if (want_ack)
+		add_token(u, TOKEN_ACK, id);
+}
+
+/* Lines of plans: of an outcome, for then it is known what was refused; of a shadow plan at once. */
+static void op_publish(void *u, const json_t *msg)
+{
+	const char *type = json_string_value(json_object_get(msg, "type"));
+	const char *state = json_string_value(json_object_get(msg, "state"));
+	const json_t *holder = strcmp(type, "plan") == 0 ? json_object_get(msg, "plan") : msg;
+	const char *verdict = json_string_value(json_object_get(holder, "verdict"));
+	struct firing *f = verdict ? firing_of(u, verdict) : NULL;
+
+	if (f && (strcmp(type, "outcome") == 0 || (state && strcmp(state, "shadow") == 0)))
+		json_array_extend(f->plans, json_object_get(msg, "lines"));
+}
+
+static void op_notify(void *u, const json_t *notice)
+{
+	const char *verdict = json_string_value(json_object_get(notice, "verdict"));
+	struct firing *f = verdict ? firing_of(u, verdict) : NULL;
+
+	if (f)
+		json_array_append(f->texts, json_object_get(notice, "text"));
+}
+
+static void op_exec(void *u, const char *token, const char *const *argv, const char *const *env, int64_t timeout_ns)
+{
+	(void)argv;
+	(void)env;
+	(void)timeout_ns;
+	add_token(u, TOKEN_EXEC, token);
+}
+
+static void on_seen(void *u, const struct verdict *v)
+{
+	struct runner *r = u;
+	struct firing *more = reallocarray(r->firings, r->n_firings + 1, sizeof(*more));
+
+	if (!more)
+		return;
+	r->firings = more;
+	more[r->n_firings++] = (struct firing){.v = verdict_ref(v), .plans = json_array(), .texts = json_array()};
+}
+
+/* ---- act ---- */
+
+static void act(struct runner *r, struct plan *plan)
+{
+	enum action_result result = ACTION_OK;
+	const char *reason = NULL;
+	struct err e = {0};
+	json_t *state;
+
+	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK; i++) {
+		const struct test_outcome *o = plan->step[i].refused ? NULL : outcome_of(r, plan, &plan->step[i], true);
+
+		if (plan->step[i].refused)
+			continue;
+		if (o) {
+			result = o->result == TEST_REFUSED ? ACTION_REFUSED : ACTION_FAILED;
+			reason = "as the test says";
+		} else if (model_step(r->model, plan, &plan->step[i], &e) < 0) {
+			result = ACTION_FAILED;
+			reason = e.msg;
+		} else {
+			json_t *msg = json_pack("{s:i s:s}", "step", (int)i, "result", "ok");
+
+			pipeline_act_message(r->p, plan->id, msg);
+			json_decref(msg);
+		}
+	}
+	state = model_state(r->model, plan->set);
+	if (state) {
+		json_t *msg = json_pack("{s:o}", "state", state);
+
+		pipeline_act_message(r->p, plan->id, msg);
+		json_decref(msg);
+	}
+	pipeline_act_done(r->p, plan->id, result, reason);
+}
+
+static bool serve_token(struct runner *r)
+{
+	struct pending_token *t;
+	json_t *answer;
+
+	if (list_empty(&r->tokens))
+		return false;
+	t = container_of(r->tokens.next, struct pending_token, link);
+	list_remove(&t->link);
+	switch (t->what) {
+	case TOKEN_PROBE:
+		answer = model_probe(r->model, t->id);
+		pipeline_probed(r->p, t->id, answer, answer ? NULL : "it is not here");
+		json_decref(answer);
+		break;
+	case TOKEN_ACK:
+		pipeline_stored(r->p, t->id);
+		break;
+	case TOKEN_EXEC:
+		pipeline_exec_done(r->p, t->id, 0, NULL);
+		break;
+	}
+	free(t);
+	return true;
+}
+
+static bool serve_plan(struct runner *r)
+{
+	struct pending_plan *w;
+
+	list_foreach (w, &r->plans, link) {
+		if (w->due > r->boot)
+			continue;
+		list_remove(&w->link);
+		act(r, w->plan);
+		plan_free(w->plan);
+		free(w);
+		return true;
+	}
+	return false;
+}
+
+/* Everything that was asked for is done, until nothing more is. */
+static void serve(struct runner *r)
+{
+	while (serve_token(r) || serve_plan(r))
+		;
+}
+
+static void drop_pending(struct runner *r)
+{
+	struct pending_token *t;
+	struct pending_plan *w;
+
+	list_foreach (t, &r->tokens, link) {
+		list_remove(&t->link);
+		free(t);
+	}
+	list_foreach (w, &r->plans, link) {
+		list_remove(&w->link);
+		plan_free(w->plan);
+		free(w);
+	}
+}
+
+/* ---- entries ---- */
+
+static int make_pipeline(struct runner *r, struct ruleset *rules, struct err *e)
+{
+	const struct pipeline_ops ops = {.probe = op_probe,
+					 .run = op_run,
+					 .store = op_store,
+					 .publish = op_publish,
+					 .notify = op_notify,
+					 .exec = op_exec,
+					 .u = r};
+	int rc = pipeline_make(&r->settings, rules, &r->clock, &ops, true, &r->p, e);
+
+	if (rc < 0)
+		return rc;
+	r->p->seen = on_seen;
+	r->p->seen_u = r;
+	return 0;
+}
+
+static const struct test_device *world_device(const struct runner *r, const char *name)
+{
+	for (size_t i = 0; i < r->test->world->n_devices; i++)
+		if (strcmp(r->test->world->devices[i].name, name) == 0)
+			return &r->test->world->devices[i];
+	return NULL;
+}
+
+/* What the kernel would have found when it says this. */
+static void model_follows(struct runner *r, const struct test_entry *en)
+{
+	const struct device *d = en->device ? inventory_device(r->p->inv, en->device) : NULL;
+
+	if (strcmp(en->kind, "device.removed") == 0 || strcmp(en->kind, "device.added") == 0) {
+		if (!world_device(r, en->device))
+			model_disk(r->model, en->device, DEFAULT_SIZE);
+		model_present(r->model, en->device, strcmp(en->kind, "device.added") == 0);
+	} else if (strcmp(en->kind, "array.resync-finished") == 0 && en->array) {
+		model_rebuilt(r->model, en->array);
+	} else if (strcmp(en->kind, "array.member-failed") == 0 && en->array) {
+		const struct array *a = inventory_array(r->p->inv, en->array);
+		int slot = en->slot >= 0 ? en->slot : a && d ? array_slot_of(r->p->inv, a, d) : -1;
+
+		if (slot >= 0)
+			model_slot(r->model, en->array, (unsigned)slot, MEMBER_FAILED);
+	} else {
+		return;
+	}
+	if (en->array) { /* the test tells it itself: what follows is no news */
+		_cleanup_(plan_freep) struct plan *p = calloc(1, sizeof(*p));
+		json_t *state = model_state(r->model, MODEL_SET);
+		unsigned changed;
+
+		snprintf(p->set, sizeof(p->set), MODEL_SET);
+		inventory_plan_devices(r->p->inv, p);
+		inventory_state(r->p->inv, state, p, r->boot, &changed, NULL);
+		inventory_differences(r->p->inv, r->boot, true, NULL, NULL);
+		engine_changed(r->p->engine, SORT_ALL);
+		json_decref(state);
+	}
+}
+
+static void feed_entry(struct runner *r, const struct test_entry *en)
+{
+	struct event *ev = event_new(en->kind, "test", en->origin);
+
+	if (!ev)
+		return;
+	model_follows(r, en);
+	ev->device = en->device ? strdup(en->device) : NULL;
+	ev->array = en->array ? strdup(en->array) : NULL;
+	ev->snapshot = en->snapshot ? strdup(en->snapshot) : NULL;
+	ev->slot = en->slot;
+	ev->count = en->count;
+	if (strcmp(en->kind, "device.added") == 0)
+		event_set(ev, FACT_DEVICE_NAME, value_str(en->device));
+	for (size_t i = 0; i < en->facts.n; i++)
+		event_set(ev, en->facts.f[i].id, en->facts.f[i].v);
+	pipeline_feed(r->p, ev);
+	serve(r);
+}
+
+/* A member's state that the metadata hold goes into the model; the rest is told. */
+static bool set_in_model(struct runner *r, const struct test_set *s, const struct test_fact *f)
+{
+	if (s->sort != SORT_MEMBER || f->id != FACT_MEMBER_STATE || f->v.i == MEMBER_MISSING || f->v.i == MEMBER_STALE)
+		return false;
+	if (!model_slot(r->model, s->name, (unsigned)s->slot, (enum member_state)f->v.i))
+		return false;
+	want(r->p, MODEL_SET, false, true, false);
+	return true;
+}
+
+static void set_entry(struct runner *r, const struct test_entry *en)
+{
+	engine_before(r->p->engine, r->boot, r->awake);
+	for (size_t i = 0; i < en->n_sets; i++) {
+		const struct test_set *s = &en->sets[i];
+		char id[META_GUID_MAX + 16];
+
+		snprintf(id, sizeof(id), s->sort == SORT_MEMBER ? "%.50s/%d" : "%.50s", s->name, s->slot);
+		for (size_t k = 0; k < s->facts.n; k++)
+			if (!set_in_model(r, s, &s->facts.f[k]))
+				inventory_tell(r->p->inv, s->sort, id, s->facts.f[k].id, s->facts.f[k].v);
+	}
+	model_changed(r->p, SORT_ALL, NULL);
+	drain(r->p);
+	serve(r);
+}
+
+static int restart(struct runner *r)
+{
+	json_t *state = pipeline_save(r->p);
+	struct pipeline *old = r->p;
+	struct err e = {0};
+	int rc;
+
+	drop_pending(r);
+	rc = make_pipeline(r, r->rules, &e);
+	if (rc == 0)
+		rc = pipeline_restore(r->p, state, &e);
+	if (rc == 0) {
+		for (size_t i = 0; i < inventory_devices(old->inv); i++)
+			if (inventory_device_at(old->inv, i)->present)
+				runner_know_device(r, inventory_device_at(old->inv, i)->name, true);
+		pipeline_free(old);
+		pipeline_enumerated(r->p);
+		serve(r);
+	} else {
+		snprintf(r->problem, sizeof(r->problem), "restart: %.400s", e.msg);
+	}
+	json_decref(state);
+	return rc;
+}
+
+static int do_entry(struct runner *r, const struct test_entry *en)
+{
+	switch (en->what) {
+	case TEST_EVENT:
+		feed_entry(r, en);
+		return 0;
+	case TEST_SET:
+		set_entry(r, en);
+		return 0;
+	case TEST_SUSPEND:
+		r->boot += en->duration;
+		r->wall += en->duration;
+		return 0;
+	case TEST_RESTART:
+		return restart(r);
+	case TEST_CLOCK:
+		r->wall += en->duration;
+		return 0;
+	case TEST_RELOAD:
+		break;
+	}
+	snprintf(r->problem, sizeof(r->problem), "%s:%d: 'reload' is not supported yet", en->place.file,
+		 en->place.line);
+	return -EINVAL;
+}
+
+/* ---- time ---- */
+
+static void ask_whys(struct runner *r, int64_t at)
+{
+	for (size_t i = 0; i < r->n_whys; i++) {
+		struct why_at *w = &r->whys[i];
+		struct err e = {0};
+		json_t *why;
+
+		if (w->at != at || w->answer)
+			continue;
+		if (pipeline_why(r->p, w->rule, w->subject, &why, &e) < 0) {
+			w->answer = strdup(e.msg);
+			continue;
+		}
+		w->answer = strdup(json_string_value(json_object_get(why, "answer")));
+		json_decref(why);
+	}
+}
+
+/* The next moment at which something happens, until the test's end. */
+static int64_t next_moment(const struct runner *r, size_t entry)
+{
+	int64_t at = r->test->until, t;
+	struct pending_plan *w;
+
+	if (entry < r->test->n_entries)
+		at = MIN(at, MAX(r->test->entries[entry].at, r->boot));
+	if (pipeline_deadline(r->p, &t) && t > r->boot)
+		at = MIN(at, t);
+	list_foreach (w, &r->plans, link)
+		at = MIN(at, MAX(w->due, r->boot));
+	for (size_t i = 0; i < r->n_whys; i++)
+		if (!r->whys[i].answer && r->whys[i].at >= r->boot)
+			at = MIN(at, r->whys[i].at);
+	return at;
+}
+
+static int run_time(struct runner *r)
+{
+	size_t entry = 0;
+	int rc = 0;
+
+	for (;;) {
+		int64_t at = next_moment(r, entry);
+
+		move_to(r, at);
+		serve(r);
+		while (rc == 0 && entry < r->test->n_entries && r->test->entries[entry].at <= r->boot)
+			rc = do_entry(r, &r->test->entries[entry++]);
+		if (rc < 0)
+			return rc;
+		pipeline_advance(r->p);
+		serve(r);
+		ask_whys(r, r->boot);
+		if (r->boot >= r->test->until && entry >= r->test->n_entries)
+			return 0;
+	}
+}
+
+static void begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
+		  size_t n_whys)
+{
+	static const char *manage_all[] = {"*"};
+
+	*r = (struct runner){.test = t, .rules = rules, .whys = whys, .n_whys = n_whys, .wall = t->wall};
+	list_init(&r->plans);
+	list_init(&r->tokens);
+	r->clock = (struct clock){.boot = virtual_boot, .awake = virtual_awake, .wall = virtual_wall, .u = r};
+	settings_init(&r->settings);
+	r->settings.manage = manage_all;
+	r->settings.n_manage = 1;
+	r->outcome_used = calloc(t->n_outcomes + 1, sizeof(int));
+}
+
+int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys)
+{
+	struct err e = {0};
+	int rc;
+
+	begin(r, t, rules, whys, n_whys);
+	rc = model_new(&r->model);
+	if (rc == 0)
+		rc = runner_build(r, t->world, &e);
+	if (rc == 0)
+		rc = make_pipeline(r, rules, &e);
+	if (rc < 0) {
+		snprintf(r->problem, sizeof(r->problem), "%.500s", e.msg[0] ? e.msg : strerror(-rc));
+		return -EINVAL;
+	}
+	runner_know_world(r, t->world);
+	pipeline_enumerated(r->p);
+	serve(r);
+	return run_time(r);
+}
+
+void runner_finish(struct runner *r)
+{
+	for (size_t i = 0; i < r->n_firings; i++) {
+		verdict_unref(r->firings[i].v);
+		json_decref(r->firings[i].plans);
+		json_decref(r->firings[i].texts);
+	}
+	drop_pending(r);
+	free(r->firings);
+	free(r->outcome_used);
+	pipeline_free(r->p);
+	model_free(r->model);
+	settings_finish(&r->settings);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The whole picture, for sparectl status. */
+#include "pipeline/inventory_impl.h"
+#include "pipeline/pipeline_impl.h"
+
+#include <string.h>
+
+static json_t *member_status(const struct pipeline *p, const struct array *a, unsigned slot)
+{
+	const struct device *d = array_slot_device(p->inv, a, slot);
+	enum member_state state = array_member_state(p->inv, a, slot);
+	int64_t eta;
+	double progress = array_progress(a, pipeline_now(p), &eta);
+	json_t *j = json_pack("{s:i s:s s:s s:s s:b}", "slot", (int)slot, "device", d ? d->id : a->member[slot].device,
+			      "name", d ? d->name : "", "state", member_words[state], "present", d && d->present);
+
+	if (state == MEMBER_REBUILDING && progress >= 0) {
+		json_object_set_new(j, "progress", json_real(progress));
+		if (eta >= 0)
+			json_object_set_new(j, "eta", json_integer(eta));
+	}
+	if (d && d->errors)
+		json_object_set_new(j, "errors", json_integer(d->errors));
+	return j;
+}
+
+static json_t *spare_status(const struct inventory *inv, const struct device *d)
+{
+	const struct device_cache *c = device_cached(inv, d);
+	json_t *j = json_pack("{s:s s:s s:s s:s s:I s:i s:s}", "device", d->id, "name", d->name, "kind",
+			      spare_kind_words[c->spare_kind], "state", spare_state_words[c->spare_state], "size",
+			      (json_int_t)d->size, "fits", c->fits, "reason", c->unfit);
+
+	if (c->pool)
+		json_object_set_new(j, "pool", json_string(c->pool));
+	return j;
+}
+
+static json_t *spares_status(const struct inventory *inv, const char *set)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < inventory_devices(inv); i++) {
+		const struct device *d = inventory_device_at(inv, i);
+
+		if (strcmp(d->set, set) == 0 && device_role(inv, d) == ROLE_SPARE)
+			json_array_append_new(list, spare_status(inv, d));
+	}
+	return list;
+}
+
+static const char *running_plan(const struct pipeline *p, const struct array *a)
+{
+	struct job *j;
+
+	list_foreach (j, &p->jobs, link)
+		if (j->state == JOB_RUNNING && j->origin != PLAN_BUILTIN && strcmp(j->array, a->id) == 0)
+			return j->id;
+	return "";
+}
+
+static void add_progress(const struct pipeline *p, const struct array *a, json_t *j)
+{
+	int64_t eta;
+	double progress = array_progress(a, pipeline_now(p), &eta);
+
+	if (!a->running || progress < 0)
+		return;
+	json_object_set_new(j, "action", json_string(a->action));
+	json_object_set_new(j, "progress", json_real(progress));
+	if (eta >= 0)
+		json_object_set_new(j, "eta", json_integer(eta));
+}
+
+static json_t *array_status(const struct pipeline *p, const struct array *a)
+{
+	const struct array_cache *c = array_cached(p->inv, a);
+	const struct disk_set *s = inventory_set(p->inv, a->set);
+	const char *level = a->volume ? raid_level_name(a->volume->level) : NULL;
+	json_t *members = json_array(), *j;
+
+	for (unsigned i = 0; a->volume && i < a->volume->slots; i++)
+		json_array_append_new(members, member_status(p, a, i));
+	j = json_pack("{s:s s:s s:s s:s s:s s:s s:b s:I s:i s:i s:b s:b s:s s:s s:o s:o s:i s:s s:s}", "id", a->id,
+		      "name", a->name, "set", a->set, "format", s ? s->format : "", "level",
+		      level ? level : "unsupported", "state", array_words[c->state], "managed", a->managed, "size",
+		      a->volume ? (json_int_t)a->volume->sectors * 512 : 0, "redundancy", c->redundancy,
+		      "redundancy-full", c->redundancy_full, "rebuilding", c->rebuilding, "maintenance",
+		      array_in_maintenance(p->inv, a), "stopped-by", stopped_words[a->stopped_by], "dm", a->dm,
+		      "members", members, "spares", spares_status(p->inv, a->set), "spares-fit", c->spares,
+		      "spare-reason", c->spare_reason, "plan", running_plan(p, a));
+	if (a->volume && a->volume->unsupported[0])
+		json_object_set_new(j, "unsupported", json_string(a->volume->unsupported));
+	add_progress(p, a, j);
+	return j;
+}
+
+static json_t *set_status(const struct disk_set *s)
+{
+	return json_pack("{s:s s:s s:s s:b s:b s:I s:s}", "id", s->guid, "format", s->format, "maker", s->maker,
+			 "managed", s->managed, "split", s->split, "seq", (json_int_t)s->seq, "stuck", s->stuck);
+}
+
+static json_t *words_of(const struct strset *set)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; set && i < set->n; i++)
+		json_array_append_new(list, json_string(set->words[i]));
+	return list;
+}
+
+static json_t *device_status(const struct pipeline *p, const struct device *d)
+{
+	json_t *j = json_pack("{s:s s:s s:s s:b s:I s:i s:s s:s s:s s:I s:b s:o s:o}", "id", d->id, "name", d->name,
+			      "node", d->node, "present", d->present, "size", (json_int_t)d->size, "sector-size",
+			      (int)d->sector_size, "media", media_words[d->media], "role",
+			      role_words[device_role(p->inv, d)], "contents", contents_words[d->contents], "errors",
+			      (json_int_t)d->errors, "maintenance", device_in_maintenance(p->inv, d), "tags",
+			      words_of(d->tags), "marks", words_of(engine_marks(p->engine, d->id)));
+
+	for (const struct device_text *t = device_texts; t->key; t++)
+		if (device_text_at(d, t)[0] && strcmp(t->key, "name") != 0)
+			json_object_set_new(j, t->key, json_string(device_text_at(d, t)));
+	if (d->set[0])
+		json_object_set_new(j, "set", json_string(d->set));
+	if (d->view && d->standing != META_CURRENT)
+		json_object_set_new(j, "standing", json_string(d->standing == META_SPLIT ? "split" : "stale"));
+	return j;
+}
+
+static json_t *plans_status(const struct pipeline *p)
+{
+	static const char *const states[] = {"waiting", "storing", "running"};
+	static const char *const origins[] = {"rule", "operator", "builtin"};
+	json_t *list = json_array();
+	struct job *j;
+
+	list_foreach (j, &p->jobs, link)
+		json_array_append_new(list,
+				      json_pack("{s:s s:s s:s s:s s:s s:s s:o}", "id", j->id, "state", states[j->state],
+						"origin", origins[j->origin], "rule", j->rule, "set", j->set, "array",
+						j->array, "lines", j->plan ? plan_lines(j->plan) : json_array()));
+	return list;
+}
+
+json_t *pipeline_status(const struct pipeline *p)
+{
+	json_t *arrays = json_array(), *sets = json_array(), *devices = json_array();
+
+	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
+		json_array_append_new(arrays, array_status(p, inventory_array_at(p->inv, i)));
+	for (size_t i = 0; i < inventory_sets(p->inv); i++)
+		json_array_append_new(sets, set_status(inventory_set_at(p->inv, i)));
+	for (size_t i = 0; i < inventory_devices(p->inv); i++)
+		json_array_append_new(devices, device_status(p, inventory_device_at(p->inv, i)));
+	return json_pack("{s:i s:b s:i s:b s:o s:o s:o s:o s:o s:{s:I s:I s:I s:I s:I s:I s:I}}", "v", 1, "started",
+			 p->phase == PHASE_STARTED, "managed", (int)p->settings->n_manage, "maintenance",
+			 p->inv->maintenance, "sets", sets, "arrays", arrays, "devices", devices, "cases",
+			 cases_to_json(p->cases), "plans", plans_status(p), "counts", "events",
+			 (json_int_t)p->counts.events, "verdicts", (json_int_t)p->counts.verdicts, "plans",
+			 (json_int_t)p->counts.plans, "merged", (json_int_t)coalesce_merged(p->coalesce),
+			 "unknown-device", (json_int_t)p->counts.unknown_devices, "not-faults",
+			 (json_int_t)p->counts.not_faults, "no-news", (json_int_t)p->counts.no_news);
+}

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The picture of one array that planning and guards work on. */
+#include "pipeline/inventory_impl.h"
+
+#include "actions/guard.h"
+#include "core/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool has_mark(const struct inventory *inv, const struct device *d, const char *mark)
+{
+	const struct strset *marks = inv->marks ? inv->marks(inv->marks_u, d->id) : NULL;
+	const struct value none = VALUE_NONE, *told = told_value(inv, SORT_DEVICE, d->id, FACT_DEVICE_MARKS, &none);
+
+	return (marks && strset_has(marks, mark)) || (told && strset_has(told->set, mark));
+}
+
+/* Sectors that a disk of the set has left behind its last extent. */
+static uint64_t free_sectors(const struct disk_set *s, const struct device *d, const struct meta_disk *disk)
+{
+	uint64_t size = disk->sectors, used = 0;
+
+	for (size_t i = 0; s->view && i < s->view->n_volumes; i++) {
+		const struct meta_volume *v = &s->view->volumes[i];
+
+		for (unsigned k = 0; k < v->slots; k++)
+			if (strcmp(v->members[k].ref, d->ref) == 0)
+				used = MAX(used, v->members[k].offset + v->member_sectors);
+	}
+	return size > used ? size - used : 0;
+}
+
+static void draw_spare(const struct inventory *inv, const struct device *d, struct world_spare *w)
+{
+	snprintf(w->device, sizeof(w->device), "%s", d->id);
+	snprintf(w->name, sizeof(w->name), "%s", d->name);
+	w->media = d->media;
+	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
+	snprintf(w->enclosure, sizeof(w->enclosure), "%s", d->enclosure);
+	snprintf(w->transport, sizeof(w->transport), "%s", d->transport);
+	w->sector_size = d->sector_size;
+	w->flapping = has_mark(inv, d, "flapping");
+	w->unproven = has_mark(inv, d, "unproven");
+	w->contents = d->contents;
+	snprintf(w->holds, sizeof(w->holds), "%.*s", (int)sizeof(w->holds) - 1, d->contents_name);
+}
+
+static bool serves_array(const struct inventory *inv, const struct meta_disk *disk, const char *pool,
+			 const struct array *a)
+{
+	if (!a)
+		return true;
+	if (pool)
+		return pool_serves(inv, pool, a);
+	for (unsigned i = 0; disk->dedicated && i < disk->n_dedicated; i++)
+		if (strcmp(disk->dedicated_to[i], a->id) == 0)
+			return true;
+	return !disk->dedicated;
+}
+
+static void draw_set_spare(const struct inventory *inv, const struct disk_set *s, const struct array *a,
+			   const struct device *d, const struct meta_disk *disk, struct world_spare *w)
+{
+	const struct device_cache *c = device_cached(inv, d);
+	struct value state = fact_enum(FACT_SPARE_STATE, (int)c->spare_state);
+	const struct value *told = told_value(inv, SORT_DEVICE, d->id, FACT_SPARE_STATE, &state);
+
+	draw_spare(inv, d, w);
+	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
+	w->of_set = true;
+	w->kind = c->spare_kind;
+	w->state = told ? (enum spare_state)told->i : c->spare_state;
+	w->serves = serves_array(inv, disk, c->pool, a);
+	w->free_sectors = free_sectors(s, d, disk);
+}
+
+/* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken. */
+static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
+			struct world_array *w)
+{
+	for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++) {
+		const struct device *d = inv->devices[i];
+		const struct meta_disk *disk =
+			s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
+
+		if (disk && (disk->spare || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
+			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
+	}
+	for (int blank = 1; blank >= 0; blank--) {
+		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++) {
+			const struct device *d = inv->devices[i];
+			struct world_spare *spare = &w->spare[w->n_spares];
+
+			if (!d->present || !d->probed || d->is_path || strcmp(d->set, s->guid) == 0 ||
+			    (d->contents == CONTENTS_BLANK) != (blank == 1))
+				continue;
+			draw_spare(inv, d, spare);
+			spare->kind = SPARE_POOL;
+			spare->free_sectors = d->size / 512;
+			spare->serves = a && blank && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);
+			w->n_spares++;
+		}
+	}
+}
+
+static void draw_slot(const struct inventory *inv, const struct array *a, unsigned slot, struct world_slot *w)
+{
+	const struct device *d = array_slot_device(inv, a, slot);
+
+	w->state = array_member_state(inv, a, slot);
+	snprintf(w->ref, sizeof(w->ref), "%s", a->volume->members[slot].ref);
+	if (!d)
+		return;
+	snprintf(w->device, sizeof(w->device), "%s", d->id);
+	snprintf(w->name, sizeof(w->name), "%s", d->name);
+	w->readable = d->present && d->probed && d->view;
+	w->usable = d->size / 512;
+	w->media = d->media;
+	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
+	snprintf(w->enclosure, sizeof(w->enclosure), "%s", d->enclosure);
+}
+
+static bool has_room(const struct inventory *inv, const struct array *a)
+{
+	if (a->volume->level == RAID0)
+		return true;
+	for (unsigned i = 0; i < a->volume->slots; i++) {
+		const struct device *d = array_slot_device(inv, a, i);
+
+		if (d && d->present && d->view && d->view->room_sectors == 0)
+			return false;
+	}
+	return true;
+}
+
+static bool any_slot_in_maintenance(const struct inventory *inv, const struct array *a)
+{
+	for (unsigned i = 0; i < a->volume->slots; i++) {
+		const struct device *d = array_slot_device(inv, a, i);
+
+		if (d && d->maintenance)
+			return true;
+	}
+	return false;
+}
+
+static unsigned plans_within(const struct inventory *inv, const struct array *a, int64_t ns)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->n_plans; i++)
+		n += a->plans[i] > inv->now - ns;
+	return n;
+}
+
+static void draw_told(const struct inventory *inv, struct world_array *w)
+{
+	const struct {
+		enum fact_id fact;
+		struct value v;
+		bool *flag;
+	} flags[] = {
+		{FACT_ARRAY_SPLIT, value_bool(w->split), &w->split},
+		{FACT_ARRAY_COMPLETE, value_bool(w->complete), &w->complete},
+		{FACT_ARRAY_STARTABLE, value_bool(w->startable), &w->startable},
+	};
+	struct value state = fact_enum(FACT_ARRAY_STATE, (int)w->state);
+	struct value by = fact_enum(FACT_ARRAY_STOPPED_BY, (int)w->stopped_by);
+	const struct value *told;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		told = told_value(inv, SORT_ARRAY, w->id, flags[i].fact, &flags[i].v);
+		if (told)
+			*flags[i].flag = told->b;
+	}
+	told = told_value(inv, SORT_ARRAY, w->id, FACT_ARRAY_STATE, &state);
+	if (told)
+		w->state = (enum array_state)told->i;
+	told = told_value(inv, SORT_ARRAY, w->id, FACT_ARRAY_STOPPED_BY, &by);
+	if (told)
+		w->stopped_by = (enum stopped_by)told->i;
+}
+
+static void draw_frame(const struct disk_set *s, struct world_array *w)
+{
+	*w = (struct world_array){.managed = s->managed, .split = s->split, .room = true};
+	snprintf(w->set, sizeof(w->set), "%s", s->guid);
+	snprintf(w->format, sizeof(w->format), "%s", s->format);
+	snprintf(w->maker, sizeof(w->maker), "%s", s->maker);
+}
+
+int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *w)
+{
+	const struct array *a = array_find(inv, array_id);
+	const struct disk_set *s = a ? set_find(inv, a->set) : NULL;
+	const struct array_cache *c;
+
+	if (!s || !a->volume)
+		return -ENOENT;
+	draw_frame(s, w);
+	snprintf(w->id, sizeof(w->id), "%s", a->id);
+	snprintf(w->name, sizeof(w->name), "%s", a->name);
+	w->level = a->volume->level;
+	w->n_slots = a->volume->slots;
+	w->member_sectors = a->volume->member_sectors;
+	w->stopped_by = a->stopped_by;
+	for (unsigned i = 0; i < w->n_slots; i++)
+		draw_slot(inv, a, i, &w->slot[i]);
+	c = array_cached(inv, a);
+	w->state = c->state;
+	w->complete = c->complete;
+	w->startable = c->startable;
+	w->rebuilding = c->rebuilding;
+	w->room = has_room(inv, a);
+	w->maintenance = array_in_maintenance(inv, a) || any_slot_in_maintenance(inv, a);
+	w->plans_last_hour = plans_within(inv, a, 3600 * NS_PER_SEC);
+	draw_spares(inv, s, a, w);
+	draw_told(inv, w);
+	return 0;
+}
+
+int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *w)
+{
+	const struct disk_set *s = set_find(inv, set_guid);
+
+	if (!s)
+		return -ENOENT;
+	draw_frame(s, w);
+	w->maintenance = inv->maintenance;
+	draw_spares(inv, s, NULL, w);
+	return 0;
+}
+
+/* ---- what spares are good for ---- */
+
+/* How many present spares could replace any member, and one line why not more. */
+void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c)
+{
+	_cleanup_(freep) struct world_array *w = calloc(1, sizeof(*w));
+	_cleanup_(buf_free) struct buf why = {0};
+	const struct disk_set *s = set_find(inv, a->set);
+	char reason[PLAN_REASON_MAX];
+
+	c->spares = 0;
+	c->spare_reason[0] = '\0';
+	if (!w || !s)
+		return;
+	draw_frame(s, w);
+	snprintf(w->name, sizeof(w->name), "%s", a->name);
+	w->member_sectors = a->volume->member_sectors;
+	draw_spares(inv, s, a, w);
+	for (size_t i = 0; i < w->n_spares; i++) {
+		static const char *const avoid[] = {"flapping"};
+
+		if (!w->spare[i].of_set && !w->spare[i].serves)
+			continue;
+		if (!spare_unfit(w, -1, &w->spare[i], NULL, 0, avoid, 1, reason, sizeof(reason)))
+			c->spares++;
+		else
+			buf_addf(&why, "%s%s", why.len ? "; " : "", reason);
+	}
+	snprintf(c->spare_reason, sizeof(c->spare_reason), "%s",
+		 why.len     ? buf_str(&why)
+		 : c->spares ? "every spare fits"
+			     : "there is no spare");
+}
+
+int inventory_spare_fits(const struct inventory *inv, const struct device *d, char *reason, size_t size)
+{
+	_cleanup_(freep) struct world_array *w = calloc(1, sizeof(*w));
+	const struct disk_set *s = set_find(inv, d->set);
+	int n = 0;
+
+	snprintf(reason, size, "its set has no array that it serves");
+	for (size_t i = 0; w && s && i < inv->n_arrays; i++) {
+		const struct array *a = inv->arrays[i];
+
+		if (!array_visible(a) || strcmp(a->set, d->set) != 0)
+			continue;
+		draw_frame(s, w);
+		snprintf(w->name, sizeof(w->name), "%s", a->name);
+		w->member_sectors = a->volume->member_sectors;
+		draw_spares(inv, s, a, w);
+		for (size_t k = 0; k < w->n_spares; k++)
+			if (strcmp(w->spare[k].device, d->id) == 0)
+				n += !spare_unfit(w, -1, &w->spare[k], NULL, 0, NULL, 0, reason, size);
+	}
+	return n;
+}
+
+int inventory_plan_devices(const struct inventory *inv, struct plan *p)
+{
+	struct plan_device *devices = calloc(inv->n_devices + 1, sizeof(*devices));
+	size_t n = 0;
+
+	if (!devices)
+		return -ENOMEM;
+	for (size_t i = 0; i < inv->n_devices && n < PLAN_DEVICES_MAX; i++) {
+		const struct device *d = inv->devices[i];
+		bool wanted = p->set[0] && strcmp(d->set, p->set) == 0;
+
+		for (size_t k = 0; k < p->n_steps && !wanted; k++)
+			wanted = strcmp(p->step[k].device, d->id) == 0;
+		if (!wanted || !d->present)
+			continue;
+		devices[n] = (struct plan_device){.major = d->major, .minor = d->minor, .diskseq = d->diskseq};
+		snprintf(devices[n].id, sizeof(devices[n].id), "%s", d->id);
+		snprintf(devices[n].node, sizeof(devices[n].node), "%s", d->node);
+		n++;
+	}
+	free(p->devices);
+	p->devices = devices;
+	p->n_devices = n;
+	return 0;
+}
