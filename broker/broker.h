@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The process: owner of all long-lived objects. init -> run -> finish. */
+#pragma once
+
+#include "broker/acts.h"
+#include "broker/command.h"
+#include "broker/control.h"
+#include "broker/loop.h"
+#include "broker/probes.h"
+#include "broker/programs.h"
+#include "broker/recorder.h"
+#include "broker/source.h"
+#include "config/settings.h"
+#include "pipeline/pipeline.h"
+#include "rules/rules.h"
+
+enum broker_stage { BROKER_STARTING, BROKER_RUNNING, BROKER_STOPPING, BROKER_SAVING };
+
+struct broker_options {
+	const char *config;    /* path of spared.yaml */
+	const char *log_level; /* NULL: the settings' */
+};
+
+struct broker {
+	struct broker_options options;
+	enum broker_stage stage;
+	int status; /* of the process */
+	int lock;   /* of the run directory: one broker */
+	struct settings *settings;
+	struct ruleset *rules;
+	struct loop *loop;
+	struct pipeline *pipeline;
+	struct sources *sources;
+	struct probes *probes;
+	struct acts *acts;
+	struct recorder *recorder;
+	struct programs *programs;
+	struct control *control;
+	struct commands *commands;
+	struct loop_signal *signals[3];
+	struct loop_timer *deadline; /* of the pipeline */
+	struct loop_timer *rescan;   /* the next that is allowed */
+	struct loop_timer *save;     /* of the state, some time after a change */
+	struct loop_timer *stop;     /* the end of waiting for what runs */
+	struct loop_timer *watchdog; /* systemd's, if it asks */
+	struct loop_timer *patience; /* with the first picture */
+	int64_t watchdog_every;
+	int64_t started_wall, started_boot;
+	int64_t deadline_set; /* moment that the timer is set to, 0: none */
+	int64_t last_rescan;
+	bool opened, enumerated, overflowed, save_due;
+	bool accepting;	   /* requests: the first picture is whole, or was waited for */
+	uint64_t last_seq; /* of the event that was published last */
+};
+
+/* 0 or -errno; *b is to be finished in both cases. */
+int broker_init(struct broker *b, const struct broker_options *options, struct err *e);
+/* Until a signal ends it. The process's exit status. */
+int broker_run(struct broker *b);
+void broker_finish(struct broker *b);
+/* Reads settings and rules again. On success (0) they run, and *ret tells; else -errno with the problems in d, and the
+ * running ones stay. */
+int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret);
+/* {"version","pid","started","uptime","settled","history","sources","workers"}. A new reference. */
+json_t *broker_to_json(const struct broker *b);

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* clang-format off: the table of verbs is laid out by hand. */
+/* The control socket: one JSON object a line, both ways, in UTF-8.
+ *
+ * Path: setting `control`, /run/spared/control.sock by default; a stream socket. Whoever the socket's mode lets connect
+ * may ask; only uid 0 (SO_PEERCRED) may change anything. A request is at most CONTROL_REQUEST_MAX bytes; an answer at
+ * most WIRE_LINE_MAX. Several requests may be sent on one connection; answers carry the request's id and may come out
+ * of order (one that waits for a plan comes later than one that does not).
+ *
+ * Request      {"v":1, "id":N, "verb":VERB, ...}      id: any integer, 0 if not given
+ * Answer       {"v":1, "id":N, "ok":true, ...}
+ * or           {"v":1, "id":N, "ok":false, "error":{"code":CODE, "message":"one sentence"}}
+ *
+ * CODE: "malformed"     not JSON, not an object, v, id or verb of the wrong type; after CONTROL_BAD_MAX of them the
+ *                       connection is closed
+ *       "version"       v is not 1
+ *       "unknown-verb"  the message names the nearest
+ *       "denied"        it changes something, and the peer is not root
+ *       "usage"         a key is missing, unknown or wrong
+ *       "not-found"     no such array, device, rule
+ *       "refused"       a guard or the state forbids it; nothing was done
+ *       "failed"        tried, not reached
+ *       "busy"          too many requests wait, or too many connections
+ *       "internal"
+ *
+ * Verbs; keys in [] may be left out.
+ *
+ *   help              "verbs":[{"name","doc","changes":bool}]
+ *   status            "status": what pipeline_status gives (sets, arrays, members, spares, devices, cases)
+ *                     "broker":{"version","pid","started":wall ns,"uptime":ns,"settled":bool,
+ *                        "history":"ok"|"not-durable"|"off", "sources":[as the verb gives],
+ *                        "workers":{"probes":{"running","queued","killed","hanging"},
+ *                                   "acts":[{"set","pid","state":"warm"|"idle"|"busy"|"stuck","plan","at"}]}}
+ *   sources "sources":[{"name","doc","state":"on"|"off"|"failed","reason","received","dropped","lost","rescans"}]
+ *   settings          "text": each setting, its value and where it was set
+ *   monitor [types]   nothing more; from then on lines without "id": {"type":TYPE, ...} as they happen. TYPE: "event",
+ *                     "verdict", "plan", "outcome", "notice"; types: a list of those that are wanted, all if left out.
+ *                     A client that does not read is cut off; its last line is
+ *                     {"type":"notice","notice":{"severity","text":"cut off: ..","lost":lines}}
+ *   history [table] [device] [array] [rule] [kind] [since] [until] [before] [limit]
+ *                     "rows":[{"id","table","wall","row":{the stored object}}], newest first; "more":bool.
+ *                     table: "event", "verdict", "intent", "outcome" or "case"; kind: may be a glob; since, until: ns
+ *                     since 1970; before: only rows with a smaller id (to page); limit: at most 1000, default 100; rows
+ *                     that do not fit one line are left for the next page, too
+ *   inject kind [device] [array] [slot] [facts] [extra] [count] [live]
+ *                     without live "matches": what pipeline_what_if gives; with live (root) "seq" of the event, which
+ *                     is marked as injected everywhere
+ *   rules-list        "rules":[as ruleset_to_json gives]
+ *   rules-why rule subject
+ *                     "why": as engine_why gives. subject: a device, ARRAY/SLOT, or an array
+ *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
+ *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on
+ *
+ * The verbs below are for root. Device: id, kernel name or /dev path. Array: id, GUID or name. All but maintenance take
+ * [dry-run] and [wait] (bools) and give "plan":[one line a step] and "plan-id" ("" if there is nothing to do). Without
+ * wait the answer comes when the plan is queued. With wait, or with dry-run, it comes when the plan has ended, with
+ * "result":"ok"|"failed"|"refused"|"timeout", "reason", and after dry-run "show":[text] (metadata and tables before and
+ * after). A result other than ok is an error "refused" or "failed", with the same keys beside it.
+ *
+ *   array-start array [force] [degraded] [read-only]       force: beyond redundancy, a person's act
+ *   array-stop array
+ *   array-fail [array] [device] [slot]                     a device, or an array and a slot; likewise:
+ *   array-remove [array] [device] [slot]
+ *   array-re-add [array] [device] [slot]
+ *   spare-add device [array]                               array: for it alone; else for its set, or all
+ *   spare-remove device [array]
+ *   spare-activate array [slot] [device]
+ *   maintenance on [device] [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
+ */
+/* clang-format on */
+#pragma once
+
+#include "core/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+enum {
+	CONTROL_VERSION = 1,
+	CONTROL_REQUEST_MAX = 64 << 10, /* bytes of one request */
+	CONTROL_BAD_MAX = 8,		/* malformed requests until the connection is closed */
+	CONTROL_CLIENTS_MAX = 64,
+	CONTROL_WAITS_MAX = 16,	   /* requests of one client whose answer is still to come */
+	CONTROL_OUT_MAX = 4 << 20, /* bytes that may wait for a client */
+};
+
+struct broker;
+struct control;
+struct client;
+
+/* A connection's other side, by SO_PEERCRED. */
+struct peer {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Listens on the fd (of socket activation, taken) or, with -1, on a socket that it makes at path. Who connects waits
+ * until control_accept. 0 or -errno. */
+int control_new(struct broker *b, int fd, const char *path, struct control **ret, struct err *e);
+void control_accept(struct control *c);
+void control_free(struct control *c);
+DEFINE_CLEANUP(struct control *, control_free)
+
+const struct peer *client_peer(const struct client *c);
+/* Sends an answer: takes j, adds "v", "id" and, if it is missing, "ok":true. */
+void client_answer(struct client *c, json_int_t id, json_t *j);
+/* {"ok":false,"error":{..}} and whatever more brings (taken; NULL: nothing). */
+void client_refuse(struct client *c, json_int_t id, const char *code, json_t *more, const char *fmt, ...)
+	_printf_(5, 6);
+/* The client wants messages of these types (bits of request.h). */
+void client_subscribe(struct client *c, unsigned types);
+/* Requests whose answer is still to come: a weak reference that is NULL once the client is gone. */
+struct client_ref {
+	struct client *client;
+	struct client_ref *next, **link;
+};
+/* False: too many wait already. */
+bool client_wait(struct client *c, struct client_ref *ref);
+void client_unwait(struct client_ref *ref);
+
+/* Sends a message to whoever wants its type; those that do not read are cut off. */
+void control_publish(struct control *c, unsigned type, const json_t *msg);

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/history.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+/* AUTOINCREMENT: an id is never used again, so that paging by it holds. */
+static const char schema[] =
+	"PRAGMA journal_mode=WAL;"
+	"CREATE TABLE IF NOT EXISTS history("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" run INTEGER NOT NULL, seq INTEGER NOT NULL," /* the broker that wrote it, and its number there */
+	" tbl TEXT NOT NULL,"			       /* event, verdict, intent, outcome, case, notice */
+	" key TEXT NOT NULL,"			       /* of intents and outcomes: the plan's id */
+	" wall INTEGER NOT NULL,"		       /* ns since 1970 UTC */
+	" device TEXT, array TEXT, rule TEXT, kind TEXT,"
+	" row TEXT NOT NULL,"
+	" UNIQUE(run, seq));"
+	"CREATE INDEX IF NOT EXISTS history_tbl ON history(tbl, key);"
+	"CREATE INDEX IF NOT EXISTS history_device ON history(device, id) WHERE device IS NOT NULL;"
+	"CREATE INDEX IF NOT EXISTS history_array ON history(array, id) WHERE array IS NOT NULL;"
+	"CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, wall INTEGER NOT NULL, value TEXT NOT NULL);"
+	"PRAGMA user_version=1;";
+
+enum { SCHEMA_VERSION = 1, ROWS_DEFAULT = 100, ROWS_MAX = 1000, BUSY_MS = 2000 };
+
+struct history {
+	sqlite3 *db;
+	int64_t run;
+	sqlite3_stmt *put, *save;
+};
+
+static int sql_error(struct history *h, struct err *e, const char *what)
+{
+	int code = sqlite3_errcode(h->db);
+	int error = code == SQLITE_FULL ? ENOSPC : code == SQLITE_READONLY ? EROFS : EIO;
+
+	return err_set(e, error, "history: %s: %s", what, sqlite3_errmsg(h->db));
+}
+
+static int sql_run(struct history *h, const char *sql, struct err *e)
+{
+	return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : sql_error(h, e, "cannot be written");
+}
+
+static int sql_prepare(struct history *h, const char *sql, sqlite3_stmt **ret, struct err *e)
+{
+	return sqlite3_prepare_v2(h->db, sql, -1, ret, NULL) == SQLITE_OK ? 0 : sql_error(h, e, "cannot be asked");
+}
+
+static int check_version(struct history *h, const char *path, struct err *e)
+{
+	sqlite3_stmt *st = NULL;
+	int version = 0, r = sql_prepare(h, "PRAGMA user_version", &st, e);
+
+	if (r == 0 && sqlite3_step(st) == SQLITE_ROW)
+		version = sqlite3_column_int(st, 0);
+	sqlite3_finalize(st);
+	if (r == 0 && version > SCHEMA_VERSION)
+		return err_set(e, EPROTO, "%s was written by a newer spared (version %d)", path, version);
+	return r;
+}
+
+int history_open(const char *path, int64_t run, struct history **ret, struct err *e)
+{
+	_cleanup_(history_closep) struct history *h = calloc(1, sizeof(*h));
+	int r;
+
+	if (!h)
+		return err_sys(e, ENOMEM, "history");
+	h->run = run;
+	if (sqlite3_open_v2(path, &h->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+		return err_set(e, EIO, "cannot open %s: %s", path, sqlite3_errmsg(h->db));
+	sqlite3_busy_timeout(h->db, BUSY_MS);
+	r = check_version(h, path, e);
+	if (r == 0)
+		r = sql_run(h, schema, e);
+	if (r == 0)
+		r = sql_prepare(
+			h,
+			"INSERT OR IGNORE INTO history(run, seq, tbl, key, wall, device, array, rule, kind, row)"
+			" VALUES(?,?,?,?,?,?,?,?,?,?)",
+			&h->put, e);
+	if (r == 0)
+		r = sql_prepare(h, "INSERT OR REPLACE INTO state(name, wall, value) VALUES('pipeline', ?, ?)", &h->save,
+				e);
+	if (r < 0)
+		return err_prefix(e, "%s", path);
+	*ret = TAKE_PTR(h);
+	return 0;
+}
+
+void history_close(struct history *h)
+{
+	if (!h)
+		return;
+	sqlite3_finalize(h->put);
+	sqlite3_finalize(h->save);
+	sqlite3_close(h->db);
+	free(h);
+}
+
+int history_begin(struct history *h, bool sync, struct err *e)
+{
+	/* FULL: each commit is flushed. NORMAL: the log may lose its last commits with the power, never its
+	 * consistency. */
+	int r = sql_run(h, sync ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL", e);
+
+	return r < 0 ? r : sql_run(h, "BEGIN IMMEDIATE", e);
+}
+
+int history_end(struct history *h, struct err *e)
+{
+	return sql_run(h, "COMMIT", e);
+}
+
+void history_undo(struct history *h)
+{
+	if (!sqlite3_get_autocommit(h->db))
+		sql_run(h, "ROLLBACK", NULL);
+}
+
+/* The row's own key, or that of its first context (verdicts). */
+static const char *row_word(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	if (!s)
+		s = json_string_value(json_object_get(json_array_get(json_object_get(row, "contexts"), 0), key));
+	return s && *s ? s : NULL;
+}
+
+static void bind_text(sqlite3_stmt *st, int at, const char *s)
+{
+	if (s)
+		sqlite3_bind_text(st, at, s, -1, SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_null(st, at);
+}
+
+static int run_once(struct history *h, sqlite3_stmt *st, struct err *e)
+{
+	int r = sqlite3_step(st) == SQLITE_DONE ? 0 : sql_error(h, e, "cannot be written");
+
+	sqlite3_reset(st);
+	sqlite3_clear_bindings(st);
+	return r;
+}
+
+int history_put(struct history *h, const json_t *line, struct err *e)
+{
+	const json_t *row = json_object_get(line, "row");
+	const char *table = json_string_value(json_object_get(line, "table"));
+	const char *key = json_string_value(json_object_get(line, "key"));
+	_cleanup_(freep) char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+
+	if (!text || !table)
+		return err_set(e, EBADMSG, "history: a row without content");
+	sqlite3_bind_int64(h->put, 1, h->run);
+	sqlite3_bind_int64(h->put, 2, json_integer_value(json_object_get(line, "seq")));
+	bind_text(h->put, 3, table);
+	bind_text(h->put, 4, key ? key : "");
+	sqlite3_bind_int64(h->put, 5, json_integer_value(json_object_get(line, "wall")));
+	bind_text(h->put, 6, row_word(row, "device"));
+	bind_text(h->put, 7, row_word(row, "array"));
+	bind_text(h->put, 8, row_word(row, "rule"));
+	bind_text(h->put, 9, row_word(row, "kind"));
+	bind_text(h->put, 10, text);
+	return run_once(h, h->put, e);
+}
+
+int history_save(struct history *h, const json_t *state, struct err *e)
+{
+	_cleanup_(freep) char *text = json_dumps(state, JSON_COMPACT);
+
+	if (!text)
+		return err_sys(e, ENOMEM, "history");
+	sqlite3_bind_int64(h->save, 1, 0);
+	bind_text(h->save, 2, text);
+	return run_once(h, h->save, e);
+}
+
+static json_t *column_json(sqlite3_stmt *st, int column)
+{
+	const char *text = (const char *)sqlite3_column_text(st, column);
+
+	return text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
+
+json_t *history_state(struct history *h)
+{
+	sqlite3_stmt *st = NULL;
+	json_t *j = NULL;
+
+	if (sql_prepare(h, "SELECT value FROM state WHERE name='pipeline'", &st, NULL) == 0 &&
+	    sqlite3_step(st) == SQLITE_ROW)
+		j = column_json(st, 0);
+	sqlite3_finalize(st);
+	return j;
+}
+
+json_t *history_unfinished(struct history *h)
+{
+	static const char sql[] = "SELECT i.row FROM history i WHERE i.tbl='intent' AND NOT EXISTS"
+				  " (SELECT 1 FROM history o WHERE o.tbl='outcome' AND o.key=i.key AND o.id>i.id)"
+				  " ORDER BY i.id";
+	json_t *list = json_array(), *row;
+	sqlite3_stmt *st = NULL;
+
+	if (sql_prepare(h, sql, &st, NULL) == 0)
+		while (sqlite3_step(st) == SQLITE_ROW)
+			if ((row = column_json(st, 0)) != NULL)
+				json_array_append_new(list, row);
+	sqlite3_finalize(st);
+	return list;
+}
+
+/* What a query may narrow by: text columns first. */
+static const struct {
+	const char *key, *sql;
+	bool text;
+} filters[] = {
+	{"table", " AND tbl=?", true},	 {"device", " AND device=?", true},  {"array", " AND array=?", true},
+	{"rule", " AND rule=?", true},	 {"kind", " AND kind GLOB ?", true}, {"since", " AND wall>=?", false},
+	{"until", " AND wall<?", false}, {"before", " AND id<?", false},
+};
+
+static int query_prepare(struct history *h, const json_t *query, sqlite3_stmt **ret, struct err *e)
+{
+	char sql[512] = "SELECT id, tbl, wall, row FROM history WHERE 1";
+	const json_t *values[ARRAY_SIZE(filters)];
+	int n = 0, r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
+		const json_t *v = json_object_get(query, filters[i].key);
+
+		if (!v)
+			continue;
+		if (filters[i].text ? !json_is_string(v) : !json_is_integer(v))
+			return err_set(e, EINVAL, "%s must be %s", filters[i].key,
+				       filters[i].text ? "a string" : "an integer");
+		strcat(sql, filters[i].sql);
+		values[n++] = v;
+	}
+	strcat(sql, " ORDER BY id DESC");
+	r = sql_prepare(h, sql, ret, e);
+	for (int i = 0; r == 0 && i < n; i++)
+		if (json_is_string(values[i]))
+			bind_text(*ret, i + 1, json_string_value(values[i]));
+		else
+			sqlite3_bind_int64(*ret, i + 1, json_integer_value(values[i]));
+	return r;
+}
+
+int history_query(struct history *h, const json_t *query, size_t max_bytes, json_t **ret, struct err *e)
+{
+	const json_t *limit = json_object_get(query, "limit");
+	json_int_t left = limit ? json_integer_value(limit) : ROWS_DEFAULT;
+	sqlite3_stmt *st = NULL;
+	size_t bytes = 0;
+	json_t *rows;
+	bool more = false;
+	int r, step;
+
+	if (left < 1 || left > ROWS_MAX)
+		return err_set(e, EINVAL, "limit must be from 1 to %d", ROWS_MAX);
+	r = query_prepare(h, query, &st, e);
+	if (r < 0)
+		return r;
+	rows = json_array();
+	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
+		json_t *row = column_json(st, 3);
+
+		bytes += (size_t)sqlite3_column_bytes(st, 3) + 128;
+		more = left-- == 0 || (bytes > max_bytes && json_array_size(rows) > 0);
+		if (more) {
+			json_decref(row);
+			break;
+		}
+		if (!json_is_object(row)) {
+			json_decref(row);
+			continue;
+		}
+		json_array_append_new(rows,
+				      json_pack("{s:I s:s s:I s:o}", "id", (json_int_t)sqlite3_column_int64(st, 0),
+						"table", (const char *)sqlite3_column_text(st, 1), "wall",
+						(json_int_t)sqlite3_column_int64(st, 2), "row", row));
+	}
+	r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : sql_error(h, e, "cannot be read");
+	sqlite3_finalize(st);
+	if (r < 0) {
+		json_decref(rows);
+		return r;
+	}
+	*ret = json_pack("{s:o s:b}", "rows", rows, "more", more);
+	return *ret ? 0 : -ENOMEM;
+}

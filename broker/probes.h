@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reading disks' metadata: one short-lived process a disk, some at once. One that hangs is killed and outlived. */
+#pragma once
+
+#include "broker/loop.h"
+#include "core/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct probes;
+
+struct probes_ops {
+	/* {"contents","contents-name","view"} (borrowed), or NULL with the reason. */
+	void (*answer)(void *u, const char *device_id, const json_t *answer, const char *reason);
+	void *u;
+};
+
+/* at_once: processes. */
+int probes_new(struct loop *l, unsigned at_once, const struct probes_ops *ops, struct probes **ret);
+void probes_free(struct probes *p); /* kills what runs */
+DEFINE_CLEANUP(struct probes *, probes_free)
+/* Queues the job; nothing is called back from here. */
+void probes_ask(struct probes *p, const char *device_id, const char *node, int64_t timeout_ns);
+/* Starts what is queued. True if something was called back. */
+bool probes_turn(struct probes *p);
+/* {"running","queued","killed","hanging"}. A new reference. */
+json_t *probes_to_json(const struct probes *p);

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of verbs, and the check of a request against it. Pure: fuzzed and unit-tested without a broker. */
+#include "broker/request.h"
+
+#include "broker/control.h"
+#include "config/schema.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KEYS_MAX = 12, TEXT_MAX = 4096, VERBS_MAX = 32 };
+
+enum key_type { KEY_STRING, KEY_INT, KEY_BOOL, KEY_OBJECT, KEY_WORDS };
+
+struct key {
+	const char *name;
+	enum key_type type;
+	bool required;
+};
+
+struct verb_keys {
+	struct key keys[KEYS_MAX]; /* ends with a NULL name */
+};
+
+#define DEVICE                                                                                                         \
+	{                                                                                                              \
+		"device", KEY_STRING, false                                                                            \
+	}
+#define ARRAY                                                                                                          \
+	{                                                                                                              \
+		"array", KEY_STRING, false                                                                             \
+	}
+#define SLOT                                                                                                           \
+	{                                                                                                              \
+		"slot", KEY_INT, false                                                                                 \
+	}
+#define THE_DEVICE                                                                                                     \
+	{                                                                                                              \
+		"device", KEY_STRING, true                                                                             \
+	}
+#define THE_ARRAY                                                                                                      \
+	{                                                                                                              \
+		"array", KEY_STRING, true                                                                              \
+	}
+#define PLANNED                                                                                                        \
+	{"dry-run", KEY_BOOL, false},                                                                                  \
+	{                                                                                                              \
+		"wait", KEY_BOOL, false                                                                                \
+	}
+
+static const struct verb_keys keys_none,
+	keys_monitor = {{{"types", KEY_WORDS, false}}},
+	keys_history = {{{"table", KEY_STRING, false},
+			 DEVICE,
+			 ARRAY,
+			 {"rule", KEY_STRING, false},
+			 {"kind", KEY_STRING, false},
+			 {"since", KEY_INT, false},
+			 {"until", KEY_INT, false},
+			 {"before", KEY_INT, false},
+			 {"limit", KEY_INT, false}}},
+	keys_inject = {{{"kind", KEY_STRING, true},
+			DEVICE,
+			ARRAY,
+			SLOT,
+			{"facts", KEY_OBJECT, false},
+			{"extra", KEY_OBJECT, false},
+			{"count", KEY_INT, false},
+			{"live", KEY_BOOL, false}}},
+	keys_why = {{{"rule", KEY_STRING, true}, {"subject", KEY_STRING, true}}},
+	keys_start = {{THE_ARRAY,
+		       {"force", KEY_BOOL, false},
+		       {"degraded", KEY_BOOL, false},
+		       {"read-only", KEY_BOOL, false},
+		       PLANNED}},
+	keys_stop = {{THE_ARRAY, PLANNED}}, keys_member = {{ARRAY, DEVICE, SLOT, PLANNED}},
+	keys_spare = {{THE_DEVICE, ARRAY, PLANNED}}, keys_activate = {{THE_ARRAY, DEVICE, SLOT, PLANNED}},
+	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
+
+const struct verb verb_table[] = {
+	{"help", "the verbs", VERB_HELP, .keys = &keys_none},
+	{"status", "arrays, members, spares, devices, cases and the broker itself", VERB_STATUS, .keys = &keys_none},
+	{"sources", "what is listened to, and what was lost", VERB_SOURCES, .keys = &keys_none},
+	{"settings", "the settings that hold, and where each was set", VERB_SETTINGS, .keys = &keys_none},
+	{"monitor", "events, verdicts, plans, outcomes and notices as they happen", VERB_MONITOR,
+	 .keys = &keys_monitor},
+	{"history", "what happened", VERB_HISTORY, .keys = &keys_history},
+	{"inject", "an event: what it would do, or (live) the real thing", VERB_INJECT, .keys = &keys_inject},
+	{"rules-list", "the rules that run", VERB_RULES_LIST, .keys = &keys_none},
+	{"rules-why", "why a rule did or did not fire", VERB_RULES_WHY, .keys = &keys_why},
+	{"rules-reload", "read settings and rules again", VERB_RELOAD, .changes = true, .keys = &keys_none},
+	{"array-start", "start an array", VERB_PLAN, "assemble", true, &keys_start},
+	{"array-stop", "stop an array", VERB_PLAN, "stop-array", true, &keys_stop},
+	{"array-fail", "fail a member", VERB_PLAN, "fail-member", true, &keys_member},
+	{"array-remove", "take a failed member out", VERB_PLAN, "remove-member", true, &keys_member},
+	{"array-re-add", "take a member back", VERB_PLAN, "re-add-member", true, &keys_member},
+	{"spare-add", "make a disk a spare", VERB_PLAN, "add-spare", true, &keys_spare},
+	{"spare-remove", "take a spare away", VERB_PLAN, "remove-spare", true, &keys_spare},
+	{"spare-activate", "put a spare in a failed member's place", VERB_PLAN, "activate-spare", true, &keys_activate},
+	{"maintenance", "rules leave it alone", VERB_COMMAND, "maintenance", true, &keys_maintenance},
+	{NULL},
+};
+
+static bool is_string(const json_t *j)
+{
+	return json_is_string(j) && json_string_length(j) <= TEXT_MAX;
+}
+
+static bool is_int(const json_t *j)
+{
+	return json_is_integer(j);
+}
+
+static bool is_bool(const json_t *j)
+{
+	return json_is_boolean(j);
+}
+
+static bool is_object(const json_t *j)
+{
+	return json_is_object(j);
+}
+
+static bool is_words(const json_t *j)
+{
+	const json_t *word;
+	size_t i;
+
+	json_array_foreach((json_t *)j, i, word) if (!json_is_string(word)) return false;
+	return json_is_array(j);
+}
+
+static const struct {
+	const char *words;
+	bool (*fits)(const json_t *j);
+} key_types[] = {
+	[KEY_STRING] = {"a string", is_string},	     [KEY_INT] = {"an integer", is_int},
+	[KEY_BOOL] = {"true or false", is_bool},     [KEY_OBJECT] = {"an object", is_object},
+	[KEY_WORDS] = {"a list of words", is_words},
+};
+
+static int refuse(struct request_check *rc, const char *code, const char *fmt, ...) _printf_(3, 4);
+
+static int refuse(struct request_check *rc, const char *code, const char *fmt, ...)
+{
+	_cleanup_(buf_free) struct buf safe = {0};
+	char text[sizeof(rc->message)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	value_escape(text, sizeof(text), &safe);
+	rc->code = code;
+	snprintf(rc->message, sizeof(rc->message), "%s", buf_str(&safe));
+	return -EINVAL;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *v = verb_table; v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+static int unknown_verb(struct request_check *rc, const char *name)
+{
+	const char *names[VERBS_MAX] = {0};
+	const char *near;
+
+	for (size_t i = 0; verb_table[i].name; i++)
+		names[i] = verb_table[i].name;
+	near = suggest(name, names);
+	return refuse(rc, "unknown-verb", "no verb '%.40s'%s%s%s", name, near ? "; did you mean '" : "",
+		      near ? near : "", near ? "'?" : "");
+}
+
+static const struct key *find_key(const struct verb *v, const char *name)
+{
+	for (const struct key *k = v->keys->keys; k->name; k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+static int check_keys(const json_t *request, const struct verb *v, struct request_check *rc)
+{
+	static const char *const common[] = {"v", "id", "verb"};
+	const char *name;
+	const json_t *value;
+
+	json_object_foreach((json_t *)request, name, value)
+	{
+		const struct key *k = find_key(v, name);
+		bool is_common = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(common); i++)
+			is_common |= strcmp(common[i], name) == 0;
+		if (is_common)
+			continue;
+		if (!k)
+			return refuse(rc, "usage", "%s has no key '%.40s'", v->name, name);
+		if (!key_types[k->type].fits(value))
+			return refuse(rc, "usage", "%s: %s must be %s", v->name, name, key_types[k->type].words);
+	}
+	for (const struct key *k = v->keys->keys; k->name; k++)
+		if (k->required && !json_object_get(request, k->name))
+			return refuse(rc, "usage", "%s needs %s", v->name, k->name);
+	return 0;
+}
+
+/* A live event is a change, too. */
+static bool request_changes(const json_t *request, const struct verb *v)
+{
+	return v->changes || json_is_true(json_object_get(request, "live"));
+}
+
+int request_check(const json_t *request, bool root, struct request_check *ret)
+{
+	const json_t *id = json_object_get(request, "id"), *version = json_object_get(request, "v");
+	const json_t *verb = json_object_get(request, "verb");
+
+	*ret = (struct request_check){.id = json_is_integer(id) ? json_integer_value(id) : 0};
+	if (id && !json_is_integer(id))
+		return refuse(ret, "malformed", "id must be an integer");
+	if (!json_is_integer(version))
+		return refuse(ret, "malformed", "v must be an integer");
+	if (json_integer_value(version) != CONTROL_VERSION)
+		return refuse(ret, "version", "this is version %d of the protocol", CONTROL_VERSION);
+	if (!json_is_string(verb))
+		return refuse(ret, "malformed", "verb must be a string");
+	ret->verb = find_verb(json_string_value(verb));
+	if (!ret->verb)
+		return unknown_verb(ret, json_string_value(verb));
+	if (request_changes(request, ret->verb) && !root)
+		return refuse(ret, "denied", "%s is for root only", ret->verb->name);
+	return check_keys(request, ret->verb, ret);
+}
+
+unsigned message_type(const char *word)
+{
+	static const char *const words[] = {"event", "verdict", "plan", "outcome", "notice"};
+
+	for (unsigned i = 0; word && i < ARRAY_SIZE(words); i++)
+		if (strcmp(words[i], word) == 0)
+			return 1u << i;
+	return 0;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A source: hears something outside and hands it to the pipeline. One file each, one const ops struct each, one table.
+ */
+#pragma once
+
+#include "broker/loop.h"
+#include "pipeline/pipeline.h"
+
+struct source;
+
+/* What a source may use. */
+struct source_env {
+	struct loop *loop;
+	struct pipeline *pipeline;
+	const struct settings *settings;
+	/* Something was lost, see source_lost: soon an event says so, and everything is enumerated again. */
+	void (*overflow)(void *u);
+	/* The first enumeration is complete, or was waited for long enough. */
+	void (*enumerated)(void *u);
+	void *u;
+};
+
+struct source_ops {
+	const char *name, *doc;
+	/* Sources of one role tell the same: only the first of the table that starts is used. NULL: always used. */
+	const char *role;
+	/* Begins to listen: state kept in *ret. Called before the loop runs, or from it for one that failed before
+	 * (retry). */
+	int (*start)(struct source *s, struct err *e);
+	void (*stop)(struct source *s);
+	/* Everything is told again, as if it were new; NULL: nothing to tell. */
+	void (*enumerate)(struct source *s);
+	bool retry; /* starting is tried again when a plan has ended: what it needs may be there now */
+};
+
+enum source_state { SOURCE_OFF, SOURCE_ON, SOURCE_FAILED };
+
+struct source {
+	const struct source_ops *ops;
+	const struct source_env *env;
+	enum source_state state;
+	char reason[256];			   /* why it is off or failed */
+	uint64_t received, dropped, lost, rescans; /* raw messages */
+	bool overflowed;			   /* since the last sources_overflowed */
+	uint64_t lost_before;			   /* lost at that time */
+	void *own;				   /* of the ops; NULL when not started */
+};
+
+/* In order of preference within a role; NULL-terminated. */
+extern const struct source_ops *const source_table[];
+
+/* The block-error role: failed requests of the block layer, told by pipeline_raw_error. A netlink family would stand
+ * before the trace events in the table. */
+#define SOURCE_ROLE_ERRORS "block errors"
+
+/* A source says that it lost messages; 0: it is not known how many. */
+void source_lost(struct source *s, uint64_t lost);
+
+struct sources;
+
+int sources_new(const struct source_env *env, struct sources **ret);
+void sources_free(struct sources *ss); /* stops them */
+DEFINE_CLEANUP(struct sources *, sources_free)
+/* Starts all of the table; what fails is logged, shown, and not needed. */
+void sources_start(struct sources *ss);
+/* True if the source of that name is on. */
+bool sources_run(const struct sources *ss, const char *name);
+/* Starts again those that failed and may be retried. */
+void sources_retry(struct sources *ss);
+/* Calls fn for each source that lost something since the last call; lost 0: it is not known how much. */
+void sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u);
+/* Other settings hold from now on; they must outlive the sources. */
+void sources_set_settings(struct sources *ss, const struct settings *settings);
+/* All present devices are told again, between pipeline_rescan and pipeline_enumerated. */
+void sources_enumerate(struct sources *ss);
+/* A list of {"name","doc","state","reason","received","dropped","lost","rescans"}. A new reference. */
+json_t *sources_to_json(const struct sources *ss);

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Disks by udev: its own multicast group, so that identities and links are there; the kernel's group where no udevd
+ * runs (initramfs). It listens before it enumerates, so that nothing falls between. */
+#include "broker/sources.h"
+#include "core/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libudev.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+
+/* include/uapi/linux/sock_diag.h */
+enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
+
+/* As udevd's own: thousands of messages; memory is charged only while they wait. */
+enum { RECEIVE_BUFFER = 128 << 20, BATCH = 256 };
+
+struct udev_source {
+	struct udev *udev;
+	struct udev_monitor *monitor;
+	struct loop_fd *watch;
+	bool kernel_group;
+	uint64_t seqnum;	  /* last of the kernel's group */
+	uint32_t drops;		  /* of the socket so far */
+	struct udev_queue *queue; /* until the first enumeration is complete */
+	struct loop_fd *queue_watch;
+	struct loop_timer *settle;
+};
+
+/* What is known of a device, and the text that it points to. */
+struct described {
+	struct raw_device raw;
+	char enclosure[64], slot[64];
+};
+
+static uint64_t number(const char *text)
+{
+	return text ? strtoull(text, NULL, 10) : 0;
+}
+
+/* /sys/block/sdb/device/enclosure_device:SLOT -> ../../../enclosure/0:0:8:0/SLOT (drivers/misc/enclosure.c). */
+static void describe_enclosure(struct udev_device *dev, struct described *d)
+{
+	static const char prefix[] = "enclosure_device:";
+	char path[PATH_MAX], target[PATH_MAX], *name;
+	struct dirent *entry;
+	ssize_t n = -1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/device", udev_device_get_syspath(dev));
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)) != NULL) {
+		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
+			continue;
+		snprintf(d->slot, sizeof(d->slot), "%.63s", entry->d_name + sizeof(prefix) - 1);
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		break;
+	}
+	closedir(dir);
+	if (n < 0)
+		return;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	if (name)
+		*name = '\0';
+	name = strrchr(target, '/');
+	snprintf(d->enclosure, sizeof(d->enclosure), "%.63s", name ? name + 1 : target);
+	d->raw.enclosure = d->enclosure;
+	d->raw.slot = d->slot;
+}
+
+static void describe_sysfs(struct udev_device *dev, struct described *d)
+{
+	const char *size = udev_device_get_sysattr_value(dev, "size");
+
+	if (!size)
+		return;
+	d->raw.has_size = true;
+	d->raw.sectors = number(size);
+	d->raw.sector_size = (unsigned)number(udev_device_get_sysattr_value(dev, "queue/logical_block_size"));
+	d->raw.rotational = number(udev_device_get_sysattr_value(dev, "queue/rotational")) != 0;
+	d->raw.read_only = number(udev_device_get_sysattr_value(dev, "ro")) != 0;
+	d->raw.removable = number(udev_device_get_sysattr_value(dev, "removable")) != 0;
+	describe_enclosure(dev, d);
+}
+
+static const char *property(struct udev_device *dev, const char *name)
+{
+	return udev_device_get_property_value(dev, name);
+}
+
+static void describe(struct udev_device *dev, const char *action, struct described *d)
+{
+	dev_t number_of = udev_device_get_devnum(dev);
+	const char *wwn = property(dev, "ID_WWN_WITH_EXTENSION");
+
+	*d = (struct described){.raw = {
+					.action = action,
+					.devtype = udev_device_get_devtype(dev),
+					.devname = udev_device_get_devnode(dev),
+					.devpath = udev_device_get_devpath(dev),
+					.major = major(number_of),
+					.minor = minor(number_of),
+					.diskseq = number(property(dev, "DISKSEQ")),
+					.id_wwn = wwn ? wwn : property(dev, "ID_WWN"),
+					.id_serial = property(dev, "ID_SERIAL"),
+					.id_serial_short = property(dev, "ID_SERIAL_SHORT"),
+					.id_model = property(dev, "ID_MODEL"),
+					.id_vendor = property(dev, "ID_VENDOR"),
+					.id_revision = property(dev, "ID_REVISION"),
+					.id_bus = property(dev, "ID_BUS"),
+					.id_path = property(dev, "ID_PATH"),
+					.id_fs_type = property(dev, "ID_FS_TYPE"),
+					.dm_uuid = property(dev, "DM_UUID"),
+				}};
+	if (strcmp(action, "remove") != 0)
+		describe_sysfs(dev, d);
+}
+
+/* Messages that the socket dropped since the last look. */
+static uint64_t new_drops(struct udev_source *us)
+{
+	uint32_t info[MEMINFO_VARS] = {0}, before = us->drops;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(udev_monitor_get_fd(us->monitor), SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+		return 0;
+	us->drops = info[MEMINFO_DROPS];
+	return us->drops - before;
+}
+
+/* A jump in the kernel's numbers means loss only in the kernel's own group: udevd reorders and drops on purpose. Small
+ * steps back are tolerated. Other subsystems are filtered out by the socket, so only its own drop count can tell. */
+static void check_sequence(struct source *s, struct udev_device *dev)
+{
+	struct udev_source *us = s->own;
+	uint64_t seqnum = udev_device_get_seqnum(dev);
+	uint64_t lost;
+
+	if (!us->kernel_group || seqnum <= us->seqnum)
+		return;
+	lost = us->seqnum && seqnum > us->seqnum + 1 ? new_drops(us) : 0;
+	us->seqnum = seqnum;
+	if (lost)
+		source_lost(s, lost);
+}
+
+static void on_monitor(void *u, unsigned ready _unused_)
+{
+	struct source *s = u;
+	struct udev_source *us = s->own;
+
+	for (int i = 0; i < BATCH; i++) {
+		struct udev_device *dev;
+		const char *action;
+		struct described d;
+
+		errno = 0;
+		dev = udev_monitor_receive_device(us->monitor);
+		if (!dev && errno == ENOBUFS) {
+			source_lost(s, new_drops(us));
+			continue;
+		}
+		if (!dev)
+			return;
+		s->received++;
+		check_sequence(s, dev);
+		action = udev_device_get_action(dev);
+		describe(dev, action ? action : "change", &d);
+		pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
+		udev_device_unref(dev);
+	}
+}
+
+static void udev_enumerate_disks(struct source *s)
+{
+	struct udev_source *us = s->own;
+	struct udev_enumerate *en = udev_enumerate_new(us->udev);
+	struct udev_list_entry *entry;
+
+	if (!en || udev_enumerate_add_match_subsystem(en, "block") < 0 || udev_enumerate_scan_devices(en) < 0) {
+		log_error("source udev: cannot enumerate block devices");
+		udev_enumerate_unref(en);
+		return;
+	}
+	udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(en))
+	{
+		struct udev_device *dev = udev_device_new_from_syspath(us->udev, udev_list_entry_get_name(entry));
+		const char *type = dev ? udev_device_get_devtype(dev) : NULL;
+		struct described d;
+
+		/* A disk that udevd has not handled yet has no identity: its own event is still to come. */
+		if (type && strcmp(type, "disk") == 0 && (us->kernel_group || udev_device_get_is_initialized(dev))) {
+			describe(dev, "add", &d);
+			pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_SYNTHESISED);
+		}
+		udev_device_unref(dev);
+	}
+	udev_enumerate_unref(en);
+}
+
+static void first_complete(struct source *s)
+{
+	struct udev_source *us = s->own;
+
+	loop_fd_free(us->queue_watch);
+	us->queue_watch = NULL;
+	loop_timer_free(us->settle);
+	us->settle = NULL;
+	us->queue = udev_queue_unref(us->queue);
+	s->env->enumerated(s->env->u);
+}
+
+static void on_queue(void *u, unsigned ready _unused_)
+{
+	struct source *s = u;
+	struct udev_source *us = s->own;
+
+	udev_queue_flush(us->queue);
+	if (udev_queue_get_queue_is_empty(us->queue))
+		first_complete(s);
+}
+
+static void on_settle(void *u)
+{
+	struct source *s = u;
+
+	log_notice("udev is still busy after %lld s: starting with the disks that are known",
+		   (long long)(s->env->settings->settle / NS_PER_SEC));
+	first_complete(s);
+}
+
+/* At start-up the picture is complete when udevd has nothing left to do, or after the settle time. */
+static void wait_for_udevd(struct source *s)
+{
+	struct udev_source *us = s->own;
+	int fd;
+
+	us->queue = udev_queue_new(us->udev);
+	fd = us->queue ? udev_queue_get_fd(us->queue) : -1;
+	if (us->kernel_group || fd < 0 || s->env->settings->settle == 0 || udev_queue_get_queue_is_empty(us->queue) ||
+	    loop_timer_new(s->env->loop, on_settle, s, &us->settle) < 0 ||
+	    loop_fd_new(s->env->loop, fd, LOOP_READ, on_queue, s, &us->queue_watch) < 0) {
+		first_complete(s);
+		return;
+	}
+	loop_timer_in(us->settle, s->env->settings->settle);
+}
+
+static void udev_source_free(struct udev_source *us)
+{
+	loop_fd_free(us->queue_watch);
+	loop_timer_free(us->settle);
+	udev_queue_unref(us->queue);
+	loop_fd_free(us->watch);
+	udev_monitor_unref(us->monitor);
+	udev_unref(us->udev);
+	free(us);
+}
+DEFINE_CLEANUP(struct udev_source *, udev_source_free)
+
+static int udev_start(struct source *s, struct err *e)
+{
+	_cleanup_(udev_source_freep) struct udev_source *us = calloc(1, sizeof(*us));
+	int r;
+
+	if (!us)
+		return err_sys(e, ENOMEM, "udev source");
+	us->kernel_group = access("/run/udev/control", F_OK) < 0;
+	us->udev = udev_new();
+	us->monitor = us->udev ? udev_monitor_new_from_netlink(us->udev, us->kernel_group ? "kernel" : "udev") : NULL;
+	if (!us->monitor)
+		return err_sys(e, errno ? errno : ENOMEM, "cannot listen to %s events",
+			       us->kernel_group ? "kernel" : "udev");
+	if (udev_monitor_set_receive_buffer_size(us->monitor, RECEIVE_BUFFER) < 0)
+		log_warning("source udev: the receive buffer stays small: %s", strerror(errno));
+	r = udev_monitor_filter_add_match_subsystem_devtype(us->monitor, "block", "disk");
+	if (r >= 0)
+		r = udev_monitor_enable_receiving(us->monitor);
+	if (r < 0)
+		return err_sys(e, -r, "cannot listen to udev events");
+	r = loop_fd_new(s->env->loop, udev_monitor_get_fd(us->monitor), LOOP_READ, on_monitor, s, &us->watch);
+	if (r < 0)
+		return err_sys(e, -r, "udev source");
+	if (us->kernel_group)
+		log_notice("no udevd: listening to the kernel's own events; disks are known by their paths only");
+	s->own = TAKE_PTR(us);
+	udev_enumerate_disks(s);
+	wait_for_udevd(s);
+	return 0;
+}
+
+static void udev_stop(struct source *s)
+{
+	udev_source_free(s->own);
+}
+
+/* What waits in the socket is older than what enumeration shows: it is read first. */
+static void udev_again(struct source *s)
+{
+	on_monitor(s, LOOP_READ);
+	udev_enumerate_disks(s);
+}
+
+const struct source_ops source_udev = {
+	.name = "udev",
+	.doc = "disks that come, go and change, by udev",
+	.start = udev_start,
+	.stop = udev_stop,
+	.enumerate = udev_again,
+};
