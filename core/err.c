@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+void err_put(struct err *e, int code, const char *fmt, ...)
 {
 	if (e) {
 		va_list ap;
@@ -16,10 +16,9 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 		vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 		va_end(ap);
 	}
-	return -code;
 }
 
-int err_set_at(struct err *e, int code, const char *file, int line, int col, const char *fmt, ...)
+void err_put_at(struct err *e, int code, const char *file, int line, int col, const char *fmt, ...)
 {
 	if (e) {
 		va_list ap;
@@ -30,10 +29,9 @@ int err_set_at(struct err *e, int code, const char *file, int line, int col, con
 		vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 		va_end(ap);
 	}
-	return -code;
 }
 
-int err_sys(struct err *e, int code, const char *fmt, ...)
+void err_put_sys(struct err *e, int code, const char *fmt, ...)
 {
 	if (e) {
 		va_list ap;
@@ -46,7 +44,6 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		n = strlen(e->msg);
 		snprintf(e->msg + n, sizeof(e->msg) - n, ": %s", strerror(code));
 	}
-	return -code;
 }
 
 int err_prefix(struct err *e, const char *fmt, ...)

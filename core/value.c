@@ -420,6 +420,10 @@ static void print_number(double d, struct buf *out)
 {
 	char text[40];
 
+	if (d < 1e15 && d > -1e15 && d == (double)(int64_t)d) {
+		buf_addf(out, "%" PRId64, (int64_t)d);
+		return;
+	}
 	for (int precision = 1; precision <= 17; precision++) {
 		snprintf(text, sizeof(text), "%.*g", precision, d);
 		if (strtod(text, NULL) == d)
@@ -544,8 +548,8 @@ void value_print(const struct value *v, enum value_style style, struct buf *out)
 			print_duration(v->i, style == VALUE_HUMAN ? 2 : 0, out);
 		break;
 	case V_PERCENT:
-		print_number(round(v->d * 1e12) / 1e10, out);
-		buf_addc(out, '%');
+		/* 33.3 is not 33.29999999999999 once it was divided by 100. */
+		buf_addf(out, "%.12g%%", v->d * 100);
 		break;
 	case V_TIME:
 		print_time(v->i, out);
