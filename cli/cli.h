@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sparectl: one table of verbs, one of options. Each verb is a function that gets what was parsed and gives an exit
+ * status. */
+#pragma once
+
+#include "config/diag.h"
+#include "config/settings.h"
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/wire.h"
+
+#include <jansson.h>
+
+/* Exit status, documented in sparectl(8). */
+enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
+
+/* X(ID, name, letter, argument, doc): every option of every verb. */
+#define CLI_OPTIONS(X)                                                                                                 \
+	X(JSON, "json", 0, NULL, "print JSON")                                                                         \
+	X(DRY_RUN, "dry-run", 0, NULL, "print what would be changed, and change nothing")                              \
+	X(NO_WAIT, "no-wait", 0, NULL, "return when the plan is queued")                                               \
+	X(YES, "yes", 'y', NULL, "do not ask for confirmation")                                                        \
+	X(FORCE, "force", 0, NULL, "start an array that has lost more members than its level allows")                  \
+	X(DEGRADED, "degraded", 0, NULL, "start it although members are missing")                                      \
+	X(READ_ONLY, "read-only", 0, NULL, "start it read-only")                                                       \
+	X(ARRAY, "array", 0, "ARRAY", "only this array; of a spare: dedicated to it")                                  \
+	X(DEVICE, "device", 0, "DEVICE", "only this device")                                                           \
+	X(RULE, "rule", 0, "RULE", "only this rule")                                                                   \
+	X(SLOT, "slot", 0, "N", "slot of the array")                                                                   \
+	X(SINCE, "since", 0, "TIME", "not older: a duration (1h) or a time (2026-01-31T12:00:00Z)")                    \
+	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
+	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
+	X(LIVE, "live", 0, NULL, "the real thing: the event is counted and rules act")                                 \
+	X(WATCH, "watch", 'w', NULL, "draw again whenever something happens")                                          \
+	X(STRICT, "strict", 0, NULL, "warnings count as errors")                                                       \
+	X(INSTALLED, "installed", 0, NULL, "together with the installed rules, as the strongest layer")                \
+	X(ONLY, "only", 0, "TEXT", "only tests whose name holds TEXT")                                                 \
+	X(JUNIT, "junit", 0, "FILE", "write the results to FILE, too")                                                 \
+	X(RULES, "rules", 0, "DIR", "directory of the default set of rules")                                           \
+	X(BASE, "base", 0, "DIR", "directory that 'load' of tests is relative to (default: .)")                        \
+	X(TYPE, "type", 0, "TYPE,..", "only this type: event, verdict, plan, outcome, ..")                             \
+	X(ROOT, "root", 0, "DIR", "the files below DIR; no program is run and spared is not told")                     \
+	X(INITRAMFS, "initramfs", 0, NULL, "run update-initramfs -u afterwards")                                       \
+	X(CONFIG, "config", 0, "FILE", "settings (default: /etc/spared/spared.yaml)")                                  \
+	X(CONTROL, "control", 0, "PATH", "control socket (default: as in the settings)")                               \
+	X(VERBOSE, "verbose", 'v', NULL, "say more")                                                                   \
+	X(VERSION, "version", 'V', NULL, "print the version")                                                          \
+	X(HELP, "help", 'h', NULL, "print help")
+
+enum cli_option {
+#define X(id, ...) OPT_##id,
+	CLI_OPTIONS(X)
+#undef X
+		OPT_MAX
+};
+
+#define OPT(id) (1u << OPT_##id)
+/* Understood by every verb. */
+#define OPT_GLOBAL (OPT(JSON) | OPT(CONFIG) | OPT(CONTROL) | OPT(VERSION) | OPT(HELP))
+
+struct cli {
+	const struct verb *verb;
+	const char *opt[OPT_MAX]; /* the argument, "" for one without; NULL: not given */
+	char **args;		  /* NULL-terminated */
+	int n_args;
+	bool colour;
+	struct settings settings; /* read by cli_settings */
+	bool settings_read;
+	int fd;		   /* of the control socket, -1: not connected */
+	struct wire_in in; /* what came over it */
+	json_t *names;	   /* of devices and arrays, by id: client_names */
+};
+
+struct verb {
+	const char *name; /* one word or two */
+	const char *args; /* for help */
+	const char *doc;
+	unsigned options; /* beside OPT_GLOBAL */
+	int min, max;	  /* number of arguments; max -1: any */
+	int (*fn)(struct cli *c);
+};
+
+extern const struct verb cli_verbs[]; /* ends with a NULL name */
+
+/* Splits a command line into c. 0, or -EINVAL with *e: what is wrong, and what to do. */
+int cli_parse(struct cli *c, char **argv, struct err *e);
+void cli_finish(struct cli *c);
+/* All verbs, or one with its options. */
+void cli_help(const struct verb *v, struct buf *out);
+/* "sparectl: message" on stderr, with --json an object on stdout. Returns status. */
+int cli_fail(const struct cli *c, int status, const char *code, const char *fmt, ...) _printf_(4, 5);
+int cli_fail_err(const struct cli *c, int status, const struct err *e);
+/* The settings, read once. A file with errors: told, and the defaults are used. */
+const struct settings *cli_settings(struct cli *c);
+/* True if the person at the terminal types this word. */
+bool cli_confirm(const char *word);
+
+#define GIVEN(c, id) ((c)->opt[OPT_##id] != NULL)
+
+/* ---- verbs, by file ---- */
+
+int verb_status(struct cli *c); /* status.c */
+int verb_sources(struct cli *c);
+int verb_monitor(struct cli *c); /* events.c */
+int verb_history(struct cli *c);
+int verb_inject(struct cli *c);
+int verb_array(struct cli *c); /* change.c */
+int verb_spare(struct cli *c);
+int verb_maintenance(struct cli *c);
+int verb_rules_check(struct cli *c); /* rules.c */
+int verb_rules_test(struct cli *c);
+int verb_rules_list(struct cli *c);
+int verb_rules_why(struct cli *c);
+int verb_rules_reload(struct cli *c);
+int verb_rules_doc(struct cli *c);
+int verb_meta_show(struct cli *c); /* meta.c */
+int verb_udev_check(struct cli *c);
+int verb_manage(struct cli *c); /* manage.c */
+int verb_release(struct cli *c);

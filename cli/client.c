@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/client.h"
+
+#include "broker/control.h"
+#include "cli/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* What an error code means as an exit status. */
+static const struct {
+	const char *code;
+	int status;
+} code_table[] = {
+	{"refused", CLI_REFUSED},
+	{"usage", CLI_USAGE},
+	{"malformed", CLI_USAGE},
+	{"unknown-verb", CLI_USAGE},
+};
+
+static const char *control_path(struct cli *c)
+{
+	return GIVEN(c, CONTROL) ? c->opt[OPT_CONTROL] : cli_settings(c)->control;
+}
+
+int client_connect(struct cli *c, struct err *e)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const char *path = control_path(c);
+	_cleanup_(closep) int fd = -1;
+
+	if (c->fd >= 0)
+		return 0;
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(e, ENAMETOOLONG, "%s: the path of the control socket is too long", path);
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_sys(e, errno, "socket");
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return err_sys(e, errno, "%s", path);
+	c->fd = TAKE_FD(fd);
+	return 0;
+}
+
+bool client_runs(struct cli *c)
+{
+	return client_connect(c, NULL) == 0;
+}
+
+json_t *client_request(const char *verb)
+{
+	return json_pack("{s:i,s:s}", "v", CONTROL_VERSION, "verb", verb);
+}
+
+/* Tells the error of an answer; gives the exit status. */
+static int answer_failed(const struct cli *c, const json_t *answer)
+{
+	const json_t *error = json_object_get(answer, "error"), *list;
+	const char *code = j_str(error, "code");
+	int status = CLI_NO;
+
+	for (size_t i = 0; i < ARRAY_SIZE(code_table); i++)
+		if (strcmp(code_table[i].code, code) == 0)
+			status = code_table[i].status;
+	if (GIVEN(c, JSON)) {
+		out_json(json_deep_copy(answer));
+		return status;
+	}
+	list = j_list(answer, "plan");
+	if (json_array_size(list) > 0) {
+		_cleanup_(buf_free) struct buf b = {0};
+
+		out_lines(&b, list, "  ");
+		out_lines(&b, j_list(answer, "show"), "");
+		out_flush(&b);
+	}
+	return cli_fail(c, status, code, "%s: %s", c->verb->name,
+			j_str(error, "message")[0] ? j_str(error, "message") : "spared gave no reason");
+}
+
+static int connect_or_tell(struct cli *c)
+{
+	struct err e = {0};
+	int r = client_connect(c, &e);
+
+	if (r == -ENOENT || r == -ECONNREFUSED)
+		return cli_fail(c, CLI_NO_DAEMON, "no-daemon",
+				"spared does not run (nobody listens at %s); start it with "
+				"'systemctl start spared'",
+				control_path(c));
+	if (r == -EACCES)
+		return cli_fail(c, CLI_NO, "denied", "%s; only root and the socket's group may ask", e.msg);
+	return r < 0 ? cli_fail_err(c, CLI_NO_DAEMON, &e) : CLI_OK;
+}
+
+/* Sends, and reads until the answer is there: streams may put lines without "ok" before it. 1, 0 at the end, or -errno.
+ */
+static int exchange(struct cli *c, const json_t *request, json_t **ret)
+{
+	int r = wire_send(c->fd, request);
+
+	while (r >= 0) {
+		r = wire_recv(&c->in, c->fd, ret, NULL);
+		if (r <= 0 || json_object_get(*ret, "ok"))
+			break;
+		json_decref(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+int client_ask(struct cli *c, json_t *request, json_t **ret)
+{
+	int status = connect_or_tell(c), r = 0;
+
+	*ret = NULL;
+	if (status == CLI_OK)
+		r = exchange(c, request, ret);
+	json_decref(request);
+	if (status != CLI_OK)
+		return status;
+	if (r <= 0)
+		return cli_fail(c, CLI_NO_DAEMON, "no-daemon", "spared ended the connection before it answered%s%s",
+				r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
+	return j_bool(*ret, "ok") ? CLI_OK : answer_failed(c, *ret);
+}
+
+int client_next(struct cli *c, json_t **ret)
+{
+	return wire_recv(&c->in, c->fd, ret, NULL);
+}
+
+int client_names(struct cli *c)
+{
+	static const char *const lists[] = {"devices", "arrays"};
+	json_t *answer;
+	int status = client_ask(c, client_request("status"), &answer);
+
+	json_decref(c->names);
+	c->names = json_object();
+	for (size_t i = 0; i < ARRAY_SIZE(lists) && status == CLI_OK; i++) {
+		const json_t *list = j_list(json_object_get(answer, "status"), lists[i]);
+
+		for (size_t k = 0; k < json_array_size(list); k++) {
+			const json_t *item = json_array_get(list, k);
+
+			if (j_str(item, "name")[0])
+				json_object_set_new(c->names, j_str(item, "id"), json_string(j_str(item, "name")));
+		}
+	}
+	json_decref(answer);
+	return status;
+}

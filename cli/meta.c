@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/cli.h"
+#include "cli/disk.h"
+#include "cli/output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+/* ---- JSON ---- */
+
+static json_t *super_json(const struct slice_super *s)
+{
+	char failed[24];
+
+	snprintf(failed, sizeof(failed), "0x%" PRIx64, s->failed);
+	return json_pack("{s:i,s:i,s:I,s:s,s:b,s:b,s:i,s:i,s:I}", "devices", (int)s->n_devices, "position",
+			 (int)s->position, "events", (json_int_t)s->events, "failed", failed, "in-sync",
+			 s->recovery_offset == UINT64_MAX, "array-in-sync", s->resync_offset == UINT64_MAX, "level",
+			 (int)s->level, "layout", (int)s->layout, "array-sectors", (json_int_t)s->array_sectors);
+}
+
+static json_t *stamp_json(const struct stamp *s)
+{
+	char epoch[24];
+
+	snprintf(epoch, sizeof(epoch), "%016" PRIx64, s->epoch);
+	return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:b,s:I}", "set", s->set, "volume", s->volume, "slot", (int)s->slot,
+			 "epoch", epoch, "seq", (json_int_t)s->seq_current, "intended-seq", (json_int_t)s->seq_intended,
+			 "running", s->running, "generation", (json_int_t)s->generation);
+}
+
+static json_t *disk_json(const char *path, const struct disk_meta *m)
+{
+	json_t *j = json_pack("{s:i,s:s,s:s,s:I,s:i,s:o,s:o}", "v", 1, "path", path, "name", m->name, "sectors",
+			      (json_int_t)m->sectors, "sector-size", (int)m->sector_size, "view",
+			      m->view ? meta_view_to_json(m->view) : json_null(), "bays", json_array());
+
+	for (unsigned i = 0; i < m->n_bays; i++) {
+		const struct disk_bay *b = &m->bays[i];
+		json_t *bay = json_pack("{s:i,s:I}", "bay", (int)b->bay, "sector", (json_int_t)b->sector);
+
+		if (b->stamp_status == 0)
+			json_object_set_new(bay, "stamp", stamp_json(&b->stamp));
+		if (b->super_status == 0)
+			json_object_set_new(bay, "slice", super_json(&b->super));
+		json_array_append_new(json_object_get(j, "bays"), bay);
+	}
+	return j;
+}
+
+/* ---- text ---- */
+
+static enum tone member_tone(enum member_state state)
+{
+	return state == MEMBER_IN_SYNC ? TONE_GOOD : state == MEMBER_REBUILDING ? TONE_WARN : TONE_BAD;
+}
+
+static void print_disks(const struct cli *c, const struct meta_view *v, struct buf *out)
+{
+	buf_addf(out, "disks (%zu)\n", v->n_disks);
+	for (size_t i = 0; i < v->n_disks; i++) {
+		const struct meta_disk *d = &v->disks[i];
+		bool self = strcmp(d->ref, v->self) == 0;
+
+		buf_add(out, "  ");
+		out_word(c, out, self ? TONE_BOLD : TONE_PLAIN, d->ref, 9);
+		out_size(out, d->sectors * 512);
+		buf_addf(out, "%s%s%s", d->spare ? d->dedicated ? ", dedicated spare" : ", global spare" : "",
+			 d->missing ? ", missing" : "", self ? ", this disk" : "");
+		if (d->failed) {
+			buf_add(out, ", ");
+			out_word(c, out, TONE_BAD, "failed", 0);
+		}
+		buf_addc(out, '\n');
+	}
+}
+
+static void print_volume(const struct cli *c, const struct meta_volume *v, struct buf *out)
+{
+	buf_add(out, "volume ");
+	out_word(c, out, TONE_BOLD, v->name[0] ? v->name : "(no name)", 0);
+	buf_addf(out, "  %s", v->guid);
+	if (!v->known) {
+		buf_add(out, "\n  its configuration is not on this disk\n");
+		return;
+	}
+	if (v->level == RAID_UNSUPPORTED) {
+		buf_add(out, "\n  not supported: ");
+		out_text(out, v->unsupported);
+		buf_addc(out, '\n');
+		return;
+	}
+	buf_addf(out, "\n  %s, ", raid_level_name(v->level));
+	out_size(out, v->sectors * 512);
+	if (v->chunk)
+		buf_addf(out, ", chunk %" PRIu32 "KiB, layout %d", v->chunk / 2, v->layout);
+	buf_addf(out, ", sequence %" PRIu32 ", %s%s\n", v->seq, v->clean ? "clean" : "dirty",
+		 v->initialised ? "" : ", not fully initialised");
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct meta_member *m = &v->members[i];
+
+		buf_addf(out, "  slot %-3u", i);
+		out_word(c, out, member_tone(m->state), member_words[m->state], 12);
+		if (m->ref[0])
+			buf_addf(out, "disk %s, data at sector %" PRIu64, m->ref, m->offset);
+		buf_addc(out, '\n');
+	}
+}
+
+static void print_bay(const struct disk_bay *b, struct buf *out)
+{
+	buf_addf(out, "bay %u at sector %" PRIu64 "\n", b->bay, b->sector);
+	if (b->stamp_status == 0)
+		buf_addf(out,
+			 "  stamp   volume %s slot %" PRIu32 ", epoch %016" PRIx64 ", sequence %" PRIu64
+			 " (intended %" PRIu64 "), %s\n",
+			 b->stamp.volume, b->stamp.slot, b->stamp.epoch, b->stamp.seq_current, b->stamp.seq_intended,
+			 b->stamp.running ? "running" : "stopped");
+	else
+		buf_addf(out, "  stamp   %s\n", b->stamp_status == -EBADMSG ? "damaged" : "none");
+	if (b->super_status == 0)
+		buf_addf(out,
+			 "  slice   position %" PRIu32 " of %" PRIu32 ", events %" PRIu64 ", failed 0x%" PRIx64
+			 ", %s\n",
+			 b->super.position, b->super.n_devices, b->super.events, b->super.failed,
+			 b->super.recovery_offset == UINT64_MAX ? "in sync" : "rebuilding");
+	else
+		buf_addf(out, "  slice   %s\n", b->super_status == -EBADMSG ? "damaged" : "blank");
+}
+
+static void print_disk(const struct cli *c, const char *path, const struct disk_meta *m, struct buf *out)
+{
+	const struct meta_view *v = m->view;
+
+	out_word(c, out, TONE_BOLD, path, 0);
+	buf_add(out, "  ");
+	out_size(out, m->sectors * 512);
+	if (!v) {
+		buf_add(out, ", no RAID metadata that is known here\n");
+		return;
+	}
+	buf_addf(out, ", %s, set %s", v->format, v->set);
+	if (v->maker[0]) {
+		buf_add(out, ", made by ");
+		out_text(out, v->maker);
+	}
+	buf_addf(out, "\nsequence %" PRIu64 ", this disk is %s, room for slices: ", v->seq,
+		 v->self[0] ? v->self : "not listed");
+	if (v->room_sectors)
+		buf_addf(out, "%" PRIu64 " sectors from %" PRIu64 "\n", v->room_sectors, v->room_start);
+	else
+		buf_add(out, "none\n");
+	print_disks(c, v, out);
+	for (size_t i = 0; i < v->n_volumes; i++)
+		print_volume(c, &v->volumes[i], out);
+	for (unsigned i = 0; i < m->n_bays; i++)
+		print_bay(&m->bays[i], out);
+}
+
+static int show_one(const struct cli *c, const char *path)
+{
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	_cleanup_(buf_free) struct buf out = {0};
+	struct err e = {0};
+
+	if (disk_meta_read(path, true, &m, &e) < 0)
+		return cli_fail_err(c, CLI_NO, &e);
+	if (GIVEN(c, JSON)) {
+		out_json(disk_json(path, &m));
+	} else {
+		print_disk(c, path, &m, &out);
+		out_flush(&out);
+	}
+	return m.view ? CLI_OK : CLI_NO;
+}
+
+int verb_meta_show(struct cli *c)
+{
+	int status = CLI_OK;
+
+	/* Reading gives up root's rights for good, so each disk has a process of its own. */
+	for (int i = 0; i < c->n_args; i++) {
+		int wstatus = 0;
+		pid_t pid;
+
+		fflush(stdout);
+		pid = fork();
+		if (pid < 0)
+			return cli_fail(c, CLI_NO, "failed", "cannot start a process: %s", strerror(errno));
+		if (pid == 0) {
+			int r = show_one(c, c->args[i]);
+
+			fflush(stdout);
+			_exit(r);
+		}
+		if (waitpid(pid, &wstatus, 0) < 0 || !WIFEXITED(wstatus))
+			status = cli_fail(c, CLI_NO, "failed", "%s: its reader died", c->args[i]);
+		else
+			status = MAX(status, WEXITSTATUS(wstatus));
+	}
+	return status;
+}
+
+int verb_udev_check(struct cli *c)
+{
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	struct err e = {0};
+
+	if (disk_meta_read(c->args[0], true, &m, &e) < 0)
+		return cli_fail_err(c, CLI_NO, &e);
+	if (!m.view)
+		return CLI_NO;
+	printf("SPARED_SET=%s\n", m.view->set);
+	return CLI_OK;
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rules/rules.h"
+#include "actions/actions.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "config/dirs.h"
+#include "pipeline/ruletest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct ruleset_options *rule_options(struct cli *c)
+{
+	static struct ruleset_options o;
+
+	o = (struct ruleset_options){
+		.actions = action_descs,
+		.mode = cli_settings(c)->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE,
+	};
+	return &o;
+}
+
+/* ---- check ---- */
+
+/* Files to be checked together: those of directories, and those that are named, which are the strongest layer. */
+struct sources {
+	struct rule_source *s;
+	char **texts, **names;
+	size_t n;
+};
+
+static void sources_finish(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		free(s->texts[i]);
+		free(s->names[i]);
+	}
+	free(s->s);
+	free(s->texts);
+	free(s->names);
+}
+
+static int sources_add(struct sources *s, const char *path, int layer, struct err *e)
+{
+	_cleanup_(buf_free) struct buf text = {0};
+	FILE *f = fopen(path, "re");
+	char part[4096];
+	size_t n;
+
+	if (!f)
+		return err_sys(e, errno, "cannot read %s", path);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0 && text.len <= TREE_SIZE_MAX)
+		buf_addn(&text, part, n);
+	n = (size_t)ferror(f);
+	fclose(f);
+	if (n)
+		return err_sys(e, EIO, "cannot read %s", path);
+	s->s = realloc(s->s, (s->n + 1) * sizeof(*s->s));
+	s->texts = realloc(s->texts, (s->n + 1) * sizeof(*s->texts));
+	s->names = realloc(s->names, (s->n + 1) * sizeof(*s->names));
+	if (!s->s || !s->texts || !s->names)
+		abort();
+	s->s[s->n].len = text.len;
+	s->texts[s->n] = buf_take(&text);
+	s->names[s->n] = strdup(path);
+	s->s[s->n].file = s->names[s->n];
+	s->s[s->n].text = s->texts[s->n] ? s->texts[s->n] : "";
+	s->s[s->n].layer = layer;
+	s->n++;
+	return 0;
+}
+
+static int sources_add_dirs(struct sources *s, const char *const *dirs, size_t n, int layer, struct diag *d,
+			    struct err *e)
+{
+	struct drop_ins l = {0};
+	int r = drop_ins_list(dirs, n, d, &l);
+
+	for (size_t i = 0; i < l.n && r == 0; i++)
+		r = sources_add(s, l.files[i].path, layer + (int)l.files[i].layer, e);
+	drop_ins_finish(&l);
+	return r;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int load(struct cli *c, struct diag *d, struct ruleset **ret, struct err *e)
+{
+	const struct settings *settings = cli_settings(c);
+	_cleanup_(sources_finish) struct sources s = {0};
+	int r = 0;
+
+	if (c->n_args == 0)
+		return ruleset_load_dirs(settings->rules_dirs, settings->n_rules_dirs, rule_options(c), d, ret);
+	if (GIVEN(c, INSTALLED))
+		r = sources_add_dirs(&s, settings->rules_dirs, settings->n_rules_dirs, 0, d, e);
+	for (int i = 0; i < c->n_args && r == 0; i++) {
+		const char *dir = c->args[i];
+		int layer = (int)settings->n_rules_dirs + i;
+
+		if (is_dir(dir))
+			r = sources_add_dirs(&s, &dir, 1, layer, d, e);
+		else
+			r = sources_add(&s, dir, layer, e);
+	}
+	return r < 0 ? r : ruleset_load(s.s, s.n, rule_options(c), d, ret);
+}
+
+int verb_rules_check(struct cli *c)
+{
+	_cleanup_(ruleset_unrefp) struct ruleset *rs = NULL;
+	_cleanup_(buf_free) struct buf out = {0};
+	struct err e = {0};
+	struct diag d;
+	bool good;
+	int r;
+
+	diag_init(&d);
+	d.strict = GIVEN(c, STRICT);
+	r = load(c, &d, &rs, &e);
+	good = r == 0 && !diag_failed(&d);
+	if (r < 0 && e.code) {
+		diag_finish(&d);
+		return cli_fail_err(c, CLI_NO, &e);
+	}
+	if (GIVEN(c, JSON)) {
+		out_json(json_pack("{s:i,s:b,s:i,s:i,s:i,s:o}", "v", 1, "ok", good, "rules",
+				   rs ? (int)ruleset_size(rs) : 0, "errors", (int)d.errors, "warnings", (int)d.warnings,
+				   "problems", diag_to_json(&d)));
+	} else {
+		diag_print(&d, NULL, &out);
+		if (good)
+			buf_addf(&out, "%zu rules, all good.\n", ruleset_size(rs));
+		out_flush(&out);
+	}
+	diag_finish(&d);
+	return good ? CLI_OK : CLI_NO;
+}
+
+/* ---- test ---- */
+
+int verb_rules_test(struct cli *c)
+{
+	const struct settings *settings = cli_settings(c);
+	const struct ruletest_options o = {
+		.rules_root = GIVEN(c, BASE) ? c->opt[OPT_BASE] : ".",
+		.default_dir = GIVEN(c, RULES)		? c->opt[OPT_RULES]
+			       : settings->n_rules_dirs ? settings->rules_dirs[0]
+							: NULL,
+		.only = c->opt[OPT_ONLY],
+		.verbose = GIVEN(c, VERBOSE),
+		.junit = c->opt[OPT_JUNIT],
+	};
+	const char *const *paths = c->n_args ? (const char *const *)c->args : settings->rules_dirs;
+	size_t n = c->n_args ? (size_t)c->n_args : settings->n_rules_dirs;
+	_cleanup_(buf_free) struct buf out = {0};
+	struct ruletest_counts counts = {0};
+	struct err e = {0};
+	int r = ruletest_run(paths, n, &o, &out, &counts, &e);
+
+	if (r < 0)
+		return cli_fail_err(c, CLI_NO, &e);
+	if (GIVEN(c, JSON))
+		out_json(json_pack("{s:i,s:b,s:i,s:i,s:i,s:i,s:i,s:s}", "v", 1, "ok", r == 0, "files",
+				   (int)counts.files, "tests", (int)counts.tests, "passed", (int)counts.passed,
+				   "failed", (int)counts.failed, "broken", (int)counts.broken, "text", buf_str(&out)));
+	else
+		out_flush(&out);
+	return r == 0 ? CLI_OK : CLI_NO;
+}
+
+/* ---- list ---- */
+
+static void print_rules(const struct cli *c, const json_t *list, struct buf *out)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *rule = json_array_get(list, i);
+		bool off = j_bool(rule, "disabled"), shadow = strcmp(j_str(rule, "mode"), "shadow") == 0;
+
+		out_word(c, out, off ? TONE_DIM : TONE_BOLD, j_str(rule, "name"), 26);
+		buf_addc(out, ' ');
+		out_word(c, out, TONE_PLAIN, j_str(rule, "trigger"), 28);
+		buf_addf(out, " %4" PRId64, j_int(rule, "priority"));
+		buf_addf(out, "%s%s%s\n    ", j_bool(rule, "destructive") ? "  changes arrays" : "",
+			 shadow ? "  shadow" : "", off ? "  disabled" : "");
+		out_text(out, j_str(rule, "description"));
+		buf_addc(out, '\n');
+		out_word(c, out, TONE_DIM, "    at ", 0);
+		out_word(c, out, TONE_DIM, j_str(rule, "at"), 0);
+		buf_addc(out, '\n');
+	}
+}
+
+/* Without a daemon: the rules as they lie on disk. */
+static int rules_on_disk(struct cli *c, json_t **ret)
+{
+	_cleanup_(ruleset_unrefp) struct ruleset *rs = NULL;
+	_cleanup_(buf_free) struct buf text = {0};
+	struct err e = {0};
+	struct diag d;
+
+	diag_init(&d);
+	if (load(c, &d, &rs, &e) < 0) {
+		diag_print(&d, NULL, &text);
+		fputs(buf_str(&text), stderr);
+		diag_finish(&d);
+		return e.code ? cli_fail_err(c, CLI_NO, &e) : CLI_NO;
+	}
+	diag_finish(&d);
+	if (!GIVEN(c, JSON))
+		fputs("spared does not run: the rules as they are on disk\n", stderr);
+	*ret = ruleset_to_json(rs);
+	return CLI_OK;
+}
+
+int verb_rules_list(struct cli *c)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+	json_t *answer = NULL;
+	int status = client_runs(c) ? client_ask(c, client_request("rules-list"), &answer) : rules_on_disk(c, &answer);
+
+	if (status == CLI_OK && GIVEN(c, JSON)) {
+		out_json(json_pack("{s:i,s:O}", "v", 1, "rules", json_object_get(answer, "rules")));
+	} else if (status == CLI_OK) {
+		print_rules(c, j_list(answer, "rules"), &out);
+		out_flush(&out);
+	}
+	json_decref(answer);
+	return status;
+}
+
+/* ---- why, reload ---- */
+
+int verb_rules_why(struct cli *c)
+{
+	json_t *request = client_request("rules-why"), *answer, *why;
+	_cleanup_(buf_free) struct buf out = {0};
+	int status;
+
+	json_object_set_new(request, "rule", json_string(c->args[0]));
+	json_object_set_new(request, "subject", json_string(c->args[1]));
+	status = client_ask(c, request, &answer);
+	why = json_object_get(answer, "why");
+	if (status == CLI_OK) {
+		const char *result = j_str(why, "result");
+		bool yes = strcmp(result, "fired") == 0 || strcmp(result, "active") == 0;
+
+		if (GIVEN(c, JSON)) {
+			out_json(json_incref(why));
+		} else {
+			why_print(why, &out);
+			out_flush(&out);
+		}
+		status = yes ? CLI_OK : CLI_NO;
+	}
+	json_decref(answer);
+	return status;
+}
+
+int verb_rules_reload(struct cli *c)
+{
+	json_t *answer;
+	const json_t *r;
+	int status;
+
+	/* What a reload would say is what a check of the same directories says. */
+	if (GIVEN(c, DRY_RUN))
+		return verb_rules_check(c);
+	status = client_ask(c, client_request("rules-reload"), &answer);
+	r = json_object_get(answer, "reload");
+	if (status == CLI_OK && GIVEN(c, JSON))
+		out_json(json_deep_copy(answer));
+	else if (status == CLI_OK)
+		printf("kept %" PRId64 ", reset %" PRId64 ", new %" PRId64 ", removed %" PRId64 "\n", j_int(r, "kept"),
+		       j_int(r, "reset"), j_int(r, "added"), j_int(r, "removed"));
+	else if (!GIVEN(c, JSON))
+		fputs(j_str(answer, "text"), stderr);
+	json_decref(answer);
+	return status;
+}
+
+/* ---- doc ---- */
+
+static void doc_words(const char *const *words, struct buf *out)
+{
+	for (; words && *words; words++)
+		buf_addf(out, " %s", *words);
+}
+
+static void doc_facts(struct buf *out)
+{
+	for (int i = 0; i < FACT_MAX; i++) {
+		const struct fact_desc *f = &fact_table[i];
+
+		buf_addf(out, "%-26s %-9s %s%s", f->name, value_type_name(f->type), f->doc,
+			 f->optional ? " (may be unknown)" : "");
+		if (f->words) {
+			buf_add(out, ":");
+			doc_words(f->words, out);
+		}
+		buf_addc(out, '\n');
+	}
+}
+
+static void doc_actions(struct buf *out)
+{
+	for (const struct action_desc *const *a = action_descs; *a; a++) {
+		buf_addf(out, "%-26s %s%s\n", (*a)->name, (*a)->doc, (*a)->destructive ? " (guarded)" : "");
+		for (const struct param_desc *p = (*a)->params; p && p->name; p++) {
+			buf_addf(out, "    %-22s %s%s", p->name, p->doc ? p->doc : "",
+				 p->required ? " (required)" : "");
+			if (p->words) {
+				buf_add(out, ":");
+				doc_words(p->words, out);
+			}
+			buf_addc(out, '\n');
+		}
+	}
+}
+
+static void doc_events(struct buf *out)
+{
+	for (const char *const *k = event_kinds; *k; k++)
+		buf_addf(out, "%s\n", *k);
+}
+
+static const struct {
+	const char *name;
+	void (*print)(struct buf *out);
+} doc_table[] = {{"events", doc_events}, {"facts", doc_facts}, {"actions", doc_actions}};
+
+int verb_rules_doc(struct cli *c)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+	bool known = c->n_args == 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(doc_table); i++) {
+		if (c->n_args && strcmp(c->args[0], doc_table[i].name) != 0)
+			continue;
+		if (c->n_args == 0)
+			buf_addf(&out, "%s%s\n\n", i ? "\n" : "", doc_table[i].name);
+		doc_table[i].print(&out);
+		known = true;
+	}
+	if (!known)
+		return cli_fail(c, CLI_USAGE, "usage", "'%s' is not one of events, facts, actions", c->args[0]);
+	if (GIVEN(c, JSON))
+		out_json(json_pack("{s:i,s:s}", "v", 1, "text", buf_str(&out)));
+	else
+		out_flush(&out);
+	return CLI_OK;
+}
