@@ -301,7 +301,7 @@ static int edit_lost(struct exec *x, unsigned *n, struct err *e)
 
 			if (!d || !d->error || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
 				continue;
-			r = exec_edit_member(x, v->guid, k, MEMBER_FAILED, e);
+			r = exec_edit_member(x, v->guid, k, fallen_state(d), e);
 			if (r < 0)
 				return r;
 			(*n)++;

@@ -103,6 +103,12 @@ static bool listed_gone(const struct exec *x, const struct volume_run *run, unsi
 	return !d || !d->dev || !leg || leg->disk_major != d->dev->major || leg->disk_minor != d->dev->minor;
 }
 
+/* A disk that fails because it was pulled may be back soon, with all but the last writes: it is missing, not failed. */
+enum member_state fallen_state(const struct set_disk *d)
+{
+	return d->dev && d->dev->gone && d->dev->gone(d->dev) ? MEMBER_MISSING : MEMBER_FAILED;
+}
+
 /* What the slot's state has become, as against the format's; the same: no fact. */
 static enum member_state found_state(const struct exec *x, const struct volume_run *run, const struct meta_volume *v,
 				     unsigned slot)
@@ -116,7 +122,7 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 	if (!here || (listed && listed_gone(x, run, slot)))
 		return MEMBER_MISSING;
 	if (d->error || (listed && (run->seen_failed[slot] || run->status.health[slot] == 'D')))
-		return MEMBER_FAILED;
+		return fallen_state(d);
 	/* In sync by the format, yet the table runs without it: it has missed writes. */
 	if (!listed && state == MEMBER_IN_SYNC)
 		return MEMBER_FAILED;
@@ -128,8 +134,8 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e)
 {
 	const struct meta_volume *v = exec_volume(x, run->guid);
-	enum member_state found[META_SLOTS_MAX];
-	bool in_sync[META_SLOTS_MAX];
+	enum member_state found[META_SLOTS_MAX] = {0};
+	bool in_sync[META_SLOTS_MAX] = {0};
 	int n = 0, r;
 
 	*lost = false;

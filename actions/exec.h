@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Runs plans on one set: the only code that writes members and swaps tables. Runs in the act process, memory-locked; every
- * outside thing comes through the environment, so that crash tests supply fakes. */
+/* Runs plans on one set: the only code that writes members and swaps tables. Runs in the act process, memory-locked;
+ * every outside thing comes through the environment, so that crash tests supply fakes. */
 #pragma once
 
 #include "actions/dm/dm.h"
@@ -16,10 +16,11 @@ struct exec_env {
 	int (*open)(void *u, const struct plan_device *d, struct blockdev **ret, struct err *e);
 	uint64_t (*random)(void *u);
 	unsigned io_threads; /* disks that are written at the same time; 0: one after another, in a fixed order */
-	/* Each message for the broker, in order: {"event":..}, {"step":i,"result":..,"reason":..}, {"state":..}, {"show":text}.
-	 * Never called between suspend and resume. Borrowed. */
+	/* Each message for the broker, in order: {"event":..}, {"step":i,"result":..,"reason":..}, {"state":..},
+	 * {"show":text}. Never called between suspend and resume. Borrowed. */
 	void (*report)(void *u, const json_t *msg);
-	/* Called before each thing that could be cut: "commit 12 stamps", "swap load".. Tests count and cut; act feeds its watchdog. */
+	/* Called before each thing that could be cut: "commit 12 stamps", "swap load".. Tests count and cut; act feeds
+	 * its watchdog. */
 	void (*mark)(void *u, const char *what);
 	void *u;
 };
@@ -33,11 +34,12 @@ struct exec;
 struct exec *exec_new(const struct exec_env *env);
 void exec_free(struct exec *x); /* closes the disks; leaves the arrays as they are */
 
-/* Runs the plan's steps. 0: all done (or already so); -errno with *e: what failed (steps before it are done and right by
- * themselves). With dry_run nothing is written or loaded: the metadata and tables before and after are reported as "show". */
+/* Runs the plan's steps. 0: all done (or already so); -errno with *e: what failed (steps before it are done and right
+ * by themselves). With dry_run nothing is written or loaded: the metadata and tables before and after are reported as
+ * "show". */
 int exec_plan(struct exec *x, const struct plan *p, struct err *e);
 
 /* The state message: {"set","seq","view":meta_view,"volumes":[{"guid","running","dm":"name","event_nr","read_only",
- * "health","action","done","total","slots":[ref or "" by slot, as the live table lists them]}],"timing":{phase: microseconds of the
- * last plan}}. Sent as {"state":..} at the end of each plan. */
+ * "health","action","done","total","slots":[ref or "" by slot, as the live table lists them]}],"timing":{phase:
+ * microseconds of the last plan}}. Sent as {"state":..} at the end of each plan. */
 json_t *exec_state(struct exec *x);

@@ -47,6 +47,8 @@ struct act_process {
 	int64_t since; /* start of the plan, boot */
 	json_t *taken; /* the plan */
 	bool repair;
+	bool exited, drained;
+	int status; /* as waitpid(2) tells */
 };
 
 struct acts {
@@ -222,34 +224,48 @@ static void on_line(void *u, const json_t *j)
 	plan_ended(p, (enum action_result)result.i, reason ? reason : "");
 }
 
-/* Closed before the process has ended: it is broken. Its end is told by on_exit_of. */
+/* The process has ended and all that it had said has been heard. */
+static void process_ended(struct act_process *p)
+{
+	char how[96], what[ACT_WHAT_MAX], reason[256];
+
+	proc_status_text(p->status, how, sizeof(how));
+	last_mark(p, what);
+	if (p->state == ACT_WARM)
+		p->a->not_before = clock_boot(&clock_system) + RESTART_PAUSE;
+	if (p->state == ACT_STUCK)
+		log_notice("the act process %d of set %s, which hung, %s", (int)p->pid, p->set, how);
+	else
+		log_warning("act process %d %s%s%s", (int)p->pid, how, p->plan[0] ? " at: " : "",
+			    p->plan[0] ? what : "");
+	if (p->state == ACT_BUSY || p->state == ACT_STUCK)
+		queue_repair(p);
+	p->state = ACT_ENDED;
+	snprintf(reason, sizeof(reason), "the act process %s at '%s'%s", how, what,
+		 p->stage == STAGE_RUNS ? "" : " after it gave no sign of life");
+	plan_ended(p, ACTION_FAILED, reason);
+}
+
+/* Closed before the process has ended: it is broken. */
 static void on_closed(void *u, int reason _unused_)
 {
 	struct act_process *p = u;
 
-	if (p->state != ACT_ENDED)
+	p->drained = true;
+	if (p->exited)
+		process_ended(p);
+	else
 		kill(p->pid, SIGKILL);
 }
 
-static void on_exit_of(void *u, pid_t pid, int status)
+static void on_exit_of(void *u, pid_t pid _unused_, int status)
 {
 	struct act_process *p = u;
-	char how[96], what[ACT_WHAT_MAX], reason[256];
 
-	proc_status_text(status, how, sizeof(how));
-	if (p->state == ACT_WARM)
-		p->a->not_before = clock_boot(&clock_system) + RESTART_PAUSE;
-	if (p->state == ACT_STUCK)
-		log_notice("the act process %d of set %s, which hung, %s", (int)pid, p->set, how);
-	else
-		log_warning("act process %d %s%s%s", (int)pid, how, p->plan[0] ? " at: " : "",
-			    p->plan[0] ? last_mark(p, what) : "");
-	if (p->state == ACT_BUSY || p->state == ACT_STUCK)
-		queue_repair(p);
-	p->state = ACT_ENDED;
-	snprintf(reason, sizeof(reason), "the act process %s at '%s'%s", how, last_mark(p, what),
-		 p->stage == STAGE_RUNS ? "" : " after it gave no sign of life");
-	plan_ended(p, ACTION_FAILED, reason);
+	p->exited = true;
+	p->status = status;
+	if (p->drained)
+		process_ended(p);
 }
 
 /* No sign of life: first what it waits for is interrupted, then it is killed, then it is given up. */

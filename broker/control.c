@@ -86,9 +86,9 @@ static void on_cut_off(void *u)
 	client_free(u);
 }
 
-/* Last words, then the connection ends. What waits for a client that does not read is forgotten, and the words stay for
- * a while, so that it finds them when it does read. */
-static void client_cut_off(struct client *c, const char *text)
+/* Last words, then the connection ends. forget: the client does not read; what waits for it goes, and the words stay
+ * for a while, so that it finds them when it does read. */
+static void client_cut_off(struct client *c, bool forget, const char *text)
 {
 	json_t *notice;
 	size_t lost;
@@ -96,7 +96,7 @@ static void client_cut_off(struct client *c, const char *text)
 	if (c->timer)
 		return;
 	c->types = 0;
-	lost = chan_drop_waiting(c->chan);
+	lost = forget ? chan_drop_waiting(c->chan) : 0;
 	notice = json_pack("{s:s s:{s:s s:s s:I}}", "type", "notice", "notice", "severity", "warning", "text", text,
 			   "lost", (json_int_t)lost);
 	if (notice)

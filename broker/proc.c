@@ -55,14 +55,11 @@ static void become_child(const struct proc_spec *spec, char *const *env, pid_t p
 	for (size_t i = 0; i < spec->n_fds; i++)
 		if (dup2(parked[i], PROC_FD_FIRST + (int)i) < 0)
 			_exit(PROC_EXIT_EXEC);
-	if (spec->open_path) {
-		int fd = open(spec->open_path, O_RDONLY | O_NONBLOCK);
-
-		if (fd < 0 || (fd != next && dup2(fd, next) < 0))
-			_exit(PROC_EXIT_OPEN);
-		next++;
-	}
+	/* Before the open, which may hang: nothing of the caller's, its lock above all, may stay open in this process.
+	 */
 	syscall(SYS_close_range, next, ~0u, 0);
+	if (spec->open_path && open(spec->open_path, O_RDONLY | O_NONBLOCK) != next)
+		_exit(PROC_EXIT_OPEN);
 	execvpe(spec->argv[0], (char *const *)spec->argv, env);
 	_exit(PROC_EXIT_EXEC);
 }

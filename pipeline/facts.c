@@ -154,7 +154,7 @@ static struct value text_or_unknown(const char *s)
 
 static void bind_told(const struct inventory *inv, enum subject_sort sort, const char *id, struct facts *f)
 {
-	for (size_t i = 0; i < inv->n_told; i++) {
+	for (size_t i = 0; id && i < inv->n_told; i++) {
 		const struct told_fact *t = &inv->told[i];
 		const struct value *v;
 

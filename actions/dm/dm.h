@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* device-mapper: tables and status lines as text (pure), and the calls (libdevmapper) behind a struct that tests replace. */
+/* device-mapper: tables and status lines as text (pure), and the calls (libdevmapper) behind a struct that tests
+ * replace. */
 #pragma once
 
-#include "core/err.h"
 #include "core/buf.h"
+#include "core/err.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,20 +19,28 @@ struct dm_target {
 
 /* The raid target's table, by slots. */
 enum dm_raid_type {
-	DM_RAID0, DM_RAID1, DM_RAID5_LA, DM_RAID5_RA, DM_RAID5_LS, DM_RAID6_ZR, DM_RAID6_NR, DM_RAID6_NC, DM_RAID10_NEAR,
+	DM_RAID0,
+	DM_RAID1,
+	DM_RAID5_LA,
+	DM_RAID5_RA,
+	DM_RAID5_LS,
+	DM_RAID6_ZR,
+	DM_RAID6_NR,
+	DM_RAID6_NC,
+	DM_RAID10_NEAR,
 };
 
 struct dm_raid_slot {
-	bool listed;                 /* false: "- -" */
-	bool rebuild;                /* "rebuild N" */
+	bool listed;  /* false: "- -" */
+	bool rebuild; /* "rebuild N" */
 	unsigned meta_major, meta_minor, data_major, data_minor;
 };
 
 struct dm_raid_table {
 	enum dm_raid_type type;
-	uint64_t sectors;  /* of the array; divides by the number of data members */
-	uint32_t chunk;    /* sectors; 0 for RAID1 */
-	uint32_t region;   /* "region_size", sectors; 0: dm-raid's default */
+	uint64_t sectors; /* of the array; divides by the number of data members */
+	uint32_t chunk;	  /* sectors; 0 for RAID1 */
+	uint32_t region;  /* "region_size", sectors; 0: dm-raid's default */
 	unsigned slots;
 	const struct dm_raid_slot *slot;
 };
@@ -40,8 +49,8 @@ struct dm_raid_table {
 int dm_raid_type_of(int level, int layout, enum dm_raid_type *ret);
 /* The target's line. -EINVAL if it does not divide, -E2BIG. */
 int dm_raid_table_print(const struct dm_raid_table *t, struct dm_target *ret, struct err *e);
-/* A name that dm and udev's links can carry: other characters become \xNN, as libdevmapper does it (dmsetup shows and takes
- * the raw name). -EINVAL when empty, -ENAMETOOLONG. dm_ops take and give escaped names. */
+/* A name that dm and udev's links can carry: other characters become \xNN, as libdevmapper does it (dmsetup shows and
+ * takes the raw name). -EINVAL when empty, -ENAMETOOLONG. dm_ops take and give escaped names. */
 int dm_name_escape(const char *raw, char ret[DM_NAME_LEN_MAX + 1]);
 /* A private device: one linear target. */
 void dm_linear_print(unsigned major, unsigned minor, uint64_t start, uint64_t len, struct dm_target *ret);
@@ -51,15 +60,16 @@ enum dm_raid_action { DM_IDLE, DM_FROZEN, DM_RESYNC, DM_RECOVER, DM_CHECK, DM_RE
 struct dm_raid_status {
 	char type[16];
 	unsigned slots;
-	char health[64 + 1]; /* 'A' in sync, 'a' here but not in sync, 'D' failed, '-' not listed */
+	char health[64 + 1];  /* 'A' in sync, 'a' here but not in sync, 'D' failed, '-' not listed */
 	uint64_t done, total; /* sectors of the running action */
 	enum dm_raid_action action;
 	uint64_t mismatches;  /* sectors, found by the last check or repair */
 	uint64_t data_offset; /* sectors; 0 on kernels that do not tell */
-	char journal;         /* of a journal device: 'A', 'a' or 'D'; '-' without one */
+	char journal;	      /* of a journal device: 'A', 'a' or 'D'; '-' without one */
 };
 
-/* Reads the raid target's status line (Documentation/admin-guide/device-mapper/dm-raid.rst). -EBADMSG names what is wrong. */
+/* Reads the raid target's status line (Documentation/admin-guide/device-mapper/dm-raid.rst). -EBADMSG names what is
+ * wrong. */
 int dm_raid_status_parse(const char *params, struct dm_raid_status *ret, struct err *e);
 /* True when every slot is 'A' or '-' and nothing runs: the ratio alone lies (raid-on-dm 3). */
 bool dm_raid_settled(const struct dm_raid_status *s);
@@ -74,22 +84,25 @@ struct dm_info_view {
 	char name[DM_NAME_LEN_MAX + 1], uuid[DM_UUID_LEN_MAX + 1];
 };
 
-/* Every call: 0 or -errno with a message that names the device. Calls that make or change a node wait for udev by cookie. */
+/* Every call: 0 or -errno with a message that names the device. Calls that make or change a node wait for udev by
+ * cookie. */
 struct dm_ops {
 	int (*create)(void *u, const char *name, const char *uuid, struct err *e); /* without a table */
 	int (*load)(void *u, const char *name, const struct dm_target *t, size_t n, bool read_only, struct err *e);
 	/* Preallocates what status_held needs, then suspends. noflush as told. */
 	int (*suspend)(void *u, const char *name, bool noflush, struct err *e);
-	/* Status of the live table; never flushes; usable while suspended, then it allocates nothing. params: DM_PARAMS_MAX bytes */
+	/* Status of the live table; never flushes; usable while suspended, then it allocates nothing. params:
+	 * DM_PARAMS_MAX bytes */
 	int (*status)(void *u, const char *name, char *params, struct err *e);
 	int (*table)(void *u, const char *name, char *params, struct err *e); /* of the live table's first target */
-	int (*clear)(void *u, const char *name, struct err *e);               /* drops the inactive table */
-	/* udev_wait: false between suspend and resume paths; the cookie is then waited for by dm_ops.settle. private_dev: udev flags
-	 * that keep rules of others away (0xE). */
+	int (*clear)(void *u, const char *name, struct err *e);		      /* drops the inactive table */
+	/* udev_wait: false between suspend and resume paths; the cookie is then waited for by dm_ops.settle.
+	 * private_dev: udev flags that keep rules of others away (0xE). */
 	int (*resume)(void *u, const char *name, bool private_dev, struct err *e);
 	int (*settle)(void *u); /* waits for udev to have done all that resume and remove asked for */
 	int (*remove)(void *u, const char *name, bool retry, struct err *e);
-	int (*info)(void *u, const char *name, struct dm_info_view *ret, struct err *e); /* not there: 0 with exists false */
+	int (*info)(void *u, const char *name, struct dm_info_view *ret,
+		    struct err *e); /* not there: 0 with exists false */
 	/* All devices whose UUID begins with prefix. ret: malloc'ed. */
 	int (*list)(void *u, const char *prefix, struct dm_info_view **ret, size_t *n, struct err *e);
 	void *u;

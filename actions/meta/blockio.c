@@ -73,6 +73,36 @@ static int file_write(struct blockdev *d, uint64_t pos, const void *buf, size_t 
 
 /* fdatasync on a block device writes its page cache, if any, and sends the disk a cache flush (blkdev_fsync). An error
  * is told once: it is not tried again, what was written before counts as lost. */
+/* A pulled disk fails I/O before its uevent is heard. The SCSI layer says "cancel" first of all (__scsi_remove_device,
+ * drivers/scsi/scsi_sysfs.c), NVMe "deleting" or "dead" (nvme_sysfs_show_state); a disk that is only offline is still
+ * there. */
+static bool file_gone(const struct blockdev *d)
+{
+	static const char *const going[] = {"cancel", "deleted", "deleting", "deleting (no IO)", "dead"};
+	char path[64], state[32] = "";
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", d->major, d->minor);
+	if (d->major == 0)
+		return false;
+	if (access(path, F_OK) < 0)
+		return true;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/device/state", d->major, d->minor);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, state, sizeof(state) - 1);
+	close(fd);
+	if (n < 0)
+		return errno == ENODEV;
+	state[strcspn(state, "\n")] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(going); i++)
+		if (strcmp(state, going[i]) == 0)
+			return true;
+	return false;
+}
+
 static int file_flush(struct blockdev *d)
 {
 	return fdatasync(blockfile(d)->fd) < 0 ? -errno : 0;
@@ -127,7 +157,8 @@ int blockio_open_fd(int fd, const char *name, struct blockdev **ret, struct err 
 		return err_sys(e, errno, "%s", name);
 	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
 		return err_set(e, ENOTBLK, "%s is neither a block device nor an image file", name);
-	f->d = (struct blockdev){.read = file_read, .write = file_write, .flush = file_flush, .close = file_close};
+	f->d = (struct blockdev){
+		.read = file_read, .write = file_write, .flush = file_flush, .close = file_close, .gone = file_gone};
 	f->fd = fd;
 	snprintf(f->d.name, sizeof(f->d.name), "%s", name);
 	r = set_direct(fd, S_ISBLK(st.st_mode));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The only way to a member's bytes. Behind a struct, so that crash tests record and cut it, and golden images stand in. */
+/* The only way to a member's bytes. Behind a struct, so that crash tests record and cut it, and golden images stand in.
+ */
 #pragma once
 
 #include "core/err.h"
@@ -16,10 +17,13 @@ struct blockdev {
 	/* What was written before is on stable storage when it returns 0. */
 	int (*flush)(struct blockdev *d);
 	void (*close)(struct blockdev *d);
-	char name[64];        /* kernel name, for messages and tables: "sda" */
+	/* True once the kernel has taken the device away, or is about to; NULL: it cannot go. Never waits for the
+	 * device. */
+	bool (*gone)(const struct blockdev *d);
+	char name[64];	       /* kernel name, for messages and tables: "sda" */
 	unsigned major, minor; /* 0:0 for images */
-	uint64_t sectors;     /* of 512 bytes */
-	unsigned sector_size; /* logical, bytes */
+	uint64_t sectors;      /* of 512 bytes */
+	unsigned sector_size;  /* logical, bytes */
 };
 
 static inline void blockdev_close(struct blockdev *d)
@@ -29,7 +33,8 @@ static inline void blockdev_close(struct blockdev *d)
 }
 DEFINE_CLEANUP(struct blockdev *, blockdev_close)
 
-/* Opens a block device or an image file with O_DIRECT where it can. writable: O_RDWR, never O_EXCL here. 0 or -errno. */
+/* Opens a block device or an image file with O_DIRECT where it can. writable: O_RDWR, never O_EXCL here. 0 or -errno.
+ */
 int blockio_open(const char *path, bool writable, struct blockdev **ret, struct err *e);
 /* The same on an fd that was opened elsewhere (probe); takes the fd. */
 int blockio_open_fd(int fd, const char *name, struct blockdev **ret, struct err *e);

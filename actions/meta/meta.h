@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* On-disk RAID metadata behind one shape. A format is a set of pure functions over bytes: what one disk says (parse),
- * what several disks say together (join), what that means (view), a change (edit), and what must be written where and in
- * which order (encode). Nothing here opens, writes or decides. */
+ * what several disks say together (join), what that means (view), a change (edit), and what must be written where and
+ * in which order (encode). Nothing here opens, writes or decides. */
 #pragma once
 
 #include "core/fact.h"
@@ -17,11 +17,11 @@ struct meta_reader {
 };
 
 enum {
-	META_GUID_MAX = 52,    /* 24 bytes in lower-case hexadecimal, and NUL */
-	META_REF_MAX = 20,     /* a disk's reference within its set: DDF PD_Reference as 8 hex digits */
-	META_NAME_MAX = 36,    /* a volume's name, escaped */
+	META_GUID_MAX = 52, /* 24 bytes in lower-case hexadecimal, and NUL */
+	META_REF_MAX = 20,  /* a disk's reference within its set: DDF PD_Reference as 8 hex digits */
+	META_NAME_MAX = 36, /* a volume's name, escaped */
 	META_REASON_MAX = 160,
-	META_SLOTS_MAX = 64,   /* dm-raid's own limit is 253 (MAX_RAID_DEVICES, drivers/md/dm-raid.c) */
+	META_SLOTS_MAX = 64, /* dm-raid's own limit is 253 (MAX_RAID_DEVICES, drivers/md/dm-raid.c) */
 	META_DISKS_MAX = 256,
 	META_VOLUMES_MAX = 64,
 };
@@ -36,48 +36,48 @@ int raid_redundancy(enum raid_level level, unsigned slots);
 bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots);
 
 struct meta_member {
-	char ref[META_REF_MAX];  /* empty: no disk is assigned */
-	uint64_t offset;         /* first data sector on the disk */
+	char ref[META_REF_MAX];	 /* empty: no disk is assigned */
+	uint64_t offset;	 /* first data sector on the disk */
 	enum member_state state; /* by the format: in-sync, rebuilding, failed, missing or empty; never stale */
-	bool known;              /* false: only a disk that is not here has the record that names it (DDF RAID10); missing */
+	bool known; /* false: only a disk that is not here has the record that names it (DDF RAID10); missing */
 };
 
 struct meta_volume {
 	char guid[META_GUID_MAX];
 	char name[META_NAME_MAX];
 	enum raid_level level;
-	int layout;              /* md's number (RAID5 0..2, RAID6 8..10, RAID10 0x102), 0 for others */
-	uint32_t chunk;          /* sectors; 0 for RAID1 */
+	int layout;	/* md's number (RAID5 0..2, RAID6 8..10, RAID10 0x102), 0 for others */
+	uint32_t chunk; /* sectors; 0 for RAID1 */
 	unsigned slots;
 	uint64_t member_sectors; /* used on each member */
-	uint64_t sectors;        /* usable size */
-	bool clean;              /* DDF "Consistent": no write was under way */
-	bool initialised;        /* DDF fully initialised: redundancy is in sync but for what clean tells */
-	uint32_t seq;            /* of the volume's own configuration record */
-	bool known;              /* its configuration record was found; else only guid and name count */
+	uint64_t sectors;	 /* usable size */
+	bool clean;		 /* DDF "Consistent": no write was under way */
+	bool initialised;	 /* DDF fully initialised: redundancy is in sync but for what clean tells */
+	uint32_t seq;		 /* of the volume's own configuration record */
+	bool known;		 /* its configuration record was found; else only guid and name count */
 	struct meta_member members[META_SLOTS_MAX]; /* by md's slot order */
-	char unsupported[META_REASON_MAX]; /* why level is RAID_UNSUPPORTED, one line */
+	char unsupported[META_REASON_MAX];	    /* why level is RAID_UNSUPPORTED, one line */
 };
 
 struct meta_disk {
 	char ref[META_REF_MAX];
 	char guid[META_GUID_MAX];
-	bool failed;            /* by the format */
-	bool missing;           /* by the format */
-	bool spare;             /* global or dedicated; also an unused disk (mdadm: Global-Spare) */
-	bool dedicated;         /* spare of .volumes only */
+	bool failed;	/* by the format */
+	bool missing;	/* by the format */
+	bool spare;	/* global or dedicated; also an unused disk (mdadm: Global-Spare) */
+	bool dedicated; /* spare of .volumes only */
 	unsigned n_dedicated;
 	char dedicated_to[4][META_GUID_MAX];
-	uint64_t sectors;       /* configured (usable) size */
+	uint64_t sectors; /* configured (usable) size */
 };
 
 /* What one disk, or a joined set, says. */
 struct meta_view {
-	const char *format;       /* "ddf" */
-	char set[META_GUID_MAX];  /* the container */
-	char maker[28];           /* vendor of the container's GUID: "Linux-MD" */
-	char self[META_REF_MAX];  /* the disk that says it; empty for a joined set */
-	uint64_t seq;             /* of the whole set */
+	const char *format;	 /* "ddf" */
+	char set[META_GUID_MAX]; /* the container */
+	char maker[28];		 /* vendor of the container's GUID: "Linux-MD" */
+	char self[META_REF_MAX]; /* the disk that says it; empty for a joined set */
+	uint64_t seq;		 /* of the whole set */
 	size_t n_disks, n_volumes;
 	struct meta_disk *disks;
 	struct meta_volume *volumes;
@@ -99,23 +99,27 @@ enum meta_standing {
 	META_SPLIT,   /* it advanced alone: it calls a current disk failed or missing, and is called so itself */
 };
 
-/* What all present disks say together: the freshest copy wins by sequence number, never by time; volumes whose record only
- * some disks carry are taken from the freshest that has it. standing[i] for views[i]. *split: two histories; the joined view
- * is then the one with the higher sequence number. A new view, freed by the caller. All views must be of one set. */
-int meta_view_merge(const struct meta_view *const *views, size_t n, struct meta_view **ret, enum meta_standing *standing,
-		    bool *split, struct err *e);
+/* What all present disks say together: the freshest copy wins by sequence number, never by time; volumes whose record
+ * only some disks carry are taken from the freshest that has it. standing[i] for views[i]. *split: two histories; the
+ * joined view is then the one with the higher sequence number. A new view, freed by the caller. All views must be of
+ * one set. */
+int meta_view_merge(const struct meta_view *const *views, size_t n, struct meta_view **ret,
+		    enum meta_standing *standing, bool *split, struct err *e);
 
 /* One change of a set's metadata, as a value. */
 enum meta_edit_op {
-	/* volume, slot, state: in-sync, rebuilding, failed or missing. In DDF a disk fails, is missing, and is back as a whole: in all
-	 * its volumes; rebuilding and in-sync are the slot's own, and the disk's other slots that missed writes become rebuilding. */
+	/* volume, slot, state: in-sync, rebuilding, failed or missing. In DDF a disk fails, is missing, and is back as
+	 * a whole: in all its volumes; rebuilding and in-sync are the slot's own, and the disk's other slots that
+	 * missed writes become rebuilding. */
 	META_SET_MEMBER,
-	META_ASSIGN,     /* volume, slot, ref: this disk takes the slot, rebuilding; it stops being a spare; offset is chosen */
-	META_ADD_SPARE,  /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global */
-	META_DROP_DISK,  /* ref: forget the disk; it must be in no slot as in-sync or rebuilding */
-	META_SET_DISK,   /* ref, state failed or in-sync: the physical disk's own flag */
-	META_SET_CLEAN,  /* volume, clean */
-	META_SET_INITIALISED, /* volume, clean: true: its redundancy is in sync all over, once; false: it has to be made */
+	META_ASSIGN,	/* volume, slot, ref: this disk takes the slot, rebuilding; it stops being a spare; offset is
+			   chosen */
+	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global */
+	META_DROP_DISK, /* ref: forget the disk; it must be in no slot as in-sync or rebuilding */
+	META_SET_DISK,	/* ref, state failed or in-sync: the physical disk's own flag */
+	META_SET_CLEAN, /* volume, clean */
+	META_SET_INITIALISED, /* volume, clean: true: its redundancy is in sync all over, once; false: it has to be made
+			       */
 };
 
 struct meta_edit {
@@ -130,9 +134,9 @@ struct meta_edit {
 /* Writes in order. A flush stands between two groups: everything before it must be stable before anything after it. */
 struct meta_write {
 	uint64_t sector;
-	void *buf;      /* aligned to 4096, owned by the list */
-	size_t len;     /* bytes, a multiple of 512 */
-	bool flush;     /* flush after this write */
+	void *buf;  /* aligned to 4096, owned by the list */
+	size_t len; /* bytes, a multiple of 512 */
+	bool flush; /* flush after this write */
 };
 struct meta_writes {
 	struct meta_write *w;
@@ -147,7 +151,8 @@ struct meta_format {
 	const char *name;
 	/* 1: it is this format, 0: it is not, -errno: cannot be read. */
 	int (*probe)(const struct meta_reader *r, struct err *e);
-	/* Reads the best copy on one disk: bounds, CRCs, all copies. -EBADMSG: it is damaged or lies, the message says where. */
+	/* Reads the best copy on one disk: bounds, CRCs, all copies. -EBADMSG: it is damaged or lies, the message says
+	 * where. */
 	int (*parse)(const struct meta_reader *r, struct meta_copy **ret, struct err *e);
 	void (*copy_free)(struct meta_copy *c);
 	/* A view of what one disk says. */
@@ -157,11 +162,13 @@ struct meta_format {
 	struct meta_set *(*set_clone)(const struct meta_set *s);
 	void (*set_free)(struct meta_set *s);
 	int (*set_view)(const struct meta_set *s, struct meta_view **ret, struct err *e);
-	/* Applies one change in memory, keeping every record it does not understand byte for byte. -EINVAL, -ENOENT, -ENOSPC with
-	 * a reason. Volume states and disk flags that follow from it are recomputed as mdadm does. */
+	/* Applies one change in memory, keeping every record it does not understand byte for byte. -EINVAL, -ENOENT,
+	 * -ENOSPC with a reason. Volume states and disk flags that follow from it are recomputed as mdadm does. */
 	int (*edit)(struct meta_set *s, const struct meta_edit *edit, struct err *e);
-	/* Makes a blank disk of that size known to the set, with a new reference and GUID; it becomes a spare by META_ADD_SPARE. */
-	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, const char *serial, char ref[META_REF_MAX], struct err *e);
+	/* Makes a blank disk of that size known to the set, with a new reference and GUID; it becomes a spare by
+	 * META_ADD_SPARE. */
+	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, const char *serial, char ref[META_REF_MAX],
+			struct err *e);
 	/* The next sequence number: set once for a batch of edits. */
 	void (*set_seq)(struct meta_set *s, uint64_t seq);
 	/* What must be written to disk ref, in order, so that a torn write leaves the old or the new state readable. */
