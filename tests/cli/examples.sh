@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every example in spared.rules(5) that is a whole file passes `sparectl rules check`; unit tests among them run; the settings of
+# spared.yaml(5) load.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# Literal displays of a page that begin with "version:", as files PREFIX-N.yaml.
+extract() {
+	awk -v prefix="$2" '
+		/^\.Bd -literal/ { n++; inside = 1; first = 1; next }
+		/^\.Ed/ { inside = 0; next }
+		inside && first { first = 0; keep = /^version:/; file = sprintf("%s-%02d.yaml", prefix, n) }
+		inside && keep { gsub(/\\&/, ""); gsub(/\\e/, "\\"); print > file }
+	' "$1"
+}
+
+none=(--control "$work/none.sock" --config "$work/none.yaml")
+extract "$repo/docs/spared.rules.5" rules
+count=0
+for f in rules-*.yaml; do
+	if grep -q '^tests:' "$f"; then
+		mkdir -p test
+		mv "$f" "test/${f%.yaml}.test.yaml"
+		ok "$f (unit tests) passes" 0 "$sparectl" rules test "test/${f%.yaml}.test.yaml" \
+			--rules "$work/default" "${none[@]}"
+	else
+		ok "$f passes" 0 "$sparectl" rules check "$f" "${none[@]}"
+		mkdir -p default
+		[ -e default/10.yaml ] || cp "$f" default/10.yaml
+	fi
+	count=$((count + 1))
+done
+same "examples are there" "$([ "$count" -ge 8 ] && echo yes)" yes
+
+extract "$repo/docs/spared.yaml.5" settings
+for f in settings-*.yaml; do
+	ok "$f loads" 0 "$sparectl" rules doc events --config "$f"
+	ok "$f is managed by hand" 0 "$sparectl" manage 4c696e75782d4d44deadbeef00000000583480bb74b063af --root "$work/root" --dry-run
+	mkdir -p root/etc/spared
+	cp "$f" root/etc/spared/spared.yaml
+	ok "$f has no mistake" 0 "$sparectl" manage 4c696e75782d4d44deadbeef00000000583480bb74b063af --root "$work/root" --dry-run
+done
+# The example of the README, too.
+awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' "$repo/README.md" > readme.yaml
+ok "README's rule passes" 0 "$sparectl" rules check readme.yaml "${none[@]}"
+end

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# `sparectl meta show` agrees with what mdadm said of the same disks when the golden images were made.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+golden=$repo/tests/golden/meta
+command -v xz > /dev/null || { echo "skipped: xz is not there"; exit 77; }
+ls "$golden"/*.txt > /dev/null 2>&1 || { echo "skipped: there are no golden images"; exit 77; }
+
+for text in "$golden"/*.txt; do
+	name=$(basename "$text" .txt)
+	while read -r n sectors refno; do
+		[ -e "$golden/$name-$n.tail.xz" ] || continue
+		truncate -s $((sectors * 512)) disk
+		tail_mib=$(sed -n '1s/.*tail_mib=\([0-9]*\).*/\1/p' "$text")
+		xz -dc "$golden/$name-$n.tail.xz" |
+			dd of=disk bs=64K seek=$((sectors * 512 - (tail_mib << 20))) oflag=seek_bytes conv=notrunc status=none
+		ok "$name-$n is read" 0 "$sparectl" meta show disk
+		like "its reference is mdadm's" "this disk is $refno"
+		ok "$name-$n as JSON" 0 "$sparectl" meta show disk --json
+		like "names the set as udev-check does" "\"set\":\"$("$sparectl" udev-check disk | cut -d= -f2)\""
+		rm disk
+	done < <(sed -n 's/^disk index=\([0-9]*\) sectors=\([0-9]*\) .*refno=\([0-9a-f]*\).*/\1 \2 \3/p' "$text" | head -2)
+done
+truncate -s 8M blank
+ok "a blank disk has none" 1 "$sparectl" meta show blank
+like "and that is said" 'no RAID metadata'
+ok "nothing for udev" 1 "$sparectl" udev-check blank
+same "and no output" "$out" ""
+ok "a directory is no disk" 1 "$sparectl" meta show .
+ok "one of two" 1 "$sparectl" meta show blank nowhere
+like "the other is named" 'nowhere'
+end

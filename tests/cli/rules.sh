@@ -1,0 +1,60 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Rules without a daemon: check, list, doc.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+mkdir -p dirs/a dirs/b
+cat > config.yaml <<-END
+	version: 1
+	rules: {dirs: [$work/dirs/a, $work/dirs/b]}
+END
+none=(--control "$work/none.sock" --config "$work/config.yaml")
+cat > dirs/a/10-a.yaml <<-'END'
+	version: 1
+	rules:
+	  - name: first
+	    description: The first rule.
+	    event: device.added
+	    do:
+	      - notify: {severity: info, text: "${device.name}"}
+END
+ok "good rules" 0 "$sparectl" rules check "${none[@]}"
+like "are counted" '^1 rules, all good'
+cat > mine.yaml <<-'END'
+	version: 1
+	override:
+	  first: {limit: 1h}
+END
+ok "an override alone has nothing to change" 1 "$sparectl" rules check mine.yaml "${none[@]}"
+like "with file, line and column" 'mine.yaml:3:3: error: no rule .first. to override'
+ok "together with the installed rules it has" 0 "$sparectl" rules check --installed mine.yaml "${none[@]}"
+cat > dirs/b/20-b.yaml <<-'END'
+	version: 1
+	rules:
+	  - name: second
+	    description: Two mistakes.
+	    event: device.removed
+	    treshold: {count: 3, within: 1h}
+	    do: [fail-membr]
+END
+ok "mistakes" 1 "$sparectl" rules check "${none[@]}"
+like "the key" "20-b.yaml:6:5: error: unknown key 'treshold'"
+like "with a hint" "hint: did you mean 'threshold'"
+like "the action, in the same run" "20-b.yaml:7:10: error: no action 'fail-membr'"
+like "and a count" "^2 errors, 0 warnings"
+ok "as JSON" 1 "$sparectl" rules check --json "${none[@]}"
+like "with places" '"line": ?6'
+rm dirs/b/20-b.yaml
+ok "a list without a daemon" 0 "$sparectl" rules list "${none[@]}"
+like "names the rule" "^first "
+like "and its place" "at .*10-a.yaml:3"
+ok "a file that is not there" 1 "$sparectl" rules check nowhere.yaml "${none[@]}"
+like "is named" "cannot read nowhere.yaml"
+ok "facts" 0 "$sparectl" rules doc facts
+like "with types" '^error.status +word '
+ok "actions" 0 "$sparectl" rules doc actions
+like "with parameters" '^    severity +.*\(required\)'
+ok "something else" 2 "$sparectl" rules doc verbs
+ok "the shipped rules" 0 "$sparectl" rules check --strict "$repo/config/default/rules.d" "${none[@]}"
+end

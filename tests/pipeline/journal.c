@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* journal RULES FILE.events..: plays each script to the pipeline on virtual time and compares what it says with
+ * FILE.expected. UPDATE=1 in the environment writes that file instead. RULES: the directory of the shipped rules.
+ *
+ * A script: one thing a line, '#' begins a comment.
+ *   manage GLOB..                       which sets are managed (all of the test's are in one set, "test")
+ *   budget N                            settings: budget.plans-per-hour
+ *   rules NAME..                        shipped, or files beside the script
+ *   disk NAME SIZE [KEY=VALUE..]        controller, enclosure, slot, holds
+ *   array NAME LEVEL DISK.. [spares DISK..]
+ *   stopped ARRAY                       does not run at start
+ *   away DISK                           not here at start
+ *   start                               enumeration is done
+ *   [TIME] WORDS                        from here each line begins with a time:
+ *     add|remove|change DISK; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
+ * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
+ * (the next N plans of rules and people); fail-builtin N; hold, release (act answers later); crash (the process dies
+ * and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; nothing */
+#include "config/diag.h"
+#include "tests/pipeline/play.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the script ---- */
+
+static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
+{
+	char node[64], wwn[64];
+	size_t i = 0;
+
+	while (i < y->n_disks && strcmp(y->disks[i], name) != 0)
+		i++;
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	snprintf(wwn, sizeof(wwn), "%s", name);
+	model_present(y->model, play_id(name), strcmp(action, "remove") != 0);
+	pipeline_raw_device(y->p,
+			    &(struct raw_device){.action = action,
+						 .devtype = "disk",
+						 .devname = node,
+						 .major = 8,
+						 .minor = (unsigned)i * 16,
+						 .id_wwn = wwn,
+						 .id_path = "pci-0000:00:1f.2-ata-1",
+						 .has_size = strcmp(action, "remove") != 0,
+						 .sectors = model_sectors(y->model, play_id(name)),
+						 .sector_size = 512,
+						 .rotational = true},
+			    origin);
+	return 0;
+}
+
+static void enumerate(struct play *y)
+{
+	pipeline_rescan(y->p);
+	for (size_t i = 0; i < y->n_disks; i++) {
+		json_t *here = model_probe(y->model, play_id(y->disks[i]));
+
+		if (here)
+			raw_device(y, "add", y->disks[i], ORIGIN_SYNTHESISED);
+		json_decref(here);
+	}
+	pipeline_enumerated(y->p);
+	play_serve(y);
+	pipeline_advance(y->p);
+	play_serve(y);
+}
+
+/* The process ends and starts again: crash: what act had is lost. */
+static int again(struct play *y)
+{
+	json_t *state = pipeline_save(y->p), *intents = json_deep_copy(y->intents), *row;
+	struct err e = {0};
+	const char *id;
+
+	play_drop(y);
+	pipeline_free(y->p);
+	y->p = NULL;
+	y->holding = false;
+	if (play_pipeline(y) < 0)
+		return -EINVAL;
+	if (pipeline_restore(y->p, state, &e) < 0)
+		fprintf(stderr, "%s:%d: restore: %s\n", y->script, y->line, e.msg);
+	json_object_foreach(intents, id, row) pipeline_replay(y->p, row, &e);
+	json_decref(intents);
+	json_decref(state);
+	enumerate(y);
+	return 0;
+}
+
+static void error(struct play *y, const char *name, const char *status, const char *region, const char *count)
+{
+	struct event *ev = event_new("block.error", "test", ORIGIN_KERNEL);
+	struct value v;
+
+	ev->device = strdup(play_id(name));
+	ev->count = count ? atoi(count) : 1;
+	if (value_parse(V_ENUM, error_words, status, &v, NULL) == 0)
+		event_set(ev, FACT_ERROR_STATUS, v);
+	if (region)
+		event_set(ev, FACT_ERROR_REGION, value_int(atoi(region)));
+	pipeline_feed(y->p, ev);
+}
+
+static void storm(struct play *y, const char *name, int count, int regions)
+{
+	size_t i = 0, stored = y->stored;
+
+	while (i < y->n_disks && strcmp(y->disks[i], name) != 0)
+		i++;
+	y->quiet = true;
+	for (int k = 0; k < count; k++) {
+		y->boot += 10 * NS_PER_US;
+		pipeline_raw_error(y->p, &(struct raw_error){.source = "tracefs",
+							     .major = 8,
+							     .minor = (unsigned)i * 16,
+							     .sector = (uint64_t)(k % regions) * 2048,
+							     .sectors = 8,
+							     .error = -ENODATA,
+							     .rwbs = "R"});
+		play_serve(y);
+	}
+	play_run_to(y, y->boot + NS_PER_SEC);
+	y->quiet = false;
+	play_time_stamp(y);
+	buf_addf(&y->out, "storm   %d raw errors, %s stored rows\n", count,
+		 y->stored - stored < 10000 ? "fewer than 10000" : "too many");
+}
+
+static void say_json(struct play *y, const char *what, json_t *j)
+{
+	char *text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
+
+	play_time_stamp(y);
+	buf_addf(&y->out, "%s %s\n", what, text ? text : "?");
+	free(text);
+	json_decref(j);
+}
+
+static void command(struct play *y, const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	char id[PLAN_ID_MAX];
+
+	if (!j)
+		fprintf(stderr, "%s:%d: not JSON\n", y->script, y->line);
+	say_json(y, "answer ", pipeline_command(y->p, j, id));
+	json_decref(j);
+}
+
+static struct event *parse_event(struct play *y, const char *text)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	struct event *ev = NULL;
+	struct err e = {0};
+
+	if (!j || event_from_json(j, &ev, &e) < 0)
+		fprintf(stderr, "%s:%d: %s\n", y->script, y->line, e.msg);
+	json_decref(j);
+	return ev;
+}
+
+static void what_if(struct play *y, const char *text)
+{
+	struct event *ev = parse_event(y, text);
+	json_t *j = ev ? pipeline_what_if(y->p, ev) : NULL, *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(j, "verdicts"), i, v)
+	{
+		struct value in = value_duration(json_integer_value(json_object_get(v, "in")));
+		json_t *lines;
+		size_t k;
+
+		play_time_stamp(y);
+		buf_addf(&y->out, "if      %s ", json_string_value(json_object_get(v, "rule")));
+		buf_addf(&y->out, "%s in ", json_string_value(json_object_get(v, "kind")));
+		value_print(&in, VALUE_CANONICAL, &y->out);
+		json_array_foreach(json_object_get(v, "plans"), k, lines)
+		{
+			buf_add(&y->out, k ? "; " : ": ");
+			play_lines(y, lines);
+		}
+		json_array_foreach(json_object_get(v, "does"), k, lines)
+			buf_addf(&y->out, "; %s", json_string_value(lines));
+		buf_addc(&y->out, '\n');
+	}
+	json_decref(j);
+	event_free(ev);
+}
+
+static void say_status(struct play *y)
+{
+	json_t *j = pipeline_status(y->p), *a, *m;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(j, "arrays"), i, a)
+	{
+		play_time_stamp(y);
+		buf_addf(&y->out, "status  %s %s", json_string_value(json_object_get(a, "name")),
+			 json_string_value(json_object_get(a, "state")));
+		json_array_foreach(json_object_get(a, "members"), k, m)
+			buf_addf(&y->out, " %s:%s", json_string_value(json_object_get(m, "name")),
+				 json_string_value(json_object_get(m, "state")));
+		json_array_foreach(json_object_get(a, "spares"), k, m)
+			buf_addf(&y->out, " spare %s:%s", json_string_value(json_object_get(m, "name")),
+				 json_string_value(json_object_get(m, "state")));
+		buf_addf(&y->out, " redundancy %d; %s; %zu cases\n",
+			 (int)json_integer_value(json_object_get(a, "redundancy")),
+			 json_string_value(json_object_get(a, "spare-reason")),
+			 json_array_size(json_object_get(j, "cases")));
+	}
+	json_decref(j);
+}
+
+static void kick(struct play *y, const char *array, const char *slot)
+{
+	char uuid[64];
+	static uint32_t event_nr = 1000;
+
+	model_slot(y->model, array, (unsigned)atoi(slot), MEMBER_FAILED);
+	snprintf(uuid, sizeof(uuid), "SPARED-ddf-%s", array);
+	pipeline_dm_changed(y->p, uuid, event_nr++);
+}
+
+static void why(struct play *y, const char *rule, const char *subject)
+{
+	struct err e = {0};
+	json_t *j = NULL;
+
+	play_time_stamp(y);
+	if (pipeline_why(y->p, rule, subject, &j, &e) < 0)
+		buf_addf(&y->out, "why     %s\n", e.msg);
+	else
+		buf_addf(&y->out, "why     %s: %s\n", json_string_value(json_object_get(j, "result")),
+			 json_string_value(json_object_get(j, "answer")));
+	json_decref(j);
+}
+
+static int result_of(const char *word)
+{
+	struct value v;
+
+	return value_parse(V_ENUM, action_words, word, &v, NULL) == 0 ? (int)v.i : -1;
+}
+
+static int split(char *text, char **words, int max)
+{
+	int n = 0;
+
+	for (char *save, *w = strtok_r(text, " \t\n", &save); w && n < max; w = strtok_r(NULL, " \t\n", &save))
+		words[n++] = w;
+	return n;
+}
+
+/* A line that begins with a time. rest: what follows the verb, unsplit. */
+static int do_timed(struct play *y, const char *verb, char *rest)
+{
+	char text[4096], *w[8] = {NULL};
+	int n;
+
+	snprintf(text, sizeof(text), "%s", rest);
+	n = split(text, w, 8);
+	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0)
+		return raw_device(y, verb, w[0], ORIGIN_KERNEL);
+	if (strcmp(verb, "error") == 0)
+		return error(y, w[0], w[1], w[2], n > 3 ? w[3] : NULL), 0;
+	if (strcmp(verb, "kick") == 0)
+		return kick(y, w[0], w[1]), 0;
+	if (strcmp(verb, "rebuilt") == 0) {
+		model_rebuilt(y->model, w[0]);
+		return 0; /* seen when progress is read next */
+	}
+	if (strcmp(verb, "command") == 0)
+		return command(y, rest), 0;
+	if (strcmp(verb, "what-if") == 0)
+		return what_if(y, rest), 0;
+	if (strcmp(verb, "inject") == 0) {
+		struct event *ev = parse_event(y, rest);
+
+		if (ev) {
+			ev->origin = ORIGIN_INJECTED;
+			pipeline_feed(y->p, ev);
+		}
+		return 0;
+	}
+	if (strcmp(verb, "why") == 0)
+		return why(y, w[0], w[1]), 0;
+	if (strcmp(verb, "act") == 0) {
+		y->next_result = (enum action_result)result_of(w[0]);
+		y->next_count = n > 1 ? atoi(w[1]) : 1;
+		return 0;
+	}
+	if (strcmp(verb, "fail-builtin") == 0) {
+		y->builtin_fails = atoi(w[0]);
+		return 0;
+	}
+	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0) {
+		y->holding = strcmp(verb, "hold") == 0;
+		return 0;
+	}
+	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
+		return again(y);
+	if (strcmp(verb, "storm") == 0)
+		return storm(y, w[0], atoi(w[1]), atoi(w[2])), 0;
+	if (strcmp(verb, "status") == 0)
+		return say_status(y), 0;
+	if (strcmp(verb, "rescan") == 0)
+		return enumerate(y), 0;
+	if (strcmp(verb, "probe-fails") == 0) {
+		snprintf(y->probe_fails, sizeof(y->probe_fails), "%s", play_id(w[0]));
+		return 0;
+	}
+	return strcmp(verb, "nothing") == 0 ? 0 : -EINVAL;
+}
+
+static int load_rules(struct play *y, char **names, int n)
+{
+	struct rule_source sources[8] = {0};
+	struct ruleset_options o = {.actions = action_descs};
+	_cleanup_(buf_free) struct buf problems = {0};
+	struct diag d;
+	int r;
+
+	diag_init(&d);
+	if (n == 1 && strcmp(names[0], "shipped") == 0) {
+		r = ruleset_load_dirs(&y->rules_dir, 1, &o, &d, &y->rules);
+	} else {
+		for (int i = 0; i < n; i++) {
+			char path[512];
+			const char *slash = strrchr(y->script, '/');
+			struct buf b = {0};
+			FILE *f;
+
+			snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - y->script + 1) : 0, y->script,
+				 names[i]);
+			f = fopen(path, "re");
+			for (int c; f && (c = fgetc(f)) != EOF;)
+				buf_addc(&b, (char)c);
+			if (f)
+				fclose(f);
+			sources[i] = (struct rule_source){.file = names[i], .len = b.len};
+			sources[i].text = buf_take(&b);
+		}
+		r = ruleset_load(sources, (size_t)n, &o, &d, &y->rules);
+		for (int i = 0; i < n; i++)
+			free((void *)sources[i].text);
+	}
+	if (r < 0) {
+		diag_print(&d, NULL, &problems);
+		fputs(buf_str(&problems), stderr);
+	}
+	diag_finish(&d);
+	return r;
+}
+
+static int add_disk(struct play *y, char **w, int n)
+{
+	struct value size;
+	struct err e = {0};
+
+	if (y->n_disks == ARRAY_SIZE(y->disks) || n < 3 || value_parse(V_SIZE, NULL, w[2], &size, &e) < 0)
+		return -EINVAL;
+	snprintf(y->disks[y->n_disks++], 32, "%s", w[1]);
+	model_disk(y->model, play_id(w[1]), size.u);
+	for (int i = 3; i < n; i++)
+		if (strncmp(w[i], "holds=", 6) == 0)
+			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
+	return 0;
+}
+
+static int add_array(struct play *y, char **w, int n)
+{
+	struct model_array a = {.name = w[1], .set = SET, .running = true};
+	static char ids[64][DEVICE_ID_MAX];
+	const char *members[64];
+	struct err e = {0};
+	int k = 0;
+
+	for (a.level = RAID0; a.level < RAID10 && strcmp(raid_level_name(a.level), w[2]) != 0; a.level++)
+		;
+	a.members = members;
+	for (int i = 3; i < n; i++) {
+		if (strcmp(w[i], "spares") == 0) {
+			a.n_members = (size_t)k;
+			a.spares = &members[k];
+			continue;
+		}
+		snprintf(ids[k], sizeof(ids[k]), "%s", strcmp(w[i], "-") == 0 ? "-" : play_id(w[i]));
+		members[k] = ids[k];
+		k++;
+	}
+	a.n_members = a.spares ? a.n_members : (size_t)k;
+	a.n_spares = (size_t)k - a.n_members;
+	if (model_array(y->model, &a, &e) < 0) {
+		fprintf(stderr, "%s:%d: %s\n", y->script, y->line, e.msg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int do_setup(struct play *y, char *text)
+{
+	char *w[64] = {NULL};
+	int n = split(text, w, 64);
+
+	if (strcmp(w[0], "manage") == 0) {
+		y->settings.n_manage = (size_t)n - 1;
+		for (int i = 1; i < n && i < 8; i++) {
+			snprintf(y->words[i], sizeof(y->words[i]), "%s", w[i]);
+			y->manage[i - 1] = y->words[i];
+		}
+		return 0;
+	}
+	if (strcmp(w[0], "budget") == 0) {
+		y->settings.budget = atoi(w[1]);
+		return 0;
+	}
+	if (strcmp(w[0], "rules") == 0)
+		return load_rules(y, &w[1], n - 1);
+	if (strcmp(w[0], "disk") == 0)
+		return add_disk(y, w, n);
+	if (strcmp(w[0], "array") == 0)
+		return add_array(y, w, n);
+	if (strcmp(w[0], "spare") == 0)
+		return model_spare(y->model, SET, play_id(w[1]));
+	if (strcmp(w[0], "stopped") == 0)
+		return model_run_state(y->model, w[1], false), 0;
+	if (strcmp(w[0], "away") == 0)
+		return model_present(y->model, play_id(w[1]), false), 0;
+	if (strcmp(w[0], "start") == 0) {
+		int r = play_pipeline(y);
+
+		if (r == 0)
+			enumerate(y);
+		return r;
+	}
+	return -EINVAL;
+}
+
+static int do_line(struct play *y, char *text)
+{
+	char verb[64] = "", time[64] = "";
+	struct value at;
+	int used = 0;
+
+	text[strcspn(text, "\n")] = '\0';
+	if (!text[strspn(text, " \t")] || text[0] == '#')
+		return 0;
+	if (!y->p)
+		return do_setup(y, text);
+	if (sscanf(text, "%63s %63s%n", time, verb, &used) < 2 || value_parse(V_DURATION, NULL, time, &at, NULL) < 0)
+		return -EINVAL;
+	play_run_to(y, at.i + NS_PER_SEC);
+	if (do_timed(y, verb, text + used + (text[used] == ' ')) < 0)
+		return -EINVAL;
+	play_serve(y);
+	pipeline_advance(y->p);
+	play_serve(y);
+	return 0;
+}
+
+static int compare(struct play *y, const char *path)
+{
+	struct buf want = {0};
+	FILE *f;
+	int r;
+
+	if (getenv("UPDATE")) {
+		f = fopen(path, "we");
+		if (!f)
+			return 1;
+		fputs(buf_str(&y->out), f);
+		return fclose(f) != 0;
+	}
+	f = fopen(path, "re");
+	for (int c; f && (c = fgetc(f)) != EOF;)
+		buf_addc(&want, (char)c);
+	if (f)
+		fclose(f);
+	r = strcmp(buf_str(&want), buf_str(&y->out)) != 0;
+	if (r)
+		fprintf(stderr, "%s: the journal is not as expected:\n%s", path, buf_str(&y->out));
+	buf_free(&want);
+	return r;
+}
+
+static int play(const char *rules_dir, const char *script)
+{
+	FILE *f = fopen(script, "re");
+	char text[4096], path[512];
+	struct play y;
+	int r = f ? 0 : -errno;
+
+	play_begin(&y, script, rules_dir);
+	for (y.line = 1; f && r == 0 && fgets(text, sizeof(text), f); y.line++)
+		r = do_line(&y, text);
+	if (r < 0)
+		fprintf(stderr, "%s:%d: cannot be done\n", script, y.line - 1);
+	snprintf(path, sizeof(path), "%.*s.expected", (int)(strlen(script) - strlen(".events")), script);
+	r = r < 0 ? 1 : compare(&y, path);
+	printf("%s %s\n", r ? "FAIL" : "ok  ", script);
+	if (f)
+		fclose(f);
+	play_finish(&y);
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	int failed = 0;
+
+	for (int i = 2; i < argc; i++)
+		failed += play(argv[1], argv[i]);
+	return argc < 3 ? 2 : failed != 0;
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The other side of the pipeline for its tests: virtual time, a model of disks and act, and a journal of what it says.
+ */
+#pragma once
+
+#include "pipeline/model.h"
+#include "pipeline/pipeline.h"
+
+#define SET "test"
+
+struct waiting {
+	struct waiting *next;
+	enum { WAIT_PROBE, WAIT_ACK, WAIT_EXEC, WAIT_PLAN } what;
+	char id[DEVICE_ID_MAX];
+	struct plan *plan;
+};
+
+struct play {
+	struct settings settings;
+	const char *manage[8];
+	char words[8][64];
+	struct clock clock;
+	int64_t boot;
+	struct model *model;
+	struct pipeline *p;
+	struct ruleset *rules;
+	struct waiting *first, **last;
+	bool holding, quiet;
+	char probe_fails[DEVICE_ID_MAX];
+	enum action_result next_result;
+	int next_count, builtin_fails;
+	json_t *intents; /* by id: stored and without an outcome */
+	struct buf out;
+	size_t stored;
+	const char *rules_dir, *script;
+	int line;
+	char disks[32][32];
+	size_t n_disks;
+};
+
+void play_begin(struct play *y, const char *script, const char *rules_dir);
+void play_finish(struct play *y);
+int play_pipeline(struct play *y);
+/* Does what the pipeline asked for, until it asks for nothing more. */
+void play_serve(struct play *y);
+void play_drop(struct play *y);		      /* what it asked for is lost */
+void play_run_to(struct play *y, int64_t to); /* boot */
+void play_time_stamp(struct play *y);	      /* begins a line of the journal */
+void play_lines(struct play *y, const json_t *lines);
+const char *play_id(const char *name); /* a disk's device.id */

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What mdadm wrote is read as md ran it. Each case of tests/golden/meta says, by md's own sysfs files, which disk was
+ * in which slot at which offset. What we make of it lies in tests/golden/ddf; SPARED_UPDATE=1 writes it anew. */
+#include "tests/unit/check.h"
+#include "tests/unit/ddf_disks.h"
+
+#include <stdio.h>
+
+static const char *const cases[] = {
+	"raid0",	   "raid1",	      "raid5-n-continue",
+	"raid5-n-restart", "raid5-0-restart", "raid6-n-continue",
+	"raid6-n-restart", "raid6-0-restart", "raid10",
+	"raid1e",	   "two-volumes",     "spare-global",
+	"spares-only",	   "degraded",	      "stale",
+	"rebuilding",	   "rebuilt",	      "dirty",
+};
+
+/* A disk that is not as the others: pulled earlier, or imaged between the writes of its two copies. */
+static bool stale(const struct test_set *s, size_t disk)
+{
+	return strcmp(s->name, "stale") == 0 && disk == 2;
+}
+static bool torn(const struct test_set *s, size_t disk)
+{
+	return strcmp(s->name, "rebuilding") == 0 && disk == 0;
+}
+
+static const struct meta_volume *volume_named(const struct meta_view *v, const char *name)
+{
+	for (size_t i = 0; i < v->n_volumes; i++)
+		if (strcmp(v->volumes[i].name, name) == 0)
+			return &v->volumes[i];
+	return NULL;
+}
+
+static void volume_line(const struct meta_view *v, const char *line)
+{
+	char name[32], level[16];
+	unsigned layout, chunk, slots;
+	uint64_t component, sectors;
+	const struct meta_volume *u;
+
+	if (sscanf(line,
+		   "volume name=%31s level=%15s layout=%u chunk=%u raid_disks=%u component_sectors=%" SCNu64
+		   " array_sectors=%" SCNu64,
+		   name, level, &layout, &chunk, &slots, &component, &sectors) != 7)
+		return;
+	u = volume_named(v, name);
+	CHECK(u != NULL);
+	if (!u || strcmp(name, "v1e") == 0)
+		return;
+	CHECK_STR(raid_level_name(u->level), level);
+	CHECK_INT(u->layout, layout);
+	CHECK_INT(u->chunk, u->level == RAID1 ? 0 : chunk / 512);
+	CHECK_INT(u->slots, slots);
+	CHECK_INT(u->sectors, sectors);
+	if (component)
+		CHECK_INT(u->member_sectors, component);
+}
+
+static void member_line(const struct test_set *s, const struct meta_view *v, const char *line)
+{
+	char name[32], state[32], slot[16];
+	unsigned disk, n;
+	uint64_t offset;
+	const struct meta_volume *u;
+
+	if (sscanf(line, "member volume=%31s slot=%15s disk=%u offset=%" SCNu64 " state=%31s", name, slot, &disk,
+		   &offset, state) != 5 ||
+	    sscanf(slot, "%u", &n) != 1)
+		return;
+	u = volume_named(v, name);
+	if (!u || u->level == RAID_UNSUPPORTED || n >= u->slots)
+		return;
+	CHECK_STR(u->members[n].ref, s->disk[disk - 1].ref);
+	CHECK_INT(u->members[n].offset, offset);
+	CHECK_STR(member_words[u->members[n].state], strcmp(state, "in_sync") == 0 ? "in-sync" : "rebuilding");
+}
+
+static void against_md(const struct test_set *s, const struct meta_view *v)
+{
+	char path[512], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/meta/%s.txt", s->name);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f) && line[0] != '=') {
+		volume_line(v, line);
+		member_line(s, v, line);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void against_golden(const struct test_set *s, const char *text)
+{
+	char path[512], want[8192] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/ddf/%s.view", s->name);
+	if (getenv("SPARED_UPDATE")) {
+		f = fopen(path, "we");
+		CHECK(f && fputs(text, f) >= 0);
+	} else {
+		f = fopen(path, "re");
+		CHECK(f && fread(want, 1, sizeof(want) - 1, f) > 0);
+		CHECK_STR(text, want);
+	}
+	if (f)
+		fclose(f);
+}
+
+/* The views of the disks, merged, say the same as their bytes, joined. */
+static void merged(struct test_set *s, const char *joined)
+{
+	struct meta_view *views[TEST_DISKS_MAX], *v = NULL;
+	enum meta_standing standing[TEST_DISKS_MAX];
+	bool split = true;
+	struct err e;
+	char *text;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct meta_copy *c = NULL;
+
+		CHECK_INT(meta_ddf.probe(&s->disk[i].reader, &e), 1);
+		CHECK_INT(meta_ddf.parse(&s->disk[i].reader, &c, &e), 0);
+		CHECK_INT(meta_ddf.copy_view(c, &views[i], &e), 0);
+		CHECK_STR(views[i]->self, s->disk[i].ref);
+		/* raid-on-dm.md 5: from behind the secondary copy, which is at the workspace's start, to the primary */
+		CHECK_INT(views[i]->room_start, s->disk[i].sectors - 65536 + 618);
+		CHECK_INT(views[i]->room_sectors, 32768 - 618);
+		meta_ddf.copy_free(c);
+	}
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)views, s->n, &v, standing, &split, &e), 0);
+	CHECK(!split);
+	for (size_t i = 0; i < s->n; i++) {
+		CHECK_INT(standing[i], stale(s, i) ? META_STALE : META_CURRENT);
+		meta_view_free(views[i]);
+	}
+	text = test_view_text(v);
+	CHECK_STR(text, joined);
+	free(text);
+	meta_view_free(v);
+}
+
+/* Nothing was changed, so nothing is written, but to a disk or a copy that is behind. */
+static void unchanged(struct test_set *s, const struct meta_set *set)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct meta_writes w = {0};
+		struct err e;
+
+		if (stale(s, i) || torn(s, i))
+			continue;
+		CHECK_INT(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
+		CHECK_INT(w.n, 0);
+		meta_writes_free(&w);
+	}
+}
+
+/* All bytes of both copies are written anew, from the set, and are the same. */
+static void reproduced(struct test_set *s, struct meta_set *set)
+{
+	for (size_t i = 0; i < set->n_members; i++)
+		memset(set->members[i].touched, true, set->members[i].layout.sectors);
+	for (size_t i = 0; i < s->n; i++) {
+		struct meta_writes w = {0};
+		struct test_disk d = {0};
+		struct err e;
+		size_t len = 0;
+
+		if (stale(s, i) || torn(s, i))
+			continue;
+		test_disk_copy(&d, &s->disk[i]);
+		CHECK_INT(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
+		for (size_t k = 0; k < w.n; k++) {
+			len += w.w[k].len;
+			test_write(&d, &w.w[k]);
+		}
+		CHECK_INT(len, 2 * (624 + 8) * 512);
+		CHECK_INT(memcmp(d.bytes, s->disk[i].bytes, (size_t)(d.sectors - d.first) * 512), 0);
+		meta_writes_free(&w);
+		test_disk_free(&d);
+	}
+}
+
+int main(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct test_set s;
+		struct meta_set *set;
+		struct meta_view *v = NULL;
+		int before = check_failures;
+		struct err e;
+		char *text;
+
+		test_set_load(&s, cases[i]);
+		set = test_join(&s, 0);
+		text = test_set_text(set);
+		CHECK_INT(meta_ddf.set_view(set, &v, &e), 0);
+		against_md(&s, v);
+		against_golden(&s, text);
+		merged(&s, text);
+		unchanged(&s, set);
+		reproduced(&s, set);
+		if (check_failures != before)
+			fprintf(stderr, "... in case %s\n", cases[i]);
+		free(text);
+		meta_view_free(v);
+		meta_ddf.set_free(set);
+		test_set_free(&s);
+	}
+	return CHECK_RESULT;
+}

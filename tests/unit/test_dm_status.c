@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/dm/dm.h"
+
+#include <errno.h>
+
+#include "tests/unit/check.h"
+
+static void goldens(void)
+{
+	FILE *f = fopen(SPARED_TESTS_DIR "/golden/dm/status.txt", "re");
+	char line[512], want[512], got[512];
+	int n = 0;
+
+	CHECK(f);
+	while (f && fgets(line, sizeof(line), f)) {
+		struct dm_raid_status s;
+		struct err e = {0};
+
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#')
+			continue;
+		CHECK(fgets(want, sizeof(want), f));
+		want[strcspn(want, "\n")] = '\0';
+		if (dm_raid_status_parse(line, &s, &e) < 0) {
+			fprintf(stderr, "%s: %s\n", line, e.msg);
+			check_failures++;
+			continue;
+		}
+		snprintf(got, sizeof(got), "= %s %u %s %" PRIu64 "/%" PRIu64 " %s %" PRIu64 " %" PRIu64 " %c%s", s.type,
+			 s.slots, s.health, s.done, s.total, dm_raid_action_name(s.action), s.mismatches, s.data_offset,
+			 s.journal, dm_raid_settled(&s) ? " settled" : "");
+		CHECK_STR(got, want);
+		n++;
+	}
+	CHECK(n > 10);
+	if (f)
+		fclose(f);
+}
+
+/* Each line, and a part of the message that it must give. */
+static void garbage(void)
+{
+	static const char *const lines[][2] = {
+		{"", "before the type"},
+		{"   ", "before the type"},
+		{"linear 2 AA 1/1 idle 0", "wrong type"},
+		{"raid1", "before the number of slots"},
+		{"raid1 x AA 1/1 idle 0", "wrong number of slots"},
+		{"raid1 0  1/1 idle 0", "wrong number of slots"},
+		{"raid1 65 AA 1/1 idle 0", "wrong number of slots"},
+		{"raid1 18446744073709551618 AA 1/1 idle 0", "wrong number of slots"},
+		{"raid1 2 AAA 1/1 idle 0", "wrong health"},
+		{"raid1 2 A 1/1 idle 0", "wrong health"},
+		{"raid1 2 AX 1/1 idle 0", "wrong health"},
+		{"raid1 2 AA 1 idle 0", "wrong ratio"},
+		{"raid1 2 AA 1/ idle 0", "wrong ratio"},
+		{"raid1 2 AA /1 idle 0", "wrong ratio"},
+		{"raid1 2 AA 1/1x idle 0", "wrong ratio"},
+		{"raid1 2 AA -1/1 idle 0", "wrong ratio"},
+		{"raid1 2 AA 1/1", "before the sync action"},
+		{"raid1 2 AA 1/1 lazy 0", "wrong sync action"},
+		{"raid1 2 AA 1/1 idle", "before the mismatch count"},
+		{"raid1 2 AA 1/1 idle many", "wrong mismatch count"},
+		{"raid1 2 AA 1/1 idle 0 x", "wrong data offset"},
+		{"raid1 2 AA 1/1 idle 0 0 AA", "wrong journal state"},
+		{"raid1 2 AA 1/1 idle 0 0 -\nraid1", "more than one line"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct dm_raid_status s;
+		struct err e = {0};
+
+		CHECK_INT(dm_raid_status_parse(lines[i][0], &s, &e), -EBADMSG);
+		if (!strstr(e.msg, lines[i][1])) {
+			fprintf(stderr, "'%s': %s\n", lines[i][0], e.msg);
+			check_failures++;
+		}
+	}
+	CHECK_INT(dm_raid_status_parse("raid1", &(struct dm_raid_status){0}, NULL), -EBADMSG);
+	CHECK_STR(dm_raid_action_name((enum dm_raid_action)99), "undef");
+}
+
+int main(void)
+{
+	goldens();
+	garbage();
+	return CHECK_RESULT;
+}

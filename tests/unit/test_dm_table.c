@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "actions/dm/dm.h"
+
+#include <errno.h>
+
+#include "tests/unit/check.h"
+
+static const struct {
+	const char *name;
+	int level, layout;
+	enum dm_raid_type type;
+} types[] = {
+	{"raid0", 0, 0, DM_RAID0},	 {"raid1", 1, 0, DM_RAID1},	   {"raid5_la", 5, 0, DM_RAID5_LA},
+	{"raid5_ra", 5, 1, DM_RAID5_RA}, {"raid5_ls", 5, 2, DM_RAID5_LS},  {"raid6_zr", 6, 8, DM_RAID6_ZR},
+	{"raid6_nr", 6, 9, DM_RAID6_NR}, {"raid6_nc", 6, 10, DM_RAID6_NC}, {"raid10", 10, 0x102, DM_RAID10_NEAR},
+};
+
+static void read_slot(const char *w, struct dm_raid_slot *s)
+{
+	const char *data = strchr(w, '/');
+
+	*s = (struct dm_raid_slot){.listed = data, .rebuild = w[strlen(w) - 1] == 'r'};
+	if (!data)
+		return;
+	sscanf(w, "%u:%u", &s->meta_major, &s->meta_minor);
+	sscanf(data + 1, "%u:%u", &s->data_major, &s->data_minor);
+}
+
+/* "type sectors chunk region slot.." */
+static bool read_spec(char *line, struct dm_raid_table *t, struct dm_raid_slot *slots)
+{
+	char *save = NULL, *w = strtok_r(line, " ", &save);
+	uint64_t numbers[3];
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		if (strcmp(types[i].name, w) == 0)
+			break;
+	if (i == ARRAY_SIZE(types))
+		return false;
+	for (size_t k = 0; k < ARRAY_SIZE(numbers); k++)
+		numbers[k] = strtoull(strtok_r(NULL, " ", &save), NULL, 10);
+	*t = (struct dm_raid_table){
+		.type = types[i].type,
+		.sectors = numbers[0],
+		.chunk = (uint32_t)numbers[1],
+		.region = (uint32_t)numbers[2],
+		.slot = slots,
+	};
+	while ((w = strtok_r(NULL, " ", &save)))
+		read_slot(w, &slots[t->slots++]);
+	return true;
+}
+
+static void goldens(void)
+{
+	FILE *f = fopen(SPARED_TESTS_DIR "/golden/dm/tables.txt", "re");
+	static struct dm_target target;
+	char line[512], want[512], got[DM_PARAMS_MAX + 64];
+	int n = 0;
+
+	CHECK(f);
+	while (f && fgets(line, sizeof(line), f)) {
+		struct dm_raid_slot slots[64];
+		struct dm_raid_table t;
+		struct err e = {0};
+		int r;
+
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] == '#')
+			continue;
+		CHECK(fgets(want, sizeof(want), f));
+		want[strcspn(want, "\n")] = '\0';
+		CHECK(read_spec(line, &t, slots));
+		r = dm_raid_table_print(&t, &target, &e);
+		if (r < 0)
+			snprintf(got, sizeof(got), "! %s", e.msg);
+		else
+			snprintf(got, sizeof(got), "= %" PRIu64 " %" PRIu64 " %s %s", target.start, target.len,
+				 target.type, target.params);
+		CHECK_STR(got, want);
+		CHECK(r == 0 || r == -EINVAL);
+		n++;
+	}
+	CHECK(n > 15);
+	if (f)
+		fclose(f);
+}
+
+static void type_of(void)
+{
+	enum dm_raid_type t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		CHECK_INT(dm_raid_type_of(types[i].level, types[i].layout, &t), 0);
+		CHECK_INT(t, types[i].type);
+	}
+	CHECK_INT(dm_raid_type_of(5, 3, &t), -ENOTSUP);
+	CHECK_INT(dm_raid_type_of(6, 2, &t), -ENOTSUP); /* md's default RAID6: dm-raid has nothing like it */
+	CHECK_INT(dm_raid_type_of(10, 0x201, &t), -ENOTSUP);
+	CHECK_INT(dm_raid_type_of(4, 0, &t), -ENOTSUP);
+}
+
+static void full_width(void)
+{
+	static struct dm_target target;
+	struct dm_raid_slot slots[64];
+	struct dm_raid_table t = {.type = DM_RAID6_NC, .sectors = 62 * 1024, .chunk = 1024, .slots = 64, .slot = slots};
+
+	for (unsigned i = 0; i < 64; i++)
+		slots[i] = (struct dm_raid_slot){true, i < 2, 4095, 1048575, 4095, 1048574};
+	CHECK_INT(dm_raid_table_print(&t, &target, NULL), 0);
+	t.sectors = UINT64_MAX;
+	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+	t.slots = 65;
+	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+	t.type = (enum dm_raid_type)77;
+	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+}
+
+static void linear(void)
+{
+	static struct dm_target t;
+
+	dm_linear_print(8, 16, 24576, 32768, &t);
+	CHECK_STR(t.type, "linear");
+	CHECK_STR(t.params, "8:16 24576");
+	CHECK_INT(t.len, 32768);
+}
+
+static void names(void)
+{
+	char s[DM_NAME_LEN_MAX + 1], longest[DM_NAME_LEN_MAX + 2];
+
+	CHECK_INT(dm_name_escape("vol-1_a.b:c@d=e+f#g", s), 0);
+	CHECK_STR(s, "vol-1_a.b:c@d=e+f#g");
+	CHECK_INT(dm_name_escape("my vol/\xc3\xa4", s), 0);
+	CHECK_STR(s, "my\\x20vol\\x2f\\xc3\\xa4");
+	CHECK_INT(dm_name_escape("", s), -EINVAL);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK_INT(dm_name_escape(longest, s), -ENAMETOOLONG);
+	longest[DM_NAME_LEN_MAX] = '\0';
+	CHECK_INT(dm_name_escape(longest, s), 0);
+}
+
+int main(void)
+{
+	goldens();
+	type_of();
+	full_width();
+	linear();
+	names();
+	return CHECK_RESULT;
+}

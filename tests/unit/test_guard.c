@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Planning and guards on small worlds: what is planned, what is already so, what is refused and why. */
+#include "actions/guard.h"
+#include "tests/unit/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct world_array world(enum raid_level level, unsigned slots)
+{
+	struct world_array w = {.id = "abba",
+				.name = "data",
+				.set = "c0ffee",
+				.level = level,
+				.n_slots = slots,
+				.state = ARRAY_OPTIMAL,
+				.member_sectors = 8000,
+				.managed = true,
+				.room = true,
+				.startable = true,
+				.complete = true};
+
+	for (unsigned i = 0; i < slots; i++) {
+		w.slot[i] = (struct world_slot){
+			.state = MEMBER_IN_SYNC, .readable = true, .usable = 8000, .media = MEDIA_HDD};
+		snprintf(w.slot[i].device, sizeof(w.slot[i].device), "id-%c", 'a' + (int)i);
+		snprintf(w.slot[i].name, sizeof(w.slot[i].name), "sd%c", 'a' + (int)i);
+	}
+	return w;
+}
+
+static struct world_spare *spare(struct world_array *w, const char *name, enum spare_kind kind, uint64_t sectors)
+{
+	struct world_spare *s = &w->spare[w->n_spares++];
+
+	*s = (struct world_spare){
+		.kind = kind, .of_set = true, .serves = true, .free_sectors = sectors, .media = MEDIA_HDD};
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->device, sizeof(s->device), "id-%s", name);
+	return s;
+}
+
+/* Plans one ask and returns the printed plan. */
+static const char *ask(struct world_array *w, enum plan_origin origin, const char *action, const char *device, int slot,
+		       const char *params)
+{
+	static struct buf out;
+	static struct plan p;
+	struct guard_settings g = {.plans_per_hour = 2};
+	json_t *j = json_loads(params ? params : "{}", 0, NULL);
+	struct ask a = {.action = action, .params = j, .device = device, .slot = slot};
+	struct err e = {0};
+	int r;
+
+	p = (struct plan){.origin = origin, .array = "abba", .array_name = "data", .set = "c0ffee"};
+	r = plan_ask(&p, &a, w, &g, &e);
+	buf_clear(&out);
+	if (r < 0)
+		buf_addf(&out, "usage: %s", e.msg);
+	else
+		plan_print(&p, &out);
+	json_decref(j);
+	return buf_str(&out);
+}
+
+static void test_redundancy(void)
+{
+	static const struct {
+		enum raid_level level;
+		unsigned slots;
+		int out[4];
+		size_t n_out;
+		int redundancy;
+	} rows[] = {
+		{RAID0, 2, {0}, 0, 0},	    {RAID1, 2, {0}, 0, 1},    {RAID1, 3, {0}, 1, 1},
+		{RAID5, 4, {0}, 0, 1},	    {RAID5, 4, {2}, 1, 0},    {RAID5, 4, {0, 1}, 2, -1},
+		{RAID6, 4, {1}, 1, 1},	    {RAID6, 4, {0, 3}, 2, 0}, {RAID6, 4, {0, 1, 2}, 3, -1},
+		{RAID10, 4, {0}, 0, 1},	    {RAID10, 4, {0}, 1, 0},   {RAID10, 4, {0, 2}, 2, 0},
+		{RAID10, 4, {0, 1}, 2, -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world_array w = world(rows[i].level, rows[i].slots);
+
+		for (size_t k = 0; k < rows[i].n_out; k++)
+			w.slot[rows[i].out[k]].state = MEMBER_FAILED;
+		CHECK_INT(world_redundancy(&w), rows[i].redundancy);
+	}
+}
+
+static void test_fail(void)
+{
+	struct world_array w = world(RAID10, 4);
+
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	CHECK_INT(w.state, ARRAY_DEGRADED);
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "");
+	/* the other leg of the same mirror, and a leg of the other one */
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
+		  "refused: fail-member: data (raid10, 3 of 4 members in sync) cannot do without sdb\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "sdc", -1, NULL), "fail-member sdc from data\n");
+	w = world(RAID5, 3);
+	w.slot[1].state = MEMBER_MISSING;
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-b", 1, NULL), "fail-member sdb from data\n");
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-z", 1, NULL),
+		  "refused: fail-member: id-z is not a member of data\n");
+	w = world(RAID1, 2);
+	w.slot[0].readable = false;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
+		  "refused: fail-member: sdb holds a copy that no other of the 1 readable members of data has\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL), "fail-member sda from data\n");
+}
+
+static void test_spares(void)
+{
+	struct world_array w = world(RAID6, 4), v;
+	struct world_spare *s;
+
+	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL), "");
+	w.slot[2].state = MEMBER_FAILED;
+	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+		  "refused: activate-spare: no valid spare: none is known\n");
+	spare(&w, "small", SPARE_DEDICATED, 7992);
+	spare(&w, "gone", SPARE_GLOBAL, 9000)->state = SPARE_LOST;
+	spare(&w, "shaky", SPARE_GLOBAL, 9000)->flapping = true;
+	spare(&w, "other", SPARE_GLOBAL, 9000)->serves = false;
+	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+		  "refused: activate-spare: no valid spare: small is 4KiB too small; gone is lost; shaky is marked "
+		  "flapping; "
+		  "other does not serve data\n");
+	v = w;
+	CHECK_STR(ask(&v, PLAN_OPERATOR, "activate-spare", NULL, -1, "{\"spare\":\"shaky\"}"),
+		  "activate-spare shaky for data\n");
+	CHECK_INT(v.slot[2].state, MEMBER_REBUILDING);
+	spare(&w, "big", SPARE_GLOBAL, 20000);
+	spare(&w, "fits", SPARE_GLOBAL, 8000);
+	v = w;
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare fits for data\n");
+	spare(&w, "mine", SPARE_DEDICATED, 30000);
+	v = w;
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
+	v = w;
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"from\":[\"global\",\"dedicated\"]}"),
+		  "activate-spare fits for data\n");
+	s = spare(&w, "flash", SPARE_DEDICATED, 8000);
+	s->media = MEDIA_SSD;
+	v = w;
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
+	v = w;
+	v.slot[2].media = MEDIA_SSD;
+	snprintf(v.slot[2].device, sizeof(v.slot[2].device), "id-c");
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"same\":[\"media\"]}"),
+		  "activate-spare flash for data\n");
+	/* a second one takes the next */
+	v = w;
+	v.slot[0].state = MEMBER_MISSING;
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare mine for data\n");
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare flash for data\n");
+	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "");
+}
+
+static void test_guards(void)
+{
+	struct world_array w = world(RAID6, 4);
+
+	w.managed = false;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL),
+		  "refused: fail-member: data is not managed: its set c0ffee is not listed under 'manage'\n");
+	w = world(RAID6, 4);
+	w.maintenance = true;
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "refused: fail-member: data is in maintenance\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	w = world(RAID6, 4);
+	w.plans_last_hour = 2;
+	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL),
+		  "refused: fail-member: rules changed data 2 times within the last hour, 2 are allowed\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	w = world(RAID6, 4);
+	w.split = true;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL),
+		  "refused: fail-member: data has two histories: its halves each advanced alone\n");
+	w.state = ARRAY_INACTIVE;
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"read-only\":true}"), "assemble data read-only\n");
+	CHECK_INT(w.state, ARRAY_READ_ONLY);
+	w = world(RAID6, 4);
+	w.state = ARRAY_INACTIVE;
+	w.stopped_by = STOPPED_OPERATOR;
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL), "refused: assemble: data was stopped by a person\n");
+	w.room = false;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
+		  "refused: assemble: no room for slices on the members of data (made by a controller: unknown)\n");
+}
+
+static void test_starting(void)
+{
+	struct world_array w = world(RAID6, 4);
+
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL), "");
+	w.state = ARRAY_INACTIVE;
+	w.complete = false;
+	w.slot[0].state = MEMBER_MISSING;
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL),
+		  "refused: assemble: 3 of 4 members of data are here and current: it could only run degraded\n");
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"degraded\":true}"), "assemble data degraded\n");
+	CHECK_INT(w.state, ARRAY_DEGRADED);
+	w.state = ARRAY_INACTIVE;
+	w.startable = false;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"degraded\":true}"),
+		  "refused: assemble: only 3 of 4 members of data are here and current: too few to run\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"force\":true}"), "assemble data by force\n");
+	w.state = ARRAY_INACTIVE;
+	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"force\":true}"),
+		  "usage: assemble has no parameter 'force'");
+}
+
+static void test_members(void)
+{
+	struct world_array w = world(RAID5, 3);
+	struct world_spare *blank, *full;
+
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", "id-a", -1, NULL),
+		  "refused: remove-member: sda is in-sync in data: fail it first\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "re-add-member", "id-a", -1, NULL), "");
+	w.slot[0].state = MEMBER_STALE;
+	CHECK_STR(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL), "re-add-member sda to data\n");
+	w.slot[0].state = MEMBER_FAILED;
+	CHECK_STR(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL),
+		  "refused: re-add-member: sda is failed; only a person may take it back\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":0}"), "remove-member sda from data\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":9}"),
+		  "refused: remove-member: data has no slot 9, only 0 to 2\n");
+	blank = spare(&w, "sdx", SPARE_GLOBAL, 9000);
+	blank->of_set = blank->serves = false;
+	full = spare(&w, "sdy", SPARE_GLOBAL, 9000);
+	*full = (struct world_spare){
+		.name = "sdy", .device = "id-sdy", .contents = CONTENTS_FILESYSTEM, .holds = "ext4"};
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdy", -1, NULL),
+		  "refused: add-spare: sdy is not blank: it holds ext4\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdb", -1, NULL),
+		  "refused: add-spare: sdb is a member of data (in-sync)\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, "{\"array\":\"data\"}"), "add-spare sdx to data\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, NULL), "");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-spare", "sdx", -1, NULL), "remove-spare sdx from data\n");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "sdb", -1, "{\"spped\":1}"),
+		  "usage: fail-member has no parameter 'spped'");
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "notify", NULL, -1, NULL), "usage: 'notify' is not an action on an array");
+}
+
+int main(void)
+{
+	test_redundancy();
+	test_fail();
+	test_spares();
+	test_guards();
+	test_starting();
+	test_members();
+	return CHECK_RESULT;
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The model: devices that outlive their names, sets joined from what disks say, facts, differences, save and restore.
+ */
+#include "core/clock.h"
+#include "pipeline/inventory.h"
+#include "pipeline/model.h"
+#include "tests/unit/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const char *everything[] = {"*"};
+
+struct fixture {
+	struct settings settings;
+	struct inventory *inv;
+	struct model *model;
+};
+
+static void begin(struct fixture *f, enum raid_level level)
+{
+	static const char *members[] = {"a", "b", "c", "d"}, *spares[] = {"x"};
+	struct model_array a = {.name = "data",
+				.set = "set",
+				.level = level,
+				.members = members,
+				.n_members = 4,
+				.spares = spares,
+				.n_spares = 1,
+				.running = true};
+
+	settings_init(&f->settings);
+	f->settings.manage = everything;
+	f->settings.n_manage = 1;
+	CHECK_INT(inventory_new(&f->settings, &f->inv), 0);
+	CHECK_INT(model_new(&f->model), 0);
+	for (const char *const *id = (const char *const[]){"a", "b", "c", "d", "x", "y", NULL}; *id; id++)
+		model_disk(f->model, *id, UINT64_C(4) << 30);
+	CHECK_INT(model_array(f->model, &a, NULL), 0);
+}
+
+static void finish(struct fixture *f)
+{
+	inventory_free(f->inv);
+	model_free(f->model);
+	settings_finish(&f->settings);
+}
+
+static bool add(struct fixture *f, const char *id, const char *name, int diskseq)
+{
+	struct event *ev = event_new("device.added", "test", ORIGIN_KERNEL);
+	bool probe, news;
+	json_t *answer;
+	const char *set;
+	char node[32];
+
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	ev->device = strdup(id);
+	ev->extra = json_pack("{s:s s:i s:i s:i}", "node", node, "major", 8, "minor", name[2], "diskseq", diskseq);
+	event_set(ev, FACT_DEVICE_NAME, value_str(name));
+	event_set(ev, FACT_DEVICE_SIZE, value_size(UINT64_C(4) << 30));
+	inventory_event(f->inv, ev, &probe, &news);
+	event_free(ev);
+	model_present(f->model, id, true);
+	if (probe) {
+		answer = model_probe(f->model, id);
+		inventory_probed(f->inv, id, answer, NULL, &set);
+		json_decref(answer);
+	}
+	return news;
+}
+
+static bool take_away(struct fixture *f, const char *id, const char *node)
+{
+	struct event *ev = event_new("device.removed", "test", ORIGIN_KERNEL);
+	bool news;
+
+	ev->device = strdup(id);
+	if (node)
+		ev->extra = json_pack("{s:s}", "node", node);
+	inventory_event(f->inv, ev, NULL, &news);
+	event_free(ev);
+	if (news)
+		model_present(f->model, id, false);
+	return news;
+}
+
+/* Act does what the plan says, and tells. */
+static void act(struct fixture *f, const struct step *steps, size_t n)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+	struct err e = {0};
+	unsigned changed;
+	json_t *state;
+
+	strcpy(p->set, "set");
+	strcpy(p->volume, "data");
+	inventory_plan_devices(f->inv, p);
+	for (size_t i = 0; i < n; i++)
+		CHECK_INT(model_step(f->model, p, &steps[i], &e), 0);
+	state = model_state(f->model, "set");
+	CHECK_INT(inventory_state(f->inv, state, p, NS_PER_SEC, &changed, &e), 0);
+	json_decref(state);
+	plan_free(p);
+}
+
+static void add_all(struct fixture *f)
+{
+	for (const char *const *id = (const char *const[]){"a", "b", "c", "d", "x", NULL}; *id; id++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "sd%s", *id);
+		add(f, *id, name, 1);
+	}
+	act(f, NULL, 0);
+}
+
+static struct value fact(const struct fixture *f, enum subject_sort sort, const char *id, enum fact_id fact)
+{
+	static struct facts facts;
+
+	memset(&facts, 0, sizeof(facts));
+	CHECK(inventory_world_ops.bind(f->inv, sort, id, &facts));
+	return facts.v[fact];
+}
+
+static struct buf told;
+
+static void tell(void *u, struct event *ev)
+{
+	(void)u;
+	buf_addf(&told, "%s%s%s%s", told.len ? ", " : "", ev->kind, ev->device ? " " : "",
+		 ev->device ? ev->device : "");
+	event_free(ev);
+}
+
+static const char *differences(struct fixture *f)
+{
+	buf_clear(&told);
+	inventory_differences(f->inv, 2 * NS_PER_SEC, false, tell, NULL);
+	return buf_str(&told);
+}
+
+static void test_names(void)
+{
+	struct fixture f;
+
+	begin(&f, RAID5);
+	CHECK(add(&f, "a", "sda", 1));
+	CHECK(!add(&f, "a", "sda", 1)); /* told twice */
+	CHECK(add(&f, "a", "sdq", 2));	/* listed again under another name, before the removal is told */
+	CHECK(!take_away(&f, "a", "/dev/sda"));
+	CHECK(inventory_device(f.inv, "a")->present);
+	CHECK(inventory_find_device(f.inv, "/dev/sdq") == inventory_device(f.inv, "a"));
+	CHECK(!inventory_find_device(f.inv, "sda"));
+	CHECK(inventory_device_by_number(f.inv, 8, 'q') == inventory_device(f.inv, "a"));
+	CHECK(take_away(&f, "a", "/dev/sdq"));
+	CHECK(!take_away(&f, "a", "/dev/sdq"));
+	CHECK(!inventory_device_by_number(f.inv, 8, 'q'));
+	finish(&f);
+}
+
+static void test_facts(void)
+{
+	struct fixture f;
+
+	begin(&f, RAID6);
+	add_all(&f);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_OPTIMAL);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, 2);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	CHECK_INT(fact(&f, SORT_DEVICE, "x", FACT_DEVICE_ROLE).i, ROLE_SPARE);
+	CHECK_INT(fact(&f, SORT_SPARE, "x", FACT_SPARE_FITS).i, 1);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
+	CHECK_STR(fact(&f, SORT_MEMBER, "data/1", FACT_DEVICE_ID).str, "b");
+	CHECK_STR(differences(&f), "spare.added x");
+	take_away(&f, "b", NULL);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_MISSING);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_DEGRADED);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_PRESENT).i, 3);
+	CHECK(strset_has(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_MISSING_SLOTS).set, "1"));
+	CHECK(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_COMPLETE).b);
+	CHECK(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
+	CHECK_STR(differences(&f), "array.degraded");
+	take_away(&f, "x", NULL);
+	CHECK_INT(fact(&f, SORT_SPARE, "x", FACT_SPARE_STATE).i, SPARE_LOST);
+	CHECK_STR(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdx is lost");
+	CHECK_STR(differences(&f), "spare.lost x");
+	take_away(&f, "c", NULL);
+	take_away(&f, "d", NULL);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, -1);
+	CHECK_STR(differences(&f), "array.failed");
+	finish(&f);
+}
+
+static void test_return(void)
+{
+	const struct step record = {.op = STEP_RECORD, .slot = -1},
+			  readd = {.op = STEP_READD_MEMBER, .slot = 1, .device = "b"};
+	struct fixture f;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	differences(&f);
+	take_away(&f, "b", NULL);
+	act(&f, &record, 1);
+	add(&f, "b", "sdb", 2);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	act(&f, NULL, 0); /* a plan that it has no part in does not make it current */
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	act(&f, &readd, 1);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_REBUILDING);
+	CHECK(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REBUILDING).b);
+	CHECK_STR(differences(&f), "array.degraded, array.resync-started");
+	model_rebuilt(f.model, "data");
+	act(&f, NULL, 0);
+	CHECK_STR(differences(&f), "array.optimal, array.resync-finished");
+	finish(&f);
+}
+
+/* An old copy that is here alone is old all the same. */
+static void test_old_copy(void)
+{
+	const struct step record = {.op = STEP_RECORD, .slot = -1};
+	struct fixture f;
+
+	begin(&f, RAID1);
+	add_all(&f);
+	take_away(&f, "b", NULL);
+	act(&f, &record, 1);
+	for (const char *const *id = (const char *const[]){"a", "c", "d", "x", NULL}; *id; id++)
+		take_away(&f, *id, NULL);
+	add(&f, "b", "sdb", 2);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	CHECK(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
+	finish(&f);
+}
+
+static void test_swap(void)
+{
+	const struct step steps[] = {{.op = STEP_FAIL_MEMBER, .slot = 2, .device = "c"},
+				     {.op = STEP_ACTIVATE_SPARE, .slot = 2, .device = "x"}};
+	struct fixture f;
+	struct world_array w;
+
+	begin(&f, RAID10);
+	add_all(&f);
+	differences(&f);
+	CHECK(fact(&f, SORT_MEMBER, "data/2", FACT_MEMBER_EXPENDABLE).b);
+	act(&f, steps, 2);
+	CHECK_STR(differences(&f), "array.member-failed c, spare.activated x, array.degraded, array.resync-started");
+	CHECK(!fact(&f, SORT_MEMBER, "data/3", FACT_MEMBER_EXPENDABLE).b); /* its mirror is not in sync yet */
+	CHECK(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_EXPENDABLE).b);
+	CHECK_INT(fact(&f, SORT_DEVICE, "c", FACT_DEVICE_ROLE).i, ROLE_NONE);
+	CHECK_INT(inventory_draw(f.inv, "data", &w), 0);
+	CHECK_INT(w.n_spares, 0);
+	CHECK(w.rebuilding && w.room && w.managed);
+	finish(&f);
+}
+
+static void test_spare_size(void)
+{
+	struct fixture f;
+	struct value v = value_size(UINT64_C(4) << 30);
+
+	begin(&f, RAID5);
+	model_disk(f.model, "z", (UINT64_C(4) << 30) - 4096);
+	model_spare(f.model, "set", "z");
+	add_all(&f);
+	add(&f, "z", "sdz", 1);
+	CHECK_INT(inventory_tell(f.inv, SORT_DEVICE, "z", FACT_DEVICE_SIZE, v), SORT_ALL);
+	CHECK_INT(fact(&f, SORT_SPARE, "z", FACT_SPARE_FITS).i, 0);
+	CHECK_STR(fact(&f, SORT_SPARE, "z", FACT_SPARE_UNFIT_REASON).str, "sdz is 4KiB too small");
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	finish(&f);
+}
+
+static void test_told(void)
+{
+	struct fixture f;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	inventory_tell(f.inv, SORT_ARRAY, "data", FACT_ARRAY_SPARES, value_int(0));
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
+	inventory_tell(f.inv, SORT_ARRAY, "data", FACT_ARRAY_SPARES, value_int(7));
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 7);
+	take_away(&f, "x", NULL); /* the model changes its mind: what was told is over */
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
+	finish(&f);
+}
+
+static void test_unmanaged(void)
+{
+	struct fixture f;
+	struct facts facts = {0};
+
+	begin(&f, RAID5);
+	f.settings.n_manage = 0;
+	inventory_settings(f.inv, &f.settings);
+	add_all(&f);
+	CHECK(!inventory_world_ops.bind(f.inv, SORT_ARRAY, "data", &facts));
+	CHECK_INT(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_NONE);
+	CHECK_STR(differences(&f), "");
+	f.settings.n_manage = 1;
+	inventory_settings(f.inv, &f.settings);
+	CHECK_INT(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_MEMBER);
+	finish(&f);
+}
+
+static int names_of(void *u, const char *id)
+{
+	buf_addf(u, "%s ", id);
+	return 0;
+}
+
+static void test_keep(void)
+{
+	_cleanup_(buf_free) struct buf ids = {0};
+	struct inventory *again = NULL, *copy;
+	struct fixture f;
+	json_t *j;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	inventory_maintenance(f.inv, "b", NULL, true, 0);
+	take_away(&f, "b", NULL);
+	copy = inventory_clone(f.inv);
+	CHECK(copy != NULL);
+	CHECK_INT(inventory_world_ops.each(copy, SORT_MEMBER, names_of, &ids), 0);
+	CHECK_STR(buf_str(&ids), "data/0 data/1 data/2 data/3 ");
+	CHECK_INT(array_member_state(copy, inventory_array(copy, "data"), 1), MEMBER_MISSING);
+	CHECK(inventory_array(copy, "data")->running);
+	inventory_free(copy);
+	j = inventory_save(f.inv);
+	CHECK_INT(inventory_new(&f.settings, &again), 0);
+	CHECK_INT(inventory_restore(again, j, NULL), 0);
+	CHECK_INT(inventory_devices(again), 5);
+	CHECK(inventory_device(again, "a")->was_present && !inventory_device(again, "a")->present);
+	CHECK(!inventory_device(again, "b")->was_present && inventory_device(again, "b")->maintenance);
+	json_decref(j);
+	/* what its disks say makes the array known again, the absent one's name included */
+	inventory_free(f.inv);
+	f.inv = again;
+	CHECK(!add(&f, "a", "sda", 1));
+	CHECK_STR(array_slot_device(f.inv, inventory_array(f.inv, "data"), 1)->name, "sdb");
+	finish(&f);
+}
+
+static void test_hostile(void)
+{
+	struct fixture f;
+	const char *set;
+	json_t *answer;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	answer = json_pack("{s:s s:s s:{s:s}}", "contents", "member", "contents-name", "\x1b[2J", "view", "format",
+			   "ddf");
+	inventory_probed(f.inv, "a", answer, NULL, &set);
+	json_decref(answer);
+	CHECK_INT(inventory_device(f.inv, "a")->contents, CONTENTS_UNREADABLE);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_STATE).i, MEMBER_MISSING);
+	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
+	finish(&f);
+}
+
+int main(void)
+{
+	test_names();
+	test_facts();
+	test_return();
+	test_old_copy();
+	test_swap();
+	test_spare_size();
+	test_told();
+	test_unmanaged();
+	test_keep();
+	test_hostile();
+	buf_free(&told);
+	return CHECK_RESULT;
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Plans as values: printed, to JSON and back, and what is refused of JSON that lies. */
+#include "actions/plan.h"
+#include "tests/unit/check.h"
+
+#include <stdlib.h>
+
+static struct plan *example(void)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+
+	p->origin = PLAN_RULE;
+	p->injected = true;
+	strcpy(p->id, "P-17");
+	strcpy(p->verdict, "v-3");
+	strcpy(p->rule, "member-gone");
+	strcpy(p->set, "c0ffee");
+	strcpy(p->array, "abba");
+	strcpy(p->volume, "abba");
+	strcpy(p->array_name, "data");
+	p->n_steps = 5;
+	p->step[0] =
+		(struct step){.op = STEP_FAIL_MEMBER, .slot = 1, .name = "sdb", .device = "wwn-1", .ref = "0000000a"};
+	p->step[1] = (struct step){
+		.op = STEP_ACTIVATE_SPARE, .slot = 1, .name = "sdx", .device = "wwn-9", .on_failure = FAILURE_CONTINUE};
+	p->step[2] = (struct step){.op = STEP_ADD_SPARE, .slot = -1, .name = "sdy", .device = "wwn-8"};
+	p->step[3] = (struct step){.op = STEP_ASSEMBLE, .slot = -1, .degraded = true, .force = true};
+	p->step[4] = (struct step){.op = STEP_ACTIVATE_SPARE, .slot = -1, .refused = true, .reason = "no valid spare"};
+	p->n_devices = 1;
+	p->devices = calloc(1, sizeof(*p->devices));
+	p->devices[0] = (struct plan_device){
+		.id = "wwn-1", .node = "/dev/sdb", .major = 8, .minor = 16, .diskseq = UINT64_C(9007199254740993)};
+	return p;
+}
+
+static const char text[] = "fail-member sdb from data\n"
+			   "activate-spare sdx for data\n"
+			   "add-spare sdy\n"
+			   "assemble data degraded by force\n"
+			   "refused: activate-spare: no valid spare\n";
+
+static void test_round_trip(void)
+{
+	_cleanup_(plan_freep) struct plan *p = example(), *back = NULL;
+	_cleanup_(buf_free) struct buf a = {0}, b = {0};
+	json_t *j = plan_to_json(p), *again;
+	struct err e = {0};
+
+	CHECK_INT(plan_from_json(j, &back, &e), 0);
+	plan_print(p, &a);
+	CHECK_STR(buf_str(&a), text);
+	if (back) {
+		plan_print(back, &b);
+		CHECK_STR(buf_str(&b), text);
+		again = plan_to_json(back);
+		CHECK(json_equal(j, again));
+		json_decref(again);
+		CHECK(back->devices[0].diskseq == p->devices[0].diskseq);
+		CHECK_INT(back->step[1].on_failure, FAILURE_CONTINUE);
+	}
+	json_decref(j);
+}
+
+/* Each changes one thing of a good plan, which is then refused. */
+static void refused(void (*spoil)(json_t *j), const char *message)
+{
+	_cleanup_(plan_freep) struct plan *p = example(), *back = NULL;
+	json_t *j = plan_to_json(p);
+	struct err e = {0};
+
+	spoil(j);
+	CHECK(plan_from_json(j, &back, &e) < 0);
+	if (!strstr(e.msg, message)) {
+		fprintf(stderr, "'%s' does not say '%s'\n", e.msg, message);
+		check_failures++;
+	}
+	json_decref(j);
+}
+
+static void spoil_version(json_t *j)
+{
+	json_object_set_new(j, "v", json_integer(2));
+}
+
+static void spoil_key(json_t *j)
+{
+	json_object_set_new(j, "shell", json_string("rm"));
+}
+
+static void spoil_op(json_t *j)
+{
+	json_object_set_new(json_array_get(json_object_get(j, "steps"), 0), "op", json_string("format-disk"));
+}
+
+static void spoil_slot(json_t *j)
+{
+	json_object_set_new(json_array_get(json_object_get(j, "steps"), 0), "slot", json_integer(64));
+}
+
+static void spoil_length(json_t *j)
+{
+	char longer[300];
+
+	memset(longer, 'x', sizeof(longer) - 1);
+	longer[sizeof(longer) - 1] = '\0';
+	json_object_set_new(j, "set", json_string(longer));
+}
+
+static void spoil_count(json_t *j)
+{
+	json_t *steps = json_object_get(j, "steps"), *first = json_array_get(steps, 0);
+
+	for (int i = 0; i < PLAN_STEPS_MAX; i++)
+		json_array_append(steps, first);
+}
+
+static void spoil_devices(json_t *j)
+{
+	json_object_set_new(j, "devices", json_integer(3));
+}
+
+static void spoil_node(json_t *j)
+{
+	json_object_del(json_array_get(json_object_get(j, "devices"), 0), "node");
+}
+
+int main(void)
+{
+	test_round_trip();
+	refused(spoil_version, "version 2");
+	refused(spoil_key, "shell");
+	refused(spoil_op, "format-disk");
+	refused(spoil_slot, "slot 64");
+	refused(spoil_length, "'set' is longer");
+	refused(spoil_count, "more than 16 steps");
+	refused(spoil_devices, "lists");
+	refused(spoil_node, "node");
+	return CHECK_RESULT;
+}

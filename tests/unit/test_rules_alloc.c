@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Matching allocates nothing: the allocator is wrapped and counts. */
+#include "tests/unit/rules_fixture.h"
+
+#include <stdlib.h>
+
+static size_t allocations;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+
+void *__wrap_malloc(size_t size)
+{
+	allocations++;
+	return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	allocations++;
+	return __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	allocations++;
+	return __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	allocations++;
+	return __real_reallocarray(p, n, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+	allocations++;
+	return __real_strdup(s);
+}
+
+#define RULES                                                                                                          \
+	"version: 1\nrules:\n"                                                                                         \
+	"  - name: counted\n    description: d\n    event: block.error\n    where: {device.role: member}\n"            \
+	"    threshold: {count: 3, within: 10m}\n    do: [fail-member]\n"                                              \
+	"  - name: tested\n    description: d\n    event: \"block.*\"\n"                                               \
+	"    where:\n      all: [{any: [{device.name: \"sd[q-z]*\"}, {device.model: {glob: \"X*\"}}]}]\n"              \
+	"      not: {device.marks: {has: new}}\n      error.status: [medium, io]\n      array.redundancy: {ge: 3}\n"   \
+	"    limit: 1s\n    do: [{notify: {severity: info, text: x}}]\n"
+
+static size_t allocations_of(struct fixture *fx, const char *device)
+{
+	struct event *ev = new_event(fx, "block.error", device, 1 * S);
+	size_t before;
+
+	event_set(ev, FACT_ERROR_STATUS, fact_enum(FACT_ERROR_STATUS, ERROR_MEDIUM));
+	before = allocations;
+	for (int i = 0; i < 1000; i++)
+		engine_event(fx->engine, ev, 1 * S);
+	before = allocations - before;
+	event_free(ev);
+	return before;
+}
+
+static void matching_allocates_nothing(void **state)
+{
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, RULES);
+	/* The first event makes room for its contexts. */
+	block_error(&fx, "sdx", 0, 1);
+	assert_true(allocations > 0);
+	assert_int_equal(allocations_of(&fx, "sdx"), 0);
+	fake_set(&fx, SORT_DEVICE, "sda", FACT_DEVICE_ROLE, fact_enum(FACT_DEVICE_ROLE, ROLE_LEG));
+	block_error(&fx, "sda", 0, 1);
+	assert_int_equal(allocations_of(&fx, "sda"), 0);
+	fixture_end(&fx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(matching_allocates_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Every message of the loader and every lint: tests/golden/diag/NAME.yaml gives NAME.err. SPARED_UPDATE_GOLDEN=1 writes
+ * them anew. Then layers, overrides, and that what is shipped loads without a word. */
+#include "tests/unit/rules_fixture.h"
+
+#include "config/dirs.h"
+#include "rules/testfile.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GOLDEN SPARED_TESTS_DIR "/golden/diag"
+#define SHIPPED SPARED_TESTS_DIR "/../config/default/rules.d"
+#define EXAMPLES SPARED_TESTS_DIR "/../config/examples"
+
+static char *slurp(const char *path)
+{
+	struct buf out = {0};
+	char part[4096];
+	size_t n;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return NULL;
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_addn(&out, part, n);
+	fclose(f);
+	return buf_take(&out);
+}
+
+static void check_golden(const char *name)
+{
+	char path[1024], expected_path[1024];
+	_cleanup_(freep) char *text = NULL, *expected = NULL;
+	_cleanup_(buf_free) struct buf out = {0};
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct ruleset *rs = NULL;
+	struct rule_source source = {.file = name};
+	struct diag d;
+
+	snprintf(path, sizeof(path), "%s/%s", GOLDEN, name);
+	snprintf(expected_path, sizeof(expected_path), "%s/%.*s.err", GOLDEN, (int)(strlen(name) - 5), name);
+	text = slurp(path);
+	assert_non_null(text);
+	source.text = text;
+	source.len = strlen(text);
+	diag_init(&d);
+	ruleset_load(&source, 1, &o, &d, &rs);
+	diag_print(&d, "the running rules stay", &out);
+	diag_finish(&d);
+	ruleset_unref(rs);
+	if (getenv("SPARED_UPDATE_GOLDEN")) {
+		FILE *f = fopen(expected_path, "we");
+
+		assert_non_null(f);
+		fputs(buf_str(&out), f);
+		fclose(f);
+		return;
+	}
+	expected = slurp(expected_path);
+	if (!expected || strcmp(expected, buf_str(&out)) != 0)
+		fail_msg("%s:\n%s\nis not\n%s", name, buf_str(&out), expected ? expected : "(no file)");
+}
+
+static void golden_messages(void **state)
+{
+	DIR *dir = opendir(GOLDEN);
+	struct dirent *entry;
+	size_t n = 0;
+
+	(void)state;
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (len <= 5 || strcmp(entry->d_name + len - 5, ".yaml") != 0)
+			continue;
+		check_golden(entry->d_name);
+		n++;
+	}
+	closedir(dir);
+	assert_true(n >= 30);
+}
+
+/* ---- what is shipped ---- */
+
+static struct ruleset *load_dirs(const char *const *dirs, size_t n, bool strict)
+{
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	_cleanup_(buf_free) struct buf out = {0};
+	struct ruleset *rs = NULL;
+	struct diag d;
+
+	diag_init(&d);
+	d.strict = strict;
+	ruleset_load_dirs(dirs, n, &o, &d, &rs);
+	diag_print(&d, NULL, &out);
+	if (!rs)
+		fail_msg("%s", buf_str(&out));
+	diag_finish(&d);
+	return rs;
+}
+
+static void shipped_rules_load_without_a_word(void **state)
+{
+	const char *dirs[] = {SHIPPED};
+	struct ruleset *rs = load_dirs(dirs, 1, true);
+
+	(void)state;
+	assert_true(ruleset_find(rs, "excessive-errors") >= 0);
+	assert_true(ruleset_find(rs, "member-failed") >= 0);
+	/* The shared cause is looked at first. */
+	assert_string_equal(ruleset_rule(rs, 0).name, "shared-cause");
+	ruleset_unref(rs);
+}
+
+static void examples_load_over_the_shipped_rules(void **state)
+{
+	const char *dirs[] = {SHIPPED, "/tmp/spared-examples-XXXXXX"};
+	char dir[] = "/tmp/spared-examples-XXXXXX", command[1024];
+	struct ruleset *rs;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(command, sizeof(command), "cp %s/*.yaml %s && rm %s/spared.yaml", EXAMPLES, dir, dir);
+	assert_int_equal(system(command), 0);
+	dirs[1] = dir;
+	rs = load_dirs(dirs, 2, true);
+	assert_true(ruleset_rule(rs, (size_t)ruleset_find(rs, "array-degraded")).disabled);
+	ruleset_unref(rs);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void test_files_decode(void **state)
+{
+	DIR *dir = opendir(SPARED_TESTS_DIR "/rules");
+	struct dirent *entry;
+	size_t tests = 0;
+
+	(void)state;
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		_cleanup_(buf_free) struct buf out = {0};
+		char path[1024];
+		struct test_file t;
+		struct diag d;
+
+		if (!strstr(entry->d_name, ".test.yaml"))
+			continue;
+		snprintf(path, sizeof(path), "%s/rules/%s", SPARED_TESTS_DIR, entry->d_name);
+		diag_init(&d);
+		test_file_read(&t, path, &d);
+		diag_print(&d, NULL, &out);
+		if (d.n)
+			fail_msg("%s", buf_str(&out));
+		tests += t.n;
+		test_file_finish(&t);
+		diag_finish(&d);
+	}
+	closedir(dir);
+	assert_true(tests > 20);
+}
+
+/* ---- test files ---- */
+
+static void ranges_from_and_repetition_are_written_out(void **state)
+{
+	static const char text[] =
+		"version: 1\nworlds:\n  a:\n    devices:\n      sda..sdc: {size: 4TB, controller: c0}\n"
+		"    arrays:\n      data: {level: raid5, members: [sda, sdb, sdc]}\n"
+		"  b:\n    from: a\n    devices: {sdb: {present: false}}\n    arrays: {data: {spares: [sdb]}}\n"
+		"tests:\n  - name: t\n    world: b\n    events:\n"
+		"      - {at: 5s, event: device.removed, device: [sda, sdc]}\n"
+		"      - {at: 0s, event: block.error, device: sda, error.status: io, repeat: 3, every: 5s}\n"
+		"      - {at: 1s, set: {member data/1: {state: failed}, device sda: {spare.state: lost}}}\n"
+		"    expect:\n      - {at: 20s, rule: r, with: {match.span: 45s}, plan: [x]}\n";
+	struct test_file t;
+	struct diag d;
+	struct test_case *c;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(test_file_parse(&t, "t.test.yaml", text, sizeof(text) - 1, &d), 0);
+	c = &t.tests[0];
+	assert_int_equal(c->world->n_devices, 3);
+	assert_false(test_facts_get(&c->world->devices[1].facts, FACT_DEVICE_PRESENT).b);
+	assert_string_equal(test_facts_get(&c->world->devices[1].facts, FACT_DEVICE_CONTROLLER).str, "c0");
+	assert_int_equal(c->world->arrays[0].members.n, 3);
+	assert_int_equal(c->world->arrays[0].spares.n, 1);
+	assert_int_equal(c->n_entries, 6);
+	assert_int_equal(c->entries[0].at, 0);
+	assert_int_equal(c->entries[1].what, TEST_SET);
+	assert_int_equal(c->entries[1].sets[0].slot, 1);
+	assert_string_equal(c->entries[1].sets[0].name, "data");
+	/* Equal times keep the file's order. */
+	assert_string_equal(c->entries[2].kind, "device.removed");
+	assert_string_equal(c->entries[3].device, "sdc");
+	assert_string_equal(c->entries[4].kind, "block.error");
+	assert_int_equal(c->until, 20 * S);
+	test_file_finish(&t);
+	diag_finish(&d);
+}
+
+/* ---- layers ---- */
+
+#define RULE(name, rest) "version: 1\nrules:\n  - name: " name "\n    description: d\n" rest
+
+static void stronger_layers_change_rules_by_name(void **state)
+{
+	static const char base[] =
+		"version: 1\nlists: {bad: [io]}\nrules:\n  - name: a\n    description: d\n    event: block.error\n"
+		"    where: {error.status: {in: bad}}\n    unless: {member.expendable: false}\n    limit: 1h\n    do: "
+		"[fail-member]\n";
+	static const char site[] =
+		"version: 1\nlists: {bad: [medium]}\noverride:\n  a:\n    unless: {device.name: sdb}\n"
+		"    limit: {count: 2}\n    priority: 7\n    description: ours\n  \"none?\": {priority: 1}\n";
+	struct rule_source sources[] = {{"10-base.yaml", base, sizeof(base) - 1, 0},
+					{"50-site.yaml", site, sizeof(site) - 1, 2}};
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct fixture fx = {0};
+	struct engine_options eo = fixture_options(&fx);
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(ruleset_load(sources, 2, &o, &d, &fx.rules), 0);
+	diag_finish(&d);
+	assert_int_equal(ruleset_rule(fx.rules, 0).priority, 7);
+	assert_string_equal(ruleset_rule(fx.rules, 0).description, "ours");
+	fake_disks(&fx);
+	assert_int_equal(engine_new(fx.rules, &eo, &fx.engine), 0);
+	engine_start(fx.engine, 0, 0);
+	/* The list is the stronger one's; unless got one more alternative; the limit only another count. */
+	block_error(&fx, "sdb", 1 * S, 1);
+	for (int i = 2; i < 6; i++)
+		block_error(&fx, "sda", i * S, 1);
+	expect_log(&fx, "2s a sda\n3s a sda\n");
+	fake_set(&fx, SORT_MEMBER, "data/2", FACT_MEMBER_EXPENDABLE, value_bool(false));
+	block_error(&fx, "sdc", 7 * S, 1);
+	expect_log(&fx, "");
+	fixture_end(&fx);
+}
+
+static void one_error_and_nothing_is_loaded(void **state)
+{
+	static const char good[] = RULE("a", "    event: device.added\n    do: [{mark: {as: new}}]\n");
+	static const char bad[] = RULE("b", "    event: device.add\n    do: [{mark: {as: new}}]\n");
+	struct rule_source sources[] = {{"a.yaml", good, sizeof(good) - 1, 0}, {"b.yaml", bad, sizeof(bad) - 1, 0}};
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct ruleset *rs = NULL;
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	assert_true(ruleset_load(sources, 2, &o, &d, &rs) < 0);
+	assert_null(rs);
+	assert_int_equal(d.errors, 1);
+	diag_finish(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(golden_messages),
+		cmocka_unit_test(shipped_rules_load_without_a_word),
+		cmocka_unit_test(examples_load_over_the_shipped_rules),
+		cmocka_unit_test(test_files_decode),
+		cmocka_unit_test(ranges_from_and_repetition_are_written_out),
+		cmocka_unit_test(stronger_layers_change_rules_by_name),
+		cmocka_unit_test(one_error_and_nothing_is_loaded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

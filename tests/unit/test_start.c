@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The rules of a start (docs/reliability.md), one by one, on values. */
+#include "actions/start.h"
+#include "tests/unit/check.h"
+
+#include <errno.h>
+
+#define SET "000000000000000000000000000000000000000000000001"
+#define VOL "000000000000000000000000000000000000000000000002"
+
+static struct meta_volume volume;
+static struct start_in in;
+static struct start st;
+static struct err why;
+
+/* A volume whose members are all here, in sync, with slices of one epoch, stopped cleanly. */
+static void given(enum raid_level level, unsigned slots)
+{
+	static const int layouts[] = {[RAID5] = 2, [RAID6] = 10, [RAID10] = 0x102};
+	unsigned data = level == RAID1 ? 1 : level == RAID5 ? slots - 1 : level == RAID6 ? slots - 2 : slots / 2;
+
+	volume = (struct meta_volume){
+		.guid = VOL,
+		.name = "v",
+		.level = level,
+		.layout = level == RAID1 || level == RAID0 ? 0 : layouts[level],
+		.chunk = level == RAID1 ? 0 : 128,
+		.slots = slots,
+		.member_sectors = 32768,
+		.sectors = 32768 * (uint64_t)(level == RAID0 ? slots : data),
+		.clean = true,
+		.initialised = true,
+		.known = true,
+	};
+	for (unsigned i = 0; i < slots; i++) {
+		volume.members[i].state = MEMBER_IN_SYNC;
+		snprintf(volume.members[i].ref, sizeof(volume.members[i].ref), "%08x", 0xa0 + i);
+	}
+	in = (struct start_in){.set = SET, .volume = &volume, .seq = 7};
+	st = (struct start){0};
+	why = (struct err){0};
+}
+
+/* Stamps and slices that fit the volume as it is now. */
+static void with_slices(bool running)
+{
+	for (unsigned i = 0; i < volume.slots; i++) {
+		struct start_disk *d = &in.disk[i];
+
+		*d = (struct start_disk){
+			.present = true,
+			.standing = META_CURRENT,
+			.seq = 7,
+			.hash = volume_hash(&volume, i),
+			.has_stamp = true,
+			.stamp = {.set = SET,
+				  .volume = VOL,
+				  .slot = i,
+				  .epoch = 99,
+				  .seq_current = 7,
+				  .seq_intended = 7,
+				  .running = running},
+			.super = {.n_devices = volume.slots,
+				  .position = i,
+				  .events = 50,
+				  .recovery_offset = UINT64_MAX,
+				  .resync_offset = UINT64_MAX,
+				  .array_sectors = volume.sectors,
+				  .sectors = volume.member_sectors},
+		};
+		d->stamp.hash_current = d->stamp.hash_intended = d->hash;
+		slice_geometry(&volume, &d->super.level, &d->super.layout, &d->super.stripe_sectors);
+	}
+}
+
+/* "FFR-": as found, anew N, rebuild R, out -. */
+static const char *how(void)
+{
+	static char text[META_SLOTS_MAX + 1];
+
+	memset(text, 0, sizeof(text));
+	for (unsigned i = 0; i < volume.slots; i++)
+		text[i] = "-FNR"[st.slot[i].how];
+	return text;
+}
+
+static int analyse(void)
+{
+	return start_analyse(&in, &st, &why);
+}
+
+static void first_use(void)
+{
+	given(RAID6, 4);
+	with_slices(false);
+	for (unsigned i = 0; i < 4; i++)
+		in.disk[i].has_stamp = false;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NNNN");
+	CHECK(st.anew && !st.resync);
+	CHECK(st.events > UINT64_C(7) << 32);
+}
+
+static void dirty_first_use(void)
+{
+	given(RAID6, 4);
+	volume.clean = false;
+	with_slices(false);
+	for (unsigned i = 0; i < 4; i++)
+		in.disk[i].has_stamp = false;
+	CHECK_INT(analyse(), 0);
+	CHECK(st.anew && st.resync);
+	volume.members[2].state = MEMBER_FAILED;
+	CHECK_INT(analyse(), -EUCLEAN); /* parity is what slot 2 would be computed from */
+	in.force = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NN-N");
+	CHECK(!st.resync && st.write_hole);
+}
+
+static void dirty_mirror_degraded(void)
+{
+	given(RAID1, 2);
+	volume.clean = false;
+	volume.members[1].state = MEMBER_FAILED;
+	with_slices(false);
+	in.disk[0].has_stamp = in.disk[1].has_stamp = false;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "N-");
+}
+
+static void clean_stop(void)
+{
+	given(RAID5, 3);
+	with_slices(false);
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFF");
+	CHECK(!st.anew && !st.resync);
+	CHECK_INT(st.epoch, 99);
+}
+
+static void crash_resyncs(void)
+{
+	given(RAID5, 3);
+	volume.clean = false;
+	with_slices(true);
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFF");
+	CHECK(st.resync && !st.write_hole);
+}
+
+static void slices_know_a_failure(void)
+{
+	given(RAID5, 3);
+	volume.clean = false;
+	with_slices(true);
+	in.disk[0].super.events = in.disk[2].super.events = 60;
+	in.disk[0].super.failed = in.disk[2].super.failed = 1 << 1;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "F-F");
+	CHECK(st.slot[1].edit && st.slot[1].state == MEMBER_FAILED);
+	CHECK(!st.resync && st.write_hole); /* no resync can be asked for without slot 1 */
+	/* The loser's own slice has nothing to say, even if only one survivor has it. */
+	in.disk[2].super.failed = 0;
+	in.disk[2].super.events = 50;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "F-F");
+}
+
+static void failure_beyond_redundancy(void)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	in.disk[0].super.events = 60;
+	in.disk[0].super.failed = 0x6;
+	CHECK_INT(analyse(), -ENODATA);
+	CHECK(strstr(why.msg, "slot 1") && strstr(why.msg, "slot 2"));
+	in.force = true;
+	in.disk[2].super.events = 55;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "N-N"); /* slot 2 missed less than slot 1 */
+	CHECK(st.anew && !st.slot[2].edit && st.slot[1].edit);
+}
+
+static void other_tool_ran(void)
+{
+	given(RAID5, 3);
+	with_slices(false);
+	in.seq = 9;
+	for (unsigned i = 0; i < 3; i++)
+		in.disk[i].seq = 9;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NNN");
+	CHECK_INT(st.epoch, 0);
+	/* What it left rebuilding is rebuilt, and never taken back as found. */
+	volume.members[1].state = MEMBER_REBUILDING;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NRN");
+}
+
+static void torn_update(void)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	in.seq = 20;
+	for (unsigned i = 0; i < 3; i++)
+		in.disk[i].stamp.seq_intended = 20;
+	in.disk[0].seq = 20; /* written; the others stand behind */
+	in.disk[1].standing = in.disk[2].standing = META_STALE;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFF");
+	/* One that is behind for another reason is stale. */
+	in.disk[2].stamp.seq_intended = 15;
+	CHECK_INT(analyse(), -EAGAIN);
+	in.degraded = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FF-");
+	CHECK(st.slot[2].edit && st.slot[2].state == MEMBER_MISSING);
+}
+
+static void stale_and_absent(void)
+{
+	given(RAID6, 4);
+	with_slices(false);
+	in.disk[1].standing = META_STALE;
+	in.disk[1].seq = in.disk[1].stamp.seq_current = in.disk[1].stamp.seq_intended = 5;
+	in.disk[3].present = false;
+	CHECK_INT(analyse(), -EAGAIN);
+	in.degraded = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "F-F-");
+	in.disk[0].present = false;
+	CHECK_INT(analyse(), -ENODATA);
+	/* Known to be failed or missing: nothing to wait for. */
+	given(RAID6, 4);
+	with_slices(false);
+	volume.members[3].state = MEMBER_MISSING;
+	in.disk[3].present = false;
+	for (unsigned i = 0; i < 3; i++)
+		in.disk[i].hash = in.disk[i].stamp.hash_current = volume_hash(&volume, i);
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFF-");
+}
+
+static void rebuild_again(void)
+{
+	given(RAID5, 3);
+	volume.members[2].state = MEMBER_REBUILDING;
+	with_slices(true);
+	in.disk[0].super.failed = in.disk[1].super.failed = 1 << 2; /* it was "- -" before */
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFR");
+	CHECK(!st.slot[2].edit);
+	CHECK(!st.resync);
+}
+
+static void damaged_slice(void)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	in.disk[1].super_status = -EBADMSG;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FRF");
+	CHECK(st.slot[1].edit && st.slot[1].state == MEMBER_REBUILDING);
+	in.disk[1].super_status = 0;
+	in.disk[1].super.position = 2;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FRF");
+	/* Never live: the format alone knows, and all are written. */
+	with_slices(false);
+	in.disk[1].super_status = -EBADMSG;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NNN");
+}
+
+static void newest_epoch(void)
+{
+	given(RAID1, 3);
+	with_slices(true);
+	in.disk[1].stamp.epoch = 12;
+	in.disk[1].super.events = 40;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FRF");
+	in.disk[1].stamp.epoch = 0; /* it was being rebuilt when its stamp was written */
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FRF");
+}
+
+static void two_halves(void)
+{
+	given(RAID1, 2);
+	with_slices(true);
+	in.disk[0].super.failed = 2;
+	in.disk[1].super.failed = 1;
+	in.degraded = true;
+	CHECK_INT(analyse(), -ESTALE);
+	in.force = true;
+	CHECK_INT(analyse(), -ESTALE);
+	in.read_only = true;
+	CHECK_INT(analyse(), 0);
+	given(RAID1, 2);
+	with_slices(true);
+	in.split = true;
+	in.disk[1].standing = META_SPLIT;
+	in.degraded = true;
+	CHECK_INT(analyse(), -ESTALE);
+	in.force = in.read_only = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "F-");
+}
+
+static void raid10_pairs(void)
+{
+	struct meta_volume half;
+
+	given(RAID10, 4);
+	with_slices(true);
+	half = volume;
+	half.members[2] = half.members[3] = (struct meta_member){.state = MEMBER_EMPTY};
+	CHECK(volume_hash(&half, 0) == volume_hash(&volume, 0));
+	CHECK(volume_hash(&half, 1) == volume_hash(&volume, 1));
+	CHECK(volume_hash(&half, 2) != volume_hash(&volume, 2));
+	in.disk[0].present = false;
+	in.disk[3].present = false;
+	in.degraded = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "-FF-");
+	in.disk[1].present = false;
+	CHECK_INT(analyse(), -ENODATA);
+}
+
+static void unfinished_resync(void)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	for (unsigned i = 0; i < 3; i++)
+		in.disk[i].super.resync_offset = 100;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "FFF");
+	in.disk[2].present = false;
+	in.degraded = true;
+	CHECK_INT(analyse(), -EUCLEAN);
+	in.force = true;
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NN-");
+}
+
+static void plain_raid0(void)
+{
+	given(RAID0, 3);
+	with_slices(false);
+	in.disk[1].standing = META_STALE; /* nothing can have been written without it */
+	CHECK_INT(analyse(), 0);
+	CHECK_STR(how(), "NNN");
+	in.disk[1].present = false;
+	in.degraded = true;
+	CHECK_INT(analyse(), -ENODATA);
+}
+
+static void unsupported(void)
+{
+	given(RAID1, 2);
+	volume.level = RAID_UNSUPPORTED;
+	strcpy(volume.unsupported, "RAID1E");
+	CHECK_INT(analyse(), -ENOTSUP);
+	CHECK(strstr(why.msg, "RAID1E"));
+}
+
+int main(void)
+{
+	first_use();
+	dirty_first_use();
+	dirty_mirror_degraded();
+	clean_stop();
+	crash_resyncs();
+	slices_know_a_failure();
+	failure_beyond_redundancy();
+	other_tool_ran();
+	torn_update();
+	stale_and_absent();
+	rebuild_again();
+	damaged_slice();
+	newest_epoch();
+	two_halves();
+	raid10_pairs();
+	unfinished_resync();
+	plain_raid0();
+	unsupported();
+	return CHECK_RESULT;
+}

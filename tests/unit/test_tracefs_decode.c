@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "broker/tracefs_decode.h"
+
+#include "tests/unit/check.h"
+
+#include <errno.h>
+
+static const char header_page[] = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
+				  "\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+				  "\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"
+				  "\tfield: char data;\toffset:16;\tsize:4080;\tsigned:1;\n";
+
+#define FORMAT_HEAD                                                                                                    \
+	"name: block_rq_error\nID: 1063\nformat:\n"                                                                    \
+	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"                                         \
+	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                                         \
+	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"                                 \
+	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"                                                   \
+	"\tfield:dev_t dev;\toffset:8;\tsize:4;\tsigned:0;\n"                                                          \
+	"\tfield:sector_t sector;\toffset:16;\tsize:8;\tsigned:0;\n"                                                   \
+	"\tfield:unsigned int nr_sector;\toffset:24;\tsize:4;\tsigned:0;\n"
+
+static const char format_6_1[] = FORMAT_HEAD "\tfield:int error;\toffset:28;\tsize:4;\tsigned:1;\n"
+					     "\tfield:char rwbs[8];\toffset:32;\tsize:8;\tsigned:0;\n"
+					     "\tfield:__data_loc char[] cmd;\toffset:40;\tsize:4;\tsigned:0;\n"
+					     "\nprint fmt: \"%d,%d %s\"\n";
+/* Later kernels have the priority, too. */
+static const char format_later[] = FORMAT_HEAD "\tfield:int error;\toffset:28;\tsize:4;\tsigned:1;\n"
+					       "\tfield:unsigned short ioprio;\toffset:32;\tsize:2;\tsigned:0;\n"
+					       "\tfield:char rwbs[10];\toffset:34;\tsize:10;\tsigned:0;\n";
+
+#define RB_EXTEND_HEAD(delta) (30u | (uint32_t)(delta) << 5)
+
+struct page {
+	uint8_t bytes[4096];
+	size_t len;
+};
+
+static void put(struct page *p, const void *data, size_t len)
+{
+	memcpy(p->bytes + p->len, data, len);
+	p->len += len;
+}
+
+static void put32(struct page *p, uint32_t v)
+{
+	put(p, &v, sizeof(v));
+}
+
+static void begin(struct page *p, uint64_t time)
+{
+	*p = (struct page){0};
+	put(p, &time, sizeof(time));
+	p->len = 16;
+}
+
+static void finish(struct page *p, uint64_t flags)
+{
+	uint64_t commit = (p->len - 16) | flags;
+
+	memcpy(p->bytes + 8, &commit, sizeof(commit));
+}
+
+static void put_record(struct page *p, uint32_t delta, uint16_t type, uint32_t dev, uint64_t sector, int32_t error,
+		       const char *rwbs)
+{
+	uint8_t data[44] = {0};
+	uint32_t nr = 8;
+
+	put32(p, (sizeof(data) / 4) | delta << 5);
+	memcpy(data, &type, 2);
+	memcpy(data + 8, &dev, 4);
+	memcpy(data + 16, &sector, 8);
+	memcpy(data + 24, &nr, 4);
+	memcpy(data + 28, &error, 4);
+	memcpy(data + 32, rwbs, strlen(rwbs));
+	put(p, data, sizeof(data));
+}
+
+struct heard {
+	struct trace_error te[16];
+	size_t n;
+};
+
+static void hear(void *u, const struct trace_error *te)
+{
+	struct heard *h = u;
+
+	if (h->n < 16)
+		h->te[h->n++] = *te;
+}
+
+static struct trace_layout layout;
+static struct trace_format format;
+
+static int decode(const struct page *p, size_t len, struct heard *h, uint64_t *lost)
+{
+	*h = (struct heard){0};
+	*lost = 0;
+	return trace_page_decode(p->bytes, len, &layout, &format, 1, hear, h, lost, NULL);
+}
+
+static void test_formats(void)
+{
+	struct trace_format f;
+	struct err e = {0};
+
+	CHECK_INT(trace_layout_parse(header_page, &layout, &e), 0);
+	CHECK_INT(layout.commit_size, 8);
+	CHECK_INT(layout.data_offset, 16);
+	CHECK_INT(trace_layout_parse("field: int nothing;", &layout, &e), -EBADMSG);
+	CHECK_INT(trace_format_parse(format_later, &f, &e), 0);
+	CHECK_INT(f.rwbs.offset, 34);
+	CHECK_INT(f.rwbs.size, 10);
+	CHECK_INT(trace_format_parse(FORMAT_HEAD, &f, &e), -EBADMSG);
+	CHECK_STR(e.msg, "the trace event has no field error");
+	CHECK_INT(trace_format_parse("", &f, &e), -EBADMSG);
+	CHECK_INT(trace_format_parse(format_6_1, &format, &e), 0);
+	CHECK_INT(format.id, 1063);
+	CHECK_INT(format.sector.offset, 16);
+}
+
+static void test_records(void)
+{
+	struct heard h;
+	struct page p;
+	uint64_t lost;
+
+	begin(&p, 1000);
+	put_record(&p, 5, 1063, 8u << 20 | 16, 4656, -61, "RS");
+	put_record(&p, 7, 99, 8u << 20, 1, -5, "R"); /* another event's */
+	put32(&p, RB_EXTEND_HEAD(3));
+	put32(&p, 2);
+	put_record(&p, 1, 1063, 254u << 20 | 0xfffff, UINT64_MAX, -5, "FWFS");
+	finish(&p, 0);
+	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
+	CHECK_INT(h.n, 2);
+	CHECK_INT(lost, 0);
+	CHECK_INT(h.te[0].time, 1005);
+	CHECK_INT(h.te[0].major, 8);
+	CHECK_INT(h.te[0].minor, 16);
+	CHECK_INT(h.te[0].sector, 4656);
+	CHECK_INT(h.te[0].sectors, 8);
+	CHECK_INT(h.te[0].error, -61);
+	CHECK_STR(h.te[0].rwbs, "RS");
+	CHECK_INT(h.te[1].time, 1012 + 3 + (INT64_C(2) << 27) + 1);
+	CHECK_INT(h.te[1].minor, 0xfffff);
+	CHECK(h.te[1].sector == UINT64_MAX);
+	CHECK_STR(h.te[1].rwbs, "FWFS");
+}
+
+static void test_lost(void)
+{
+	struct heard h;
+	struct page p;
+	uint64_t lost, missed = 3816;
+
+	begin(&p, 0);
+	put_record(&p, 0, 1063, 8u << 20, 1, -5, "R");
+	finish(&p, 1u << 31);
+	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
+	CHECK_INT(lost, 1);
+	finish(&p, 1u << 31 | 1u << 30);
+	put(&p, &missed, sizeof(missed));
+	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
+	CHECK_INT(lost, 3816);
+	CHECK_INT(h.n, 1);
+}
+
+/* A page that lies gives what was right before the lie, and no more. */
+static void test_hostile(void)
+{
+	struct heard h;
+	struct page p;
+	uint64_t lost;
+
+	begin(&p, 0);
+	put_record(&p, 0, 1063, 8u << 20, 1, -5, "R");
+	put32(&p, 28);
+	finish(&p, 0);
+	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
+	CHECK_INT(h.n, 1);
+	CHECK_INT(decode(&p, 15, &h, &lost), -EBADMSG);
+	CHECK_INT(decode(&p, 40, &h, &lost), -EBADMSG);
+	begin(&p, 0);
+	put32(&p, 0); /* a long record of no length */
+	put32(&p, 0);
+	finish(&p, 0);
+	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
+	begin(&p, 0);
+	put32(&p, 0);
+	put32(&p, UINT32_MAX);
+	finish(&p, 0);
+	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
+	begin(&p, 0);
+	put32(&p, 29); /* padding to the end of the page */
+	finish(&p, 0);
+	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
+}
+
+static int sum_cpu(void *u, unsigned cpu)
+{
+	*(unsigned *)u += cpu + 1;
+	return 0;
+}
+
+static void test_cpus(void)
+{
+	unsigned sum = 0;
+
+	CHECK_INT(cpu_list_parse("0-3,8\n", sum_cpu, &sum), 0);
+	CHECK_INT(sum, 1 + 2 + 3 + 4 + 9);
+	CHECK_INT(cpu_list_parse("3-1", sum_cpu, &sum), -EBADMSG);
+	CHECK_INT(cpu_list_parse("0-99999", sum_cpu, &sum), -EBADMSG);
+	CHECK_INT(cpu_list_parse("x", sum_cpu, &sum), -EBADMSG);
+	CHECK_INT(cpu_list_parse("", sum_cpu, &sum), 0);
+}
+
+int main(void)
+{
+	test_formats();
+	test_records();
+	test_lost();
+	test_hostile();
+	test_cpus();
+	return CHECK_RESULT;
+}

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Views as JSON, what several views say together, and what is true of levels. */
+#include "tests/unit/check.h"
+
+#include "actions/meta/meta.h"
+
+#include <errno.h>
+
+enum { MEMBERS = 4 };
+static const char *const refs[] = {"aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd", "eeeeeeee"};
+
+/* A RAID6 of four and a spare, as disk self says it. */
+static struct meta_view *view(const char *self, uint64_t seq)
+{
+	struct meta_view *v = calloc(1, sizeof(*v));
+
+	v->format = "ddf";
+	v->seq = seq;
+	strcpy(v->set, "00ff");
+	strcpy(v->maker, "Linux-MD");
+	strcpy(v->self, self);
+	v->disks = calloc(ARRAY_SIZE(refs), sizeof(*v->disks));
+	v->volumes = calloc(1, sizeof(*v->volumes));
+	v->n_disks = ARRAY_SIZE(refs);
+	v->n_volumes = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(refs); i++) {
+		strcpy(v->disks[i].ref, refs[i]);
+		v->disks[i].sectors = 32768;
+		v->disks[i].spare = i == MEMBERS;
+	}
+	v->volumes[0] = (struct meta_volume){
+		.guid = "01",
+		.name = "v6",
+		.level = RAID6,
+		.layout = 10,
+		.chunk = 128,
+		.slots = MEMBERS,
+		.sectors = 16384,
+		.member_sectors = 8192,
+		.clean = true,
+		.initialised = true,
+		.seq = 7,
+		.known = true,
+	};
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		strcpy(v->volumes[0].members[i].ref, refs[i]);
+		v->volumes[0].members[i].known = true;
+	}
+	v->room_start = 100;
+	v->room_sectors = 200;
+	return v;
+}
+
+static void lose(struct meta_view *v, unsigned i, bool failed)
+{
+	v->disks[i].failed = failed;
+	v->disks[i].missing = !failed;
+	v->volumes[0].members[i].state = failed ? MEMBER_FAILED : MEMBER_MISSING;
+}
+
+static void json(void)
+{
+	struct meta_view *v = view("aaaaaaaa", 9), *back = NULL;
+	struct err e;
+	json_t *j, *k;
+
+	v->disks[4].dedicated = true;
+	v->disks[4].n_dedicated = 1;
+	strcpy(v->disks[4].dedicated_to[0], "01");
+	lose(v, 2, true);
+	j = meta_view_to_json(v);
+	CHECK_INT(meta_view_from_json(j, &back, &e), 0);
+	k = meta_view_to_json(back);
+	CHECK(json_equal(j, k));
+	CHECK_INT(back->volumes[0].members[2].state, MEMBER_FAILED);
+	CHECK(meta_view_disk(back, "cccccccc")->failed && !meta_view_disk(back, "none"));
+	CHECK(meta_view_volume(back, "01") == &back->volumes[0] && !meta_view_volume(back, "02"));
+	json_decref(k);
+	meta_view_free(back);
+	json_decref(j);
+	meta_view_free(v);
+}
+
+/* Each takes one thing of a good view and spoils it. */
+static const struct {
+	const char *path; /* of lists and objects, "/"-separated; the last is the key */
+	const char *json; /* NULL: taken away */
+	const char *want;
+} spoilt[] = {
+	{"seq", "-1", "'seq' is missing or wrong"},
+	{"seq", "\"9\"", "'seq' is missing or wrong"},
+	{"set", NULL, "'set' is missing or wrong"},
+	{"more", "1", "a key that is not known"},
+	{"format", "\"imsm\"", "'format' is missing or wrong"},
+	{"maker", "\"0123456789012345678901234567\"", "'maker' is missing or wrong"},
+	{"disks", "{}", "'disks' is not a list of at most 256"},
+	{"disks/0/ref", "\"01234567890123456789\"", "'ref' is missing or wrong"},
+	{"disks/0/failed", "0", "'failed' is missing or wrong"},
+	{"disks/0/dedicated_to", "[1]", "'dedicated_to' is wrong"},
+	{"disks/0/dedicated_to", "[\"1\",\"1\",\"1\",\"1\",\"1\"]", "'dedicated_to' is not a list of at most 4"},
+	{"disks/0/x", "1", "a key that is not known, beside 'ref'"},
+	{"volumes/0/level", "\"raid7\"", "'level' is missing or wrong"},
+	{"volumes/0/chunk", "4294967296", "'chunk' is missing or wrong"},
+	{"volumes/0/members/1/state", "\"stale\"", "'state' is missing or wrong"},
+	{"volumes/0/members/1/state", "\"\"", "'state' is missing or wrong"},
+	{"volumes/0/members/1", "7", "is no object"},
+};
+
+static void json_spoilt(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(spoilt); i++) {
+		struct meta_view *v = view("aaaaaaaa", 9), *back = NULL;
+		json_t *j = meta_view_to_json(v), *at = j;
+		json_t *value = spoilt[i].json ? json_loads(spoilt[i].json, JSON_DECODE_ANY, NULL) : NULL;
+		char path[64], *rest = path, *key;
+		struct err e = {0};
+
+		snprintf(path, sizeof(path), "%s", spoilt[i].path);
+		while ((key = strsep(&rest, "/")) && rest)
+			at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
+		if (!value)
+			json_object_del(at, key);
+		else if (json_is_array(at))
+			json_array_set_new(at, (size_t)atoi(key), value);
+		else
+			json_object_set_new(at, key, value);
+		CHECK_INT(meta_view_from_json(j, &back, &e), -EBADMSG);
+		if (!strstr(e.msg, spoilt[i].want))
+			CHECK_STR(e.msg, spoilt[i].want);
+		json_decref(j);
+		meta_view_free(v);
+	}
+}
+
+static void together(void)
+{
+	struct meta_view *v[5], *m = NULL;
+	enum meta_standing standing[5];
+	struct err e;
+	bool split;
+
+	/* c was pulled while the others went on; the spare e knows no volume's record */
+	for (size_t i = 0; i < 5; i++) {
+		v[i] = view(refs[i], i == 2 ? 9 : 12);
+		if (i != 2)
+			lose(v[i], 2, true);
+	}
+	v[4]->volumes[0].known = false;
+	v[4]->volumes[0].slots = 0;
+	v[4]->volumes[0].level = RAID_UNSUPPORTED;
+	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[4], v[2], v[0], v[1], v[3]}, 5, &m, standing,
+				  &split, &e),
+		  0);
+	CHECK(!split);
+	CHECK_INT(standing[1], META_STALE);
+	CHECK_INT(standing[0], META_CURRENT);
+	CHECK_INT(m->seq, 12);
+	CHECK_INT(m->volumes[0].level, RAID6);
+	CHECK_INT(m->volumes[0].members[2].state, MEMBER_FAILED);
+	CHECK_STR(m->self, "");
+	CHECK_INT(m->room_sectors, 0);
+	meta_view_free(m);
+
+	/* only the spare and the stale member are here: the old record, with what is known today of its disks */
+	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[2], v[4]}, 2, &m, standing, &split, &e), 0);
+	CHECK_INT(m->volumes[0].members[2].state, MEMBER_FAILED);
+	CHECK_INT(m->volumes[0].members[0].state, MEMBER_IN_SYNC);
+	meta_view_free(m);
+
+	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[2], v[2]}, 2, &m, standing, &split, &e),
+		  -EBADMSG);
+	strcpy(v[1]->set, "other");
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), -EINVAL);
+	for (size_t i = 0; i < 5; i++)
+		meta_view_free(v[i]);
+}
+
+/* a and b went on without c and d, and they without a and b. seq_cd: of c and d; a and b are at 12. */
+static void halves(uint64_t seq_cd)
+{
+	struct meta_view *v[5], *m = NULL;
+	enum meta_standing standing[5];
+	struct err e;
+	bool split, ab = seq_cd <= 12;
+
+	for (unsigned i = 0; i < 5; i++) {
+		v[i] = view(refs[i], i == 2 || i == 3 ? seq_cd : 12);
+		lose(v[i], i == 2 || i == 3 ? 0 : 2, true);
+		lose(v[i], i == 2 || i == 3 ? 1 : 3, false);
+	}
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 5, &m, standing, &split, &e), 0);
+	CHECK(split);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_INT(standing[i], (i < 2) == ab ? META_CURRENT : META_SPLIT);
+	CHECK_INT(m->volumes[0].members[0].state, ab ? MEMBER_IN_SYNC : MEMBER_FAILED);
+	CHECK_INT(m->volumes[0].members[3].state, ab ? MEMBER_MISSING : MEMBER_IN_SYNC);
+	meta_view_free(m);
+	for (size_t i = 0; i < 5; i++)
+		meta_view_free(v[i]);
+}
+
+/* d left while a was failed; a was repaired since, with b and c: d is behind, but went nowhere on its own. */
+static void old_failure(void)
+{
+	struct meta_view *v[4], *m = NULL;
+	enum meta_standing standing[4];
+	struct err e;
+	bool split;
+
+	for (unsigned i = 0; i < 4; i++) {
+		v[i] = view(refs[i], i == 3 ? 9 : 12);
+		lose(v[i], i == 3 ? 0 : 3, true);
+	}
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
+	CHECK(!split);
+	CHECK_INT(standing[3], META_STALE);
+	meta_view_free(m);
+	for (size_t i = 0; i < 4; i++)
+		meta_view_free(v[i]);
+}
+
+/* RAID10: each disk names its own pair. */
+static void pairs(void)
+{
+	struct meta_view *v[4], *m = NULL;
+	enum meta_standing standing[4];
+	struct err e;
+	bool split;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct meta_volume *u;
+
+		v[i] = view(refs[i], 12);
+		u = &v[i]->volumes[0];
+		u->level = RAID10;
+		u->layout = 0x102;
+		for (unsigned k = 0; k < 4; k++)
+			if (k / 2 != i / 2)
+				u->members[k] = (struct meta_member){.state = MEMBER_MISSING};
+	}
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
+	for (unsigned k = 0; k < 4; k++) {
+		CHECK_STR(m->volumes[0].members[k].ref, refs[k]);
+		CHECK_INT(m->volumes[0].members[k].state, MEMBER_IN_SYNC);
+	}
+	meta_view_free(m);
+	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), 0);
+	CHECK(!m->volumes[0].members[2].known);
+	CHECK_INT(m->volumes[0].members[2].state, MEMBER_MISSING);
+	meta_view_free(m);
+	for (size_t i = 0; i < 4; i++)
+		meta_view_free(v[i]);
+}
+
+static void levels(void)
+{
+	const bool all[] = {true, true, true, true}, one[] = {true, false, true, true},
+		   two[] = {true, false, false, true}, pair[] = {false, false, true, true},
+		   three[] = {false, false, false, true}, none[4] = {0};
+
+	CHECK_STR(raid_level_name(RAID10), "raid10");
+	CHECK(raid_level_name(RAID_UNSUPPORTED) == NULL);
+	CHECK(raid_runnable(RAID0, all, 4) && !raid_runnable(RAID0, one, 4));
+	CHECK(raid_runnable(RAID1, three, 4) && !raid_runnable(RAID1, none, 4));
+	CHECK(raid_runnable(RAID5, one, 4) && !raid_runnable(RAID5, two, 4));
+	CHECK(raid_runnable(RAID6, two, 4) && !raid_runnable(RAID6, three, 4));
+	CHECK(raid_runnable(RAID10, two, 4) && !raid_runnable(RAID10, pair, 4) && !raid_runnable(RAID10, all, 3));
+	CHECK(!raid_runnable(RAID_UNSUPPORTED, all, 4) && !raid_runnable(RAID1, all, 0));
+	CHECK_INT(raid_redundancy(RAID1, 3), 2);
+	CHECK_INT(raid_redundancy(RAID6, 5), 2);
+	CHECK_INT(raid_redundancy(RAID10, 4), 1);
+	CHECK_INT(raid_redundancy(RAID0, 4), 0);
+}
+
+int main(void)
+{
+	json();
+	json_spoilt();
+	together();
+	halves(10);
+	halves(12);
+	halves(14);
+	old_failure();
+	pairs();
+	levels();
+	return CHECK_RESULT;
+}

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The broker's side of its child processes, with children that answer, die, hang, or are not there. This program is its
+ * own child: it is run as /proc/self/exe with the same options as spared. */
+#include "broker/act.h"
+#include "broker/acts.h"
+#include "broker/probes.h"
+#include "broker/proc.h"
+#include "broker/programs.h"
+#include "broker/record.h"
+#include "broker/recorder.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/wire.h"
+#include "tests/unit/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static char dir[] = "/tmp/spared-workers-XXXXXX", path[128];
+
+/* ---- the children ---- */
+
+/* The "disk" is a file whose text says what happens. */
+static int fake_probe(void)
+{
+	char text[64] = "";
+	json_t *j = json_pack("{s:s}", "contents", "blank");
+
+	if (read(3, text, sizeof(text) - 1) < 0)
+		return 1;
+	if (strcmp(text, "hang") == 0)
+		pause();
+	if (strcmp(text, "die") == 0)
+		raise(SIGKILL);
+	if (strcmp(text, "silent") != 0)
+		wire_send(1, j);
+	json_decref(j);
+	return strcmp(text, "status") == 0 ? 3 : 0;
+}
+
+static int fake_act(void)
+{
+	struct act_progress *progress =
+		mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED, ACT_PROGRESS, 0);
+	struct wire_in in = {0};
+	json_t *line;
+
+	signal(SIGTERM, SIG_IGN);
+	while (wire_recv(&in, ACT_SOCKET, &line, NULL) == 1) {
+		const char *job = json_string_value(json_object_get(line, "job"));
+		const char *rule = json_string_value(json_object_get(json_object_get(line, "plan"), "rule"));
+		json_t *msg = json_pack("{s:s s:{s:i}}", "job", job, "msg", "pid", (int)getpid());
+		json_t *done = json_pack("{s:s s:s s:s}", "job", job, "done", "refused", "reason", "because");
+
+		strcpy(progress->what, "swap load");
+		atomic_store(&progress->boot, clock_boot(&clock_system));
+		wire_send(ACT_SOCKET, msg);
+		if (rule && strcmp(rule, "die") == 0)
+			raise(SIGKILL);
+		while (rule && strcmp(rule, "hang") == 0)
+			pause();
+		wire_send(ACT_SOCKET, done);
+		json_decref(msg);
+		json_decref(done);
+		json_decref(line);
+	}
+	wire_in_free(&in);
+	return 0;
+}
+
+/* ---- a small broker ---- */
+
+struct told {
+	char text[1024];
+	int pid;
+	int left; /* until the loop ends */
+};
+
+static struct told told;
+static struct probes *probes;
+static struct acts *acts;
+static struct programs *programs;
+static struct recorder *recorder;
+
+static void tell(const char *a, const char *b)
+{
+	size_t n = strlen(told.text);
+
+	snprintf(told.text + n, sizeof(told.text) - n, "%s:%s;", a, b ? b : "");
+	if (--told.left == 0)
+		loop_quit(loop);
+}
+
+static void turn(void *u _unused_)
+{
+	bool more = true;
+
+	while (more) {
+		more = probes && probes_turn(probes);
+		more |= acts && acts_turn(acts);
+		more |= programs && programs_turn(programs);
+		more |= recorder && recorder_turn(recorder);
+	}
+}
+
+static const char *run(int events)
+{
+	told.left = events;
+	told.text[0] = '\0';
+	loop_run(loop);
+	return told.text;
+}
+
+static const char *make_file(const char *text)
+{
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+	return path;
+}
+
+static void on_answer(void *u _unused_, const char *id, const json_t *answer, const char *reason)
+{
+	tell(id, answer ? json_string_value(json_object_get(answer, "contents")) : reason);
+}
+
+static void test_probes(void)
+{
+	static const struct {
+		const char *disk, *want;
+	} rows[] = {
+		{"fine", "d:blank;"},
+		{"die", "d:the process that read it was killed by signal 9 (Killed);"},
+		{"silent", "d:the process that read it exited with status 0;"},
+		{"status", "d:the process that read it exited with status 3;"},
+		{"hang", "d:reading it took too long;"},
+	};
+	json_t *j;
+
+	CHECK_INT(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		probes_ask(probes, "d", make_file(rows[i].disk), i == 4 ? NS_PER_SEC : 20 * NS_PER_SEC);
+		CHECK_STR(run(1), rows[i].want);
+	}
+	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC);
+	CHECK_STR(run(1), "d:/nonexistent/disk cannot be opened;");
+	j = probes_to_json(probes);
+	CHECK_INT(json_integer_value(json_object_get(j, "killed")), 1);
+	CHECK_INT(json_integer_value(json_object_get(j, "running")), 0);
+	json_decref(j);
+	/* More than run at once: all are answered. */
+	for (int i = 0; i < 7; i++)
+		probes_ask(probes, "x", make_file("fine"), 20 * NS_PER_SEC);
+	CHECK_STR(run(7), "x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;");
+	probes_free(probes);
+	probes = NULL;
+}
+
+static void on_message(void *u _unused_, const char *plan, const json_t *msg)
+{
+	told.pid = (int)json_integer_value(json_object_get(msg, "pid"));
+	tell(plan, "msg");
+}
+
+static void on_done(void *u _unused_, const char *plan, enum action_result result, const char *reason)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s %s", action_words[result], reason);
+	tell(plan, text);
+}
+
+static void ask(const char *id, const char *set, const char *rule)
+{
+	struct plan p = {0};
+
+	snprintf(p.id, sizeof(p.id), "%s", id);
+	snprintf(p.set, sizeof(p.set), "%s", set);
+	snprintf(p.rule, sizeof(p.rule), "%s", rule);
+	CHECK_INT(acts_run(acts, &p), 0);
+}
+
+static size_t count_state(const char *state)
+{
+	json_t *list = acts_to_json(acts), *j;
+	size_t i, n = 0;
+
+	json_array_foreach(list, i, j) n += strcmp(json_string_value(json_object_get(j, "state")), state) == 0;
+	json_decref(list);
+	return n;
+}
+
+static void test_acts(void)
+{
+	int first;
+
+	CHECK_INT(acts_new(loop, dir, 20 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
+	ask("P-1", "aa", "");
+	CHECK_STR(run(2), "P-1:msg;P-1:refused because;");
+	first = told.pid;
+	CHECK_INT(count_state("warm"), 1);
+	CHECK_INT(acts_busy(acts), 0);
+	/* One set has one process, and one plan at a time. */
+	ask("P-2", "aa", "");
+	ask("P-3", "aa", "");
+	CHECK_INT(acts_busy(acts), 2);
+	CHECK_STR(run(4), "P-2:msg;P-2:refused because;P-3:msg;P-3:refused because;");
+	CHECK_INT(told.pid, first);
+	ask("P-4", "bb", "");
+	CHECK_STR(run(2), "P-4:msg;P-4:refused because;");
+	CHECK(told.pid != first);
+	/* One that dies is told of, and replaced. */
+	ask("P-5", "aa", "die");
+	CHECK_STR(run(2), "P-5:msg;P-5:failed the act process was killed by signal 9 (Killed) at 'swap load';");
+	ask("P-6", "aa", "");
+	CHECK_STR(run(2), "P-6:msg;P-6:refused because;");
+	CHECK(told.pid != first);
+	acts_free(acts);
+	acts = NULL;
+}
+
+/* No sign of life: asked to stop, then killed. Another set goes on meanwhile. */
+static void test_act_hangs(void)
+{
+	CHECK_INT(acts_new(loop, dir, 2 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
+	ask("P-1", "aa", "hang");
+	CHECK_STR(run(1), "P-1:msg;");
+	ask("P-2", "bb", "");
+	CHECK_STR(run(2), "P-2:msg;P-2:refused because;");
+	CHECK_STR(run(1), "P-1:failed the act process was killed by signal 9 (Killed) at 'swap load' after it gave no "
+			  "sign of life;");
+	acts_free(acts);
+	acts = NULL;
+}
+
+static void on_program(void *u _unused_, const char *token, int status, const char *reason)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text), "%d %s", WIFEXITED(status) ? WEXITSTATUS(status) : -1, reason ? reason : "");
+	tell(token, text);
+}
+
+static void program(const char *token, const char *script, const json_t *input, int64_t timeout)
+{
+	programs_run(programs, token, (const char *const[]){"/bin/sh", "-c", script, NULL},
+		     (const char *const[]){"SEVEN=7", NULL}, input, timeout);
+}
+
+static void test_programs(void)
+{
+	json_t *input = json_pack("{s:s}", "text", "hello");
+
+	CHECK_INT(programs_new(loop, &(struct programs_ops){on_program, NULL}, &programs), 0);
+	program("a", "exit $SEVEN", NULL, 20 * NS_PER_SEC);
+	CHECK_STR(run(1), "a:7 ;");
+	program("b", "read line; test \"$line\" = '{\"text\":\"hello\"}'", input, 20 * NS_PER_SEC);
+	CHECK_STR(run(1), "b:0 ;");
+	program("c", "exec sleep 100", NULL, 100 * NS_PER_MS);
+	CHECK_STR(run(1), "c:-1 /bin/sh ran longer than 0 s and was killed;");
+	programs_run(programs, "d", (const char *const[]){"/nonexistent", NULL}, NULL, NULL, NS_PER_SEC);
+	CHECK_STR(run(1), "d:127 ;");
+	json_decref(input);
+	programs_free(programs);
+	programs = NULL;
+}
+
+static void on_opened(void *u _unused_, const json_t *state, const json_t *unfinished)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %zu", (int)json_integer_value(json_object_get(state, "x")),
+		 json_array_size(unfinished));
+	tell("opened", text);
+}
+
+static void on_stored(void *u _unused_, const char *id)
+{
+	tell("stored", id);
+}
+
+static void on_rows(void *u _unused_, uint64_t token, const json_t *answer)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %zu", (int)token, json_array_size(json_object_get(answer, "rows")));
+	tell("rows", text);
+}
+
+static void on_trouble(void *u _unused_, const char *reason)
+{
+	tell("trouble", reason ? "yes" : "no");
+}
+
+static const struct recorder_ops recorder_ops = {
+	.opened = on_opened, .stored = on_stored, .answer = on_rows, .trouble = on_trouble};
+
+static void test_recorder(void)
+{
+	json_t *row = json_pack("{s:s}", "kind", "x.y"), *state = json_pack("{s:i}", "x", 5);
+	json_t *all = json_object();
+	char db[160];
+
+	snprintf(db, sizeof(db), "%s/history.db", dir);
+	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	CHECK_STR(run(1), "opened:0 0;");
+	recorder_store(recorder, "event", row, NULL, false);
+	recorder_store(recorder, "intent", row, "P-1", true);
+	recorder_save(recorder, state);
+	CHECK_STR(run(1), "stored:P-1;");
+	CHECK_INT(recorder_query(recorder, 9, all), 0);
+	CHECK_STR(run(1), "rows:9 2;");
+	recorder_free(recorder);
+	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	CHECK_STR(run(1), "opened:5 1;");
+	recorder_free(recorder);
+	recorder = NULL;
+	json_decref(row);
+	json_decref(state);
+	json_decref(all);
+}
+
+static pid_t child_named(const char *what)
+{
+	char command[128], line[32] = "";
+	FILE *f;
+
+	snprintf(command, sizeof(command), "pgrep -n -P %d -f -- '%s'", (int)getpid(), what);
+	f = popen(command, "r");
+	if (!f || !fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	if (f)
+		pclose(f);
+	return (pid_t)atoi(line);
+}
+
+/* A record process that is stopped or killed keeps nobody waiting, and nothing that was given to it is lost. */
+static void test_recorder_dies(void)
+{
+	json_t *row = json_pack("{s:s}", "kind", "x.y"), *all = json_object();
+	char db[160];
+	pid_t pid;
+
+	snprintf(db, sizeof(db), "%s/other.db", dir);
+	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	CHECK_STR(run(1), "opened:0 0;");
+	pid = child_named("--record");
+	CHECK(pid > 0);
+	kill(pid, SIGSTOP);
+	recorder_store(recorder, "intent", row, "P-1", true);
+	CHECK_STR(run(2), "stored:P-1;trouble:yes;");
+	CHECK_STR(recorder_state(recorder), "not-durable");
+	recorder_store(recorder, "intent", row, "P-2", true);
+	CHECK_STR(run(1), "stored:P-2;");
+	kill(pid, SIGKILL);
+	CHECK_STR(run(1), "trouble:no;");
+	CHECK_INT(recorder_query(recorder, 1, all), 0);
+	CHECK_STR(run(1), "rows:1 2;");
+	recorder_free(recorder);
+	/* A place where nothing can be written. */
+	CHECK_INT(recorder_new(loop, "/proc/none/history.db", &recorder_ops, &recorder), 0);
+	CHECK_STR(run(2), "trouble:yes;opened:0 0;");
+	recorder_store(recorder, "intent", row, "P-1", true);
+	CHECK_STR(run(1), "stored:P-1;");
+	recorder_free(recorder);
+	recorder = NULL;
+	json_decref(row);
+	json_decref(all);
+}
+
+/* What is waited for does not come: says what came instead. */
+static void on_alarm(int signo _unused_)
+{
+	fprintf(stderr, "waited in vain for %d more after '%s'\n", told.left, told.text);
+	_exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	char command[128];
+
+	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
+		return fake_probe();
+	if (argc > 1 && strcmp(argv[1], "--act") == 0)
+		return fake_act();
+	if (argc > 1 && strcmp(argv[1], "--record") == 0)
+		return record_main(argc - 2, argv + 2);
+	signal(SIGPIPE, SIG_IGN);
+	log_setup(LOG_ERROR, "test");
+	if (!mkdtemp(dir) || loop_new(&loop) < 0)
+		return 1;
+	loop_before_sleep(loop, turn, NULL);
+	signal(SIGALRM, on_alarm);
+	alarm(60);
+	test_probes();
+	test_acts();
+	test_act_hangs();
+	test_programs();
+	test_recorder();
+	test_recorder_dies();
+	loop_free(loop);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command) != 0 || CHECK_RESULT;
+}
