@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=900
+# Volumes that mdadm made, started by us: complete and without each member the data are md's own, and a clean RAID6 does
+# not resync. Stopped by us, mdadm finds them clean.
+. "$LAB_REPO/tests/lab/lib/lab.sh"
+
+lab_disks 5 80
+modprobe dm-raid
+ALL=$(lab_devs 1-5 | paste -sd,)
+act() { act_tool "$@" >> "$LAB_OUT/act.json"; }
+health() { dmsetup status "$1" | awk '{ print $6 }'; }
+action() { dmsetup status "$1" | awk '{ print $8 }'; }
+free_disks() { dmsetup ls 2> /dev/null | awk '/^spared-claim/ { print $1 }' | xargs -r -n1 dmsetup remove; }
+
+# level NAME LEVEL DISKS OPTIONS..
+level() {
+	local name=$1 level=$2 count=$3 sum i others
+	shift 3
+	for i in $(lab_devs 1-5); do dd if=/dev/zero of="$i" bs=1M oflag=direct status=none 2> /dev/null || true; done
+	lab_md_container ddf $(lab_devs "1-$count")
+	lab_md_volume ddf "$name" "$level" "$count" "$@"
+	lab_md_sync "$name"
+	lab_fill "/dev/md/$name" 7
+	sum=$(lab_sum "/dev/md/$name")
+	lab_md_stop
+
+	ok "$name: starts" act "$ALL" assemble
+	is "$name: every member is in sync at once" "$(health "$name")" "$(printf 'A%.0s' $(seq "$count"))"
+	is "$name: nothing is resynced" "$(action "$name")" idle
+	is "$name: md's data" "$(lab_sum "/dev/mapper/$name")" "$sum"
+	nok "$name: a member is held against others" mdadm --zero-superblock "$(lab_dev 1)"
+	ok "$name: stops" act "$ALL" stop
+	like "$name: mdadm finds it clean" "$(mdadm -E "$(lab_dev 1)")" "Consistent"
+	ok "$name: starts again, slices as found" act "$ALL" assemble
+	is "$name: all in sync" "$(health "$name")" "$(printf 'A%.0s' $(seq "$count"))"
+	ok "$name: stops" act "$ALL" stop
+	free_disks
+	[ "$level" != 0 ] || return 0
+	for ((i = 1; i <= count; i++)); do
+		local saved="/run/lab/files/save"
+		others=$(for n in $(seq "$count"); do [ "$n" = "$i" ] || lab_dev "$n"; done | paste -sd,)
+		for n in $(seq "$count"); do dd if="$(lab_dev "$n")" of="$saved.$n" bs=1M skip=44 iflag=direct status=none; done
+		ok "$name without disk $i: starts degraded" act "$others" assemble:degraded
+		is "$name without disk $i: md's data" "$(lab_sum "/dev/mapper/$name")" "$sum"
+		ok "$name without disk $i: stops" act "$others" stop
+		free_disks
+		for n in $(seq "$count"); do dd if="$saved.$n" of="$(lab_dev "$n")" bs=1M seek=44 oflag=direct status=none; done
+	done
+	lab_md_assemble ddf $(lab_devs "1-$count")
+	is "$name: mdadm reads the same" "$(lab_sum "/dev/md/$name")" "$sum"
+	lab_md_stop
+}
+
+for spec in "$@"; do
+	# shellcheck disable=SC2086
+	level $spec
+done
+[ $# -eq 0 ] || lab_done
+level r1 1 2 --size=8M
+level r5 5 3 --chunk=64 --size=8M
+level r5la 5 4 --chunk=128 --size=8M --layout=la
+level r5ra 5 4 --chunk=64 --size=8M --layout=ra
+level r6 6 4 --chunk=64 --size=8M --layout=ddf-N-continue
+level r6nr 6 5 --chunk=64 --size=8M --layout=ddf-N-restart
+level r6zr 6 4 --chunk=64 --size=8M --layout=ddf-zero-restart
+level r10 10 4 --chunk=64 --size=8M
+level r0 0 3 --chunk=64 --size=8M
+lab_done

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Helpers for lab scripts that run the daemon. Source it after lab.sh.
+
+# spared_configure SET...: manages these sets (GUIDs, or globs) with the shipped rules.
+spared_configure() {
+	local sets
+	sets=$(printf '"%s", ' "$@")
+	mkdir -p /etc/spared/rules.d
+	cat > /etc/spared/spared.yaml <<-END
+		version: 1
+		manage: [${sets%, }]
+		rules: {dirs: ["$LAB_REPO/config/default/rules.d", /etc/spared/rules.d]}
+		settle: 1s
+		log-level: ${spared_log_level:-info}
+		notify: {program: /run/lab/files/notified}
+	END
+	# What people would get as mail: each notification is a line of JSON here.
+	printf '#!/bin/sh\ncat >> "%s/notices"; echo >> "%s/notices"\n' "$LAB_OUT" "$LAB_OUT" > /run/lab/files/notified
+	chmod +x /run/lab/files/notified
+	: > "$LAB_OUT/notices"
+	cp "$LAB_REPO"/contrib/udev/*.rules /etc/udev/rules.d/
+	udevadm control --reload
+}
+
+# spared_start [OPTION...]: until it answers; its log is $LAB_OUT/spared.log, its events stream "mon".
+spared_start() {
+	spared "$@" >> "$LAB_OUT/spared.log" 2>&1 &
+	spared_pid=$!
+	lab_wait_for 'sparectl status' 30
+	lab_stream mon sparectl monitor --json
+}
+
+# spared_stop: a clean end; arrays that run go on.
+spared_stop() {
+	lab_stream_stop mon
+	kill -TERM "$spared_pid"
+	lab_wait_for "! kill -0 $spared_pid" 30
+}
+
+# spared_kill: as a crash would end it, workers too.
+spared_kill() {
+	lab_stream_stop mon
+	pkill -KILL -x spared || true
+	lab_wait_for '! pgrep -x spared' 30
+}
+
+# spared_event KIND [REST] [SECONDS]: until the monitor has told an event of this kind.
+spared_event() { lab_stream_wait mon "\"kind\": ?\"$1\"${2:+.*$2}" "${3:-60}"; }
+
+# The set that a disk belongs to.
+spared_set_of() { sparectl meta show --json "$1" | jq -r .view.set; }
+
+# spared_array NAME KEY: a value of an array in the status.
+spared_array() { sparectl status --json | jq -r --arg n "$1" ".status.arrays[] | select(.name == \$n) | .$2"; }
+# spared_member NAME SLOT: its state. spared_slot NAME DEVICE: the slot where a disk sits.
+spared_member() { spared_array "$1" "members[] | select(.slot == $2) | .state"; }
+spared_disk_at() { spared_array "$1" "members[] | select(.slot == $2) | .name"; }
+spared_slot() { spared_array "$1" "members[] | select(.name == \"${2##*/}\") | .slot"; }
+spared_states() { spared_array "$1" 'members | map(.state) | join(" ")'; }
+
+# spared_optimal NAME [SECONDS]
+spared_optimal() { lab_wait_for "[ \"\$(spared_array $1 state)\" = optimal ]" "${2:-120}"; }
+
+# What mdadm reads on a disk about each present disk of its set, one line each: NAME STATE, in our words. mdadm names disks by
+# their reference within the set only.
+spared_mdadm_says() {
+	local dev refs=
+	for dev in /dev/sd?; do
+		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev { print $2; exit }')=${dev##*/}"
+	done
+	mdadm -E "$1" | awk -v refs="$refs" '
+		BEGIN { n = split(refs, pair, " "); for (i = 1; i <= n; i++) { split(pair[i], kv, "="); name[kv[1]] = kv[2] } }
+		/Number +RefNo/ { on = 1; next }
+		on && ($2 in name) {
+			state = "in-sync"
+			if (/Failed/) state = "failed"
+			else if (/Missing/) state = "missing"
+			else if (/Rebuild/) state = "rebuilding"
+			else if (/[Ss]pare\//) state = "spare"
+			print name[$2], state
+		}' | sort
+}
+
+# The same from the status: members of all arrays, spares, and what is neither any more, of the disks that are here.
+spared_says() {
+	sparectl status --json | jq -r '.status | . as $s
+		| ([.arrays[].members[] | select(.present) | "\(.name) \(.state)"]
+		   + [.arrays[].spares[]? | select(.state == "idle") | "\(.name) spare"]) | unique | .[]' | sort
+}
+
+# spared_agrees DISK: status and mdadm -E say the same of every present disk.
+# A disk that a spare has replaced is no member any more: mdadm still lists it, as failed.
+spared_agrees() {
+	local ours theirs
+	ours=$(spared_says)
+	theirs=$(spared_mdadm_says "$1")
+	is "mdadm -E agrees with sparectl status about every member and spare" "$ours" \
+		"$(grep -wFf <(cut -d' ' -f1 <<< "$ours") <<< "$theirs")"
+	is "the disks that mdadm -E has beside them are failed ones" \
+		"$(grep -vwFf <(cut -d' ' -f1 <<< "$ours") <<< "$theirs" | grep -vc failed)" 0
+}
