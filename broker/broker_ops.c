@@ -60,7 +60,8 @@ static void on_notify(void *u, const json_t *notice)
 	static const struct {
 		const char *word;
 		enum log_level level;
-	} levels[] = {{"critical", LOG_ERROR}, {"error", LOG_ERROR}, {"warning", LOG_WARN}, {"info", LOG_INF}};
+	} levels[] = {{"emergency", LOG_ERROR}, {"alert", LOG_ERROR}, {"critical", LOG_ERROR}, {"error", LOG_ERROR},
+		      {"warning", LOG_WARN},	{"info", LOG_INF},    {"debug", LOG_DBG}};
 	struct broker *b = u;
 	const char *severity = json_string_value(json_object_get(notice, "severity"));
 	const char *text = json_string_value(json_object_get(notice, "text"));

@@ -55,8 +55,7 @@ static void become_child(const struct proc_spec *spec, char *const *env, pid_t p
 	for (size_t i = 0; i < spec->n_fds; i++)
 		if (dup2(parked[i], PROC_FD_FIRST + (int)i) < 0)
 			_exit(PROC_EXIT_EXEC);
-	/* Before the open, which may hang: nothing of the caller's, its lock above all, may stay open in this process.
-	 */
+	/* Before the open, which may hang: nothing of the caller's, its lock above all, may stay open here. */
 	syscall(SYS_close_range, next, ~0u, 0);
 	if (spec->open_path && open(spec->open_path, O_RDONLY | O_NONBLOCK) != next)
 		_exit(PROC_EXIT_OPEN);

@@ -354,7 +354,7 @@ static void test_recorder_dies(void)
 	snprintf(db, sizeof(db), "%s/other.db", dir);
 	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
 	CHECK_STR(run(1), "opened:0 0;");
-	pid = child_named("--record");
+	pid = child_named("[-]-record");
 	CHECK(pid > 0);
 	kill(pid, SIGSTOP);
 	recorder_store(recorder, "intent", row, "P-1", true);
