@@ -299,14 +299,20 @@ lab_md_volume() {
 	mdadm --create "/dev/md/$name" --level="$level" --raid-devices="$count" "$@" --run \
 		"/dev/md/$container" 2>&1 | lab_quiet
 	lab_udev_settle
-	lab_md_writable "$name"
+	[ -b "/dev/md/$name" ]
+	lab_md_taken_over
 }
 
-# An array of a container is read-only until mdmon has taken it over.
-lab_md_writable() {
-	local md
-	md=$(basename "$(readlink -f "/dev/md/$1")")
-	lab_wait_for "grep -qxE 'clean|active|active-idle|write-pending|read-auto' /sys/block/$md/md/array_state"
+# An array of a container is read-only until mdmon has taken it over. On a busy machine it was seen once
+# that mdmon never did; another one that takes over does.
+lab_md_taken_over() {
+	local condition='! grep -qx readonly /sys/block/md*/md/array_state'
+	lab_wait_for "$condition" 10 && return
+	grep . /proc/mdstat /sys/block/md*/md/{array_state,metadata_version} | lab_quiet
+	pgrep -ax 'mdmon|@dmon' | lab_quiet
+	say "mdmon --takeover --all"
+	mdmon --takeover --all 2>&1 | lab_quiet
+	lab_wait_for "$condition" 10
 }
 
 # lab_md_sync NAME: until no resync or rebuild runs on it.
@@ -331,11 +337,7 @@ lab_md_assemble() {
 	mdadm --assemble "/dev/md/$name" "$@" 2>&1 | lab_quiet
 	mdadm --incremental "/dev/md/$name" 2>&1 | lab_quiet || true
 	lab_udev_settle
-	lab_wait_for '! grep -qx readonly /sys/block/md*/md/array_state' || {
-		grep . /proc/mdstat /sys/block/md*/md/{array_state,metadata_version} | lab_quiet
-		pgrep -ax 'mdmon|@dmon' | lab_quiet
-		return 1
-	}
+	lab_md_taken_over
 }
 
 # lab_fill DEVICE SEED: the whole device with data that a number decides. lab_check_fill: and whether
