@@ -155,7 +155,7 @@ static void compare_state(const struct telling *t, struct array *a)
 
 static void compare_array(const struct telling *t, struct array *a)
 {
-	bool was_rebuilding[META_SLOTS_MAX];
+	bool was_rebuilding[META_SLOTS_MAX] = {0};
 
 	for (unsigned i = 0; i < a->volume->slots; i++) {
 		was_rebuilding[i] = a->member[i].last == MEMBER_REBUILDING;

@@ -287,6 +287,8 @@ int inventory_spare_fits(const struct inventory *inv, const struct device *d, ch
 			if (strcmp(w->spare[k].device, d->id) == 0)
 				n += !spare_unfit(w, -1, &w->spare[k], NULL, 0, NULL, 0, reason, size);
 	}
+	if (n > 0)
+		reason[0] = '\0';
 	return n;
 }
 

@@ -157,7 +157,7 @@ static bool same_inhibition(const struct inhibition *a, const struct inhibition 
 	if (a->rule != b->rule || a->covers != b->covers || strcmp(a->key, b->key) != 0)
 		return false;
 	for (size_t i = 0; i < a->per.n; i++)
-		if (strcmp(a->values[i], b->values[i]) != 0)
+		if (!a->values[i] || !b->values[i] || strcmp(a->values[i], b->values[i]) != 0)
 			return false;
 	return true;
 }
