@@ -163,7 +163,7 @@ static void fill_results(struct job *j, enum action_result result, const char *r
 
 static void tell_steps(struct pipeline *p, struct job *j)
 {
-	for (size_t i = 0; i < j->plan->n_steps; i++) {
+	for (size_t i = 0; j->plan && i < j->plan->n_steps; i++) {
 		const struct step *step = &j->plan->step[i];
 		const enum action_result refused = ACTION_REFUSED,
 					 *result = step->refused ? &refused : &j->result[i].result;
@@ -184,7 +184,7 @@ static void tell_steps(struct pipeline *p, struct job *j)
 /* What disks hold changed in a way that only reading them tells. */
 static void read_again(struct pipeline *p, const struct job *j)
 {
-	for (size_t i = 0; i < j->plan->n_steps; i++) {
+	for (size_t i = 0; j->plan && i < j->plan->n_steps; i++) {
 		enum step_op op = j->plan->step[i].op;
 
 		if (!j->plan->step[i].refused && (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE ||
