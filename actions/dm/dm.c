@@ -85,7 +85,7 @@ static int request(struct dm_ioctl *io, size_t size, const char *name, struct er
 	io->version[0] = DM_VERSION_MAJOR;
 	io->data_size = (uint32_t)size;
 	io->data_start = sizeof(*io);
-	strcpy(io->name, name);
+	memcpy(io->name, name, strlen(name) + 1);
 	return 0;
 }
 
@@ -184,7 +184,7 @@ static int kernel_create(void *u, const char *name, const char *uuid, struct err
 		return r;
 	if (strlen(uuid) > DM_UUID_LEN_MAX)
 		return err_set(e, ENAMETOOLONG, "the UUID of %s is longer than %d", name, DM_UUID_LEN_MAX);
-	strcpy(dm.u.io.uuid, uuid);
+	memcpy(dm.u.io.uuid, uuid, strlen(uuid) + 1);
 	r = dm_ioctl(DM_DEV_CREATE, &dm.u.io);
 	if (r == -EBUSY)
 		return err_set(e, EEXIST, "cannot create %s: its name or its UUID %s is in use", name, uuid);
@@ -230,7 +230,7 @@ static int kernel_load(void *u, const char *name, const struct dm_target *t, siz
 		spec->length = t[i].len;
 		spec->next = (uint32_t)target_size(&t[i]);
 		strncpy(spec->target_type, t[i].type, sizeof(spec->target_type) - 1);
-		strcpy((char *)(spec + 1), t[i].params);
+		memcpy(spec + 1, t[i].params, strlen(t[i].params) + 1);
 		pos += spec->next;
 	}
 	r = dm_ioctl(DM_TABLE_LOAD, io);
@@ -262,7 +262,7 @@ static int kernel_suspend(void *u, const char *name, bool noflush, struct err *e
 	r = dm_ioctl(DM_DEV_SUSPEND, &dm.u.io);
 	if (r < 0)
 		return failed(e, r, "suspend", name);
-	strcpy(dm.held[dm.n_held++], name);
+	memcpy(dm.held[dm.n_held++], name, strlen(name) + 1);
 	return 0;
 }
 
@@ -480,7 +480,7 @@ static int kernel_list(void *u, const char *prefix, struct dm_info_view **ret, s
 	item = (const struct dm_name_list *)((char *)io + io->data_start);
 	/* An empty list is one entry of device 0 (list_devices, drivers/md/dm-ioctl.c). */
 	while (item->dev) {
-		struct dm_info_view v;
+		struct dm_info_view v = {0};
 
 		r = kernel_info(u, item->name, &v, e);
 		if (r < 0)
