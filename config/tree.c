@@ -352,8 +352,8 @@ int text_read(struct arena *a, const char *path, char **ret, size_t *ret_len, st
 int tree_read(struct tree *t, const char *path, struct diag *d)
 {
 	_cleanup_(arena_finish) struct arena arena = {0};
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int r = text_read(&arena, path, &text, &len, d);
 
 	*t = (struct tree){0};
