@@ -265,7 +265,8 @@ static void save_state(void)
 static void load_state(void)
 {
 	FILE *f = fopen(w.state, "r");
-	if (!f || fread(&w.seed, sizeof w.seed, 1, f) != 1 || fread(&w.blocks, sizeof w.blocks, 1, f) != 1)
+	if (!f || fread(&w.seed, sizeof w.seed, 1, f) != 1 || fread(&w.blocks, sizeof w.blocks, 1, f) != 1 ||
+	    w.blocks == 0)
 		die("%s", w.state);
 	if (!(w.gen = calloc(w.blocks, sizeof *w.gen)))
 		die("memory");
@@ -279,7 +280,7 @@ static void load_journal(void)
 	struct note n;
 	uint64_t head[2];
 	FILE *f = fopen(w.journal, "r");
-	if (!f || fread(head, sizeof head, 1, f) != 1)
+	if (!f || fread(head, sizeof head, 1, f) != 1 || head[1] == 0)
 		die("%s", w.journal);
 	w.seed = head[0];
 	w.blocks = head[1];
