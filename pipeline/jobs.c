@@ -28,6 +28,7 @@ void job_free(struct job *j)
 		json_decref(j->ask[i].params);
 	plan_free(j->plan);
 	json_decref(j->intent);
+	json_decref(j->took);
 	free(j);
 }
 

@@ -51,6 +51,7 @@ struct job {
 	struct plan *plan;	       /* NULL until its turn */
 	size_t ask_of[PLAN_STEPS_MAX]; /* by step */
 	json_t *intent;		       /* as stored */
+	json_t *took;		       /* act's own phases, microseconds: see exec.h */
 	struct {
 		bool told;
 		enum action_result result;

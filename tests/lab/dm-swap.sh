@@ -181,30 +181,6 @@ for t in raid1 raid5_la raid10; do
 	dm_tool remove a
 done
 
-say "--- timing: 12 swaps each under the writer, ms ---"
-for t in raid1 raid5_ls raid6_nc; do
-	dm_shape "$t"
-	all=()
-	for ((k = 1; k <= n; k++)); do
-		dm_zero "leg$k"
-		all+=("$k")
-	done
-	dm_slices events=7
-	dm_start a "${all[@]}"
-	lab_writer_start w /dev/mapper/a
-	for key in load suspend status resume settle; do : > "/run/lab/files/$key"; done
-	for ((i = 0; i < 12; i++)); do
-		lab_pause 0.3
-		out=$(dm_swap a "${all[@]}")
-		for key in load suspend status resume settle; do dm_key $key "$out" >> "/run/lab/files/$key"; done
-	done
-	for key in load suspend status resume settle; do
-		say "$t $key: $(sort -n "/run/lab/files/$key" | awk '{v[NR]=$1} END {print "median", v[int((NR+1)/2)], "max", v[NR]}')"
-	done
-	lab_writer_clean w
-	dm_tool remove a
-done
-
 say "--- private devices are nobody's ---"
 # New ones: dm_mend's resume is dmsetup's, which sets no flags.
 dm_shape raid1
