@@ -278,14 +278,26 @@ static int edits_of_stop(struct exec *x, const struct meta_volume *v, struct err
 		    set_slice_refresh(d, v->guid) < 0)
 			continue;
 		bay = set_bay_of(d, v->guid);
+		in_sync[i] = true;
 		if (d->bay[bay].super_status == 0 && (!fresh || d->bay[bay].super.events > fresh->events))
 			fresh = &d->bay[bay].super;
 	}
 	for (unsigned i = 0; fresh && i < v->slots; i++)
-		in_sync[i] = v->members[i].state == MEMBER_IN_SYNC && !(fresh->failed >> i & 1);
-	for (unsigned i = 0; fresh && raid_runnable(v->level, in_sync, v->slots) && i < v->slots && r == 0; i++)
-		if (v->members[i].state == MEMBER_IN_SYNC && !in_sync[i])
+		in_sync[i] = in_sync[i] && !(fresh->failed >> i & 1);
+	/* Beyond redundancy the metadata stay at the last state that could run: members that are away must not fall
+	 * behind, and nothing was stopped in order. */
+	if (v->level != RAID0 && !raid_runnable(v->level, in_sync, v->slots))
+		return 0;
+	for (unsigned i = 0; fresh && i < v->slots && r == 0; i++)
+		if (v->members[i].state == MEMBER_IN_SYNC && fresh->failed >> i & 1)
 			r = exec_edit_member(x, v->guid, i, MEMBER_FAILED, e);
+	for (unsigned i = 0; i < v->slots && !x->plan->dry_run; i++) {
+		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		int bay = d && d->dev ? set_bay_of(d, v->guid) : -1;
+
+		if (bay >= 0)
+			d->bay[bay].running = false;
+	}
 	/* A resync that has not ended leaves the volume not clean. */
 	clean.clean = v->level == RAID0 || (fresh && fresh->resync_offset == UINT64_MAX);
 	memcpy(clean.volume, v->guid, sizeof(clean.volume));
@@ -327,16 +339,7 @@ int step_stop_prepare(struct exec *x, const struct step *s, struct err *e)
 			return r;
 		run->running = run->read_only = run->info.exists = false;
 	}
-	if (read_only)
-		return 0;
-	for (unsigned i = 0; i < v->slots; i++) {
-		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
-		int bay = d && d->dev ? set_bay_of(d, v->guid) : -1;
-
-		if (bay >= 0)
-			d->bay[bay].running = false;
-	}
-	return edits_of_stop(x, v, e);
+	return read_only ? 0 : edits_of_stop(x, v, e);
 }
 
 int step_stop_finish(struct exec *x, const struct step *s, struct err *e)

@@ -321,6 +321,29 @@ static void fail_calls(const struct scenario *s, bool late)
 	printf("%s: an error%s of each of %u calls\n", s->name, late ? " after the effect" : "", n - 1);
 }
 
+/* Two of three are pulled, what is left of the array is stopped, and they are back. The kernel has noted in the third's
+ * slice that both failed: only a forced start goes on, with all that was acknowledged. */
+static void stop_beyond_redundancy(void)
+{
+	struct err why;
+	struct rig r;
+	size_t n;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	r.absent[rig_disk_in(&r, 0)] = r.absent[rig_disk_in(&r, 1)] = true;
+	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
+	n = fake_disks_recorded(r.disks);
+	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
+	CHECK(!rig_running(&r));
+	CHECK_INT(fake_disks_recorded(r.disks), n);
+	memset(r.absent, 0, sizeof(r.absent));
+	CHECK(rig_assemble(&r, true, false, &why) < 0);
+	CHECK_INT(rig_assemble(&r, true, true, &why), 0);
+	CHECK(strchr(rig_states(&r), 'f') && !rig_stale(&r, rig_acknowledged(&r, SIZE_MAX)));
+	rig_free(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -334,6 +357,8 @@ int main(int argc, char **argv)
 		fail_calls(&scenarios[i], false);
 		fail_calls(&scenarios[i], true);
 	}
+	if (strstr("stop beyond redundancy", only))
+		stop_beyond_redundancy();
 	rig_unload();
 	return CHECK_RESULT;
 }
