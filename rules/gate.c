@@ -88,7 +88,23 @@ static void limit_use(struct engine *e, const struct rule *r, const struct facts
 		return;
 	l->times = times;
 	l->times[l->n++] = e->boot;
+	l->told = false;
 	timer_arm(e, &l->timer, e->boot + r->limit_within, false);
+}
+
+/* A watch tells by itself, once for each time that it becomes due. */
+static void tell_limited(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n)
+{
+	struct limit *l;
+
+	if (r->trigger == TRIGGER_WATCH)
+		return;
+	limit_key(e, r, &b[0]->f);
+	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
+	if (!l || l->told)
+		return;
+	l->told = true;
+	verdict_queue(e, r, VERDICT_LIMITED, m, b, n, "limit");
 }
 
 /* ---- inhibit ---- */
@@ -324,6 +340,7 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 	}
 	if (gate_limit_opens(e, r, &b[0]->f) > e->boot) {
 		e->stats[r->index].limited++;
+		tell_limited(e, r, m, b, n);
 		return GATE_LIMITED;
 	}
 	limit_use(e, r, &b[0]->f);

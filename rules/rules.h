@@ -70,8 +70,10 @@ json_t *ruleset_to_json(const struct ruleset *rs);
 enum verdict_kind {
 	VERDICT_FIRED,	 /* the steps are to be planned (in shadow mode: planned and told, not done) */
 	VERDICT_CLEARED, /* the state is over; the steps are those of clear.do, perhaps none */
-	VERDICT_LIMITED, /* would have fired, but the limit is used up: for the history (watch rules only). No steps. */
-	VERDICT_HELD,	 /* would have fired, but unless held it back: for the history (watch rules only). No steps. */
+	/* Would have fired, but the limit is used up: for the history, once for each time of being due (watch rules) or
+	 * until the limit has room again (event rules). No steps. */
+	VERDICT_LIMITED,
+	VERDICT_HELD, /* would have fired, but unless held it back: for the history (watch rules only). No steps. */
 };
 
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_CONTINUE, ON_FAILURE_STEPS };

@@ -63,6 +63,7 @@ static json_t *save_limit(const struct engine *e, const struct entry_node *n)
 	for (size_t i = 0; i < l->n; i++)
 		json_array_append_new(times, json_integer(l->times[i]));
 	json_object_set_new(j, "times", times);
+	json_object_set_new(j, "told", json_boolean(l->told));
 	return j;
 }
 
@@ -257,6 +258,7 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	l->times = calloc(json_array_size(json_object_get(j, "times")) + 1, sizeof(*l->times));
 	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
 		json_integer_value(t) + s->boot;
+	l->told = get_flag(j, "told");
 	if (l->n == 0)
 		limit_free(s->e, l);
 	else

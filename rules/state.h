@@ -79,6 +79,7 @@ struct limit {
 	struct timer timer;
 	int64_t *times; /* verdicts, oldest first, at most limit.count */
 	size_t n;
+	bool told; /* a verdict of an event rule was limited since the last of them */
 };
 
 enum watch_state { WATCH_SUMMING, WATCH_PENDING, WATCH_DUE, WATCH_ACTIVE, WATCH_CLEARING };
@@ -217,7 +218,8 @@ void window_arm(struct engine *e, const struct rule *r, struct window *w);
 
 enum gate { GATE_FIRED, GATE_LIMITED, GATE_HELD };
 
-/* unless, limit, then the verdict and its effects. */
+/* unless, limit, then the verdict and its effects. A verdict of an event rule that is limited is told once until the
+ * limit has room again: in a storm each event could be one. */
 enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n,
 		    struct verdict **ret);
 /* When the limit of the rule has room for the facts again; now or earlier: it has. */

@@ -20,7 +20,7 @@ static void every_event_fires_without_threshold(void **state)
 	block_error(&fx, "sda", 2 * S, 1);
 	block_error(&fx, "sdb", 2 * S, 1);
 	block_error(&fx, "sda", 60 * S, 1);
-	expect_log(&fx, "0s r sda\n1s r sda\n2s r sdb\n1m r sda\n");
+	expect_log(&fx, "0s r sda\n1s r sda\n2s r sda limited\n2s r sdb\n1m r sda\n");
 	fixture_end(&fx);
 }
 
@@ -133,11 +133,30 @@ static void limit_empties_the_window(void **state)
 				"    threshold: {count: 2, within: 10h}\n    limit: 1h\n    do: [fail-member]\n");
 	for (int i = 0; i < 4; i++)
 		block_error(&fx, "sda", i * S, 1);
-	expect_log(&fx, "1s r sda\n");
+	expect_log(&fx, "1s r sda\n3s r sda limited\n");
 	block_error(&fx, "sda", 2 * H, 1);
 	expect_log(&fx, "");
 	block_error(&fx, "sda", 2 * H + S, 1);
 	expect_log(&fx, "2h1s r sda\n");
+	fixture_end(&fx);
+}
+
+/* Told once until the limit has room again, for each of its keys. */
+static void a_limited_storm_is_told_once(void **state)
+{
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, HEAD
+		      "  - name: r\n    description: d\n    event: block.error\n    limit: {count: 2, within: 1m}\n"
+		      "    do: [{notify: {severity: info, text: x}}]\n");
+	for (int i = 0; i < 100; i++)
+		block_error(&fx, "sda", i * S / 10, 1);
+	block_error(&fx, "sdb", 10 * S, 1);
+	expect_log(&fx, "0s r sda\n100ms r sda\n200ms r sda limited\n10s r sdb\n");
+	for (int i = 0; i < 100; i++)
+		block_error(&fx, "sda", M + i * S / 100, 1);
+	expect_log(&fx, "1m r sda\n1m10ms r sda limited\n1m100ms r sda\n1m110ms r sda limited\n");
 	fixture_end(&fx);
 }
 
@@ -298,6 +317,7 @@ int main(void)
 		cmocka_unit_test(unknown_keys_are_not_counted),
 		cmocka_unit_test(unless_keeps_the_window),
 		cmocka_unit_test(limit_empties_the_window),
+		cmocka_unit_test(a_limited_storm_is_told_once),
 		cmocka_unit_test(clear_raises_once_and_ends_after_quiet),
 		cmocka_unit_test(marks_are_facts_and_end),
 		cmocka_unit_test(priority_orders_and_stop_ends),

@@ -237,7 +237,7 @@ static void stronger_layers_change_rules_by_name(void **state)
 	block_error(&fx, "sdb", 1 * S, 1);
 	for (int i = 2; i < 6; i++)
 		block_error(&fx, "sda", i * S, 1);
-	expect_log(&fx, "2s a sda\n3s a sda\n");
+	expect_log(&fx, "2s a sda\n3s a sda\n4s a sda limited\n");
 	fake_set(&fx, SORT_MEMBER, "data/2", FACT_MEMBER_EXPENDABLE, value_bool(false));
 	block_error(&fx, "sdc", 7 * S, 1);
 	expect_log(&fx, "");

@@ -44,6 +44,11 @@ static void windows_and_limits_survive_a_restart(void **state)
 	restart(&fx, 10 * S, 0);
 	for (int i = 0; i < 3; i++)
 		block_error(&fx, "sda", (20 + i) * S, 1);
+	expect_log(&fx, "22s errors sda limited\n");
+	/* That it was told is kept, too. */
+	restart(&fx, 25 * S, 0);
+	for (int i = 0; i < 3; i++)
+		block_error(&fx, "sda", (26 + i) * S, 1);
 	expect_log(&fx, "");
 	/* What is older than the window after the time away is gone. */
 	restart(&fx, 30 * S, 20 * M);
