@@ -35,6 +35,8 @@ static const struct setting settings_table[] = {
 	{"rules.dirs", SET_STRINGS, LIST(rules_dirs), .doc = "directories of rules, weakest first"},
 	{"rules.mode", SET_WORD, AT(rules_mode), .words = mode_words,
 	 .doc = "shadow: rules plan and tell, but do not act"},
+	{"rules.windows", SET_INT, AT(windows), .min = 10000, .max = 100000000, .int_default = 1000000,
+	 .doc = "windows, and events in them, that all thresholds keep at most; a quarter for one rule"},
 	{"notify.program", SET_STRING, AT(notify_program),
 	 .doc = "program that gets each notification as JSON on stdin"},
 	{"budget.plans-per-hour", SET_INT, AT(budget), .min = 1, .max = 1000, .int_default = 6,

@@ -20,6 +20,7 @@ struct settings {
 	const char **rules_dirs; /* weakest first */
 	size_t n_rules_dirs;
 	int rules_mode;			    /* enum rules_mode */
+	int64_t windows;		    /* room of the windows of thresholds */
 	const char *notify_program;	    /* gets a JSON object on stdin; NULL: none */
 	int64_t budget;			    /* destructive plans per array and hour */
 	int64_t settle;			    /* ns: start-up waits so long for the first disks */

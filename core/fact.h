@@ -146,6 +146,10 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(OVERFLOW_SOURCE, "overflow.source", V_STRING, NULL, FROM_EVENT, "broker.overflow", false,                    \
 	  "the source that lost")                                                                                      \
 	X(OVERFLOW_LOST, "overflow.lost", V_INT, NULL, FROM_EVENT, "broker.overflow", true, "how many, if known")      \
+	X(EVICTED_RULE, "evicted.rule", V_STRING, NULL, FROM_EVENT, "broker.evicted", false,                           \
+	  "the rule that had too many windows last")                                                                   \
+	X(EVICTED_COUNT, "evicted.count", V_INT, NULL, FROM_EVENT, "broker.evicted", false,                            \
+	  "windows that were dropped since it was told last")                                                          \
 	X(MATCH_RULE, "match.rule", V_STRING, NULL, FROM_MATCH, "", false, "the rule")                                 \
 	X(MATCH_ID, "match.id", V_STRING, NULL, FROM_MATCH, "", false, "the verdict's id")                             \
 	X(MATCH_KEY, "match.key", V_STRING, NULL, FROM_MATCH, "", false, "values of per, comma-separated")             \

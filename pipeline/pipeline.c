@@ -123,6 +123,25 @@ static void check_loop(struct pipeline *p, const struct event *ev)
 	put_event(p, loop);
 }
 
+/* Windows that were dropped are told when it begins, and once a minute while it goes on. */
+static void check_evicted(struct pipeline *p, const struct event *ev)
+{
+	const char *rule;
+	uint64_t n = engine_evicted(p->engine, &rule);
+	struct event *evicted;
+
+	if (n == p->evicted || (p->evicted_told && ev->time - p->evicted_told < 60 * NS_PER_SEC))
+		return;
+	evicted = event_new("broker.evicted", "rules", ORIGIN_OWN);
+	if (!evicted)
+		return;
+	event_set(evicted, FACT_EVICTED_RULE, value_str(rule));
+	event_set(evicted, FACT_EVICTED_COUNT, value_int((int64_t)(n - p->evicted)));
+	p->evicted_told = ev->time;
+	p->evicted = n;
+	put_event(p, evicted);
+}
+
 struct difference_cause {
 	struct pipeline *p;
 	const struct job *job;
@@ -189,6 +208,7 @@ static void handle(struct pipeline *p, struct event *ev)
 	engine_changed(p->engine, changed | SORT_BIT(SORT_DEVICE));
 	engine_event(p->engine, ev, clock_awake(p->clock));
 	check_loop(p, ev);
+	check_evicted(p, ev);
 	tell_differences(p, NULL, ev->origin == ORIGIN_INJECTED);
 }
 
@@ -401,7 +421,8 @@ static int make_engine(struct pipeline *p, struct ruleset *rules, bool virtual_t
 						   .on_verdict = on_verdict,
 						   .u = p,
 						   .prefix = prefix,
-						   .virtual_time = virtual_time},
+						   .virtual_time = virtual_time,
+						   .room = (size_t)p->settings->windows},
 			  &p->engine);
 }
 

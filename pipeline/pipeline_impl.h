@@ -120,8 +120,10 @@ struct pipeline {
 	bool rescanning; /* after the start: a source tells everything again */
 	bool draining;
 	uint64_t seq, plans, tokens;
-	int64_t refresh;   /* boot, when progress is read next; 0: not needed */
-	int64_t loop_told; /* boot, of the last broker.loop */
+	int64_t refresh;      /* boot, when progress is read next; 0: not needed */
+	int64_t loop_told;    /* boot, of the last broker.loop */
+	int64_t evicted_told; /* boot, of the last broker.evicted */
+	uint64_t evicted;     /* how many it and those before it told of */
 	struct list inbox, verdicts, scripts, jobs, work, replays;
 	struct {
 		uint64_t events, unknown_devices, not_faults, no_news, verdicts, plans;

@@ -154,7 +154,8 @@ static int open_question(struct question *q, struct pipeline *p)
 						  .world_u = c->inv,
 						  .on_verdict = on_verdict,
 						  .u = c,
-						  .prefix = "if-"},
+						  .prefix = "if-",
+						  .room = (size_t)p->settings->windows},
 			 &c->engine) < 0)
 		return -1;
 	inventory_marks(c->inv, marks_of, q);

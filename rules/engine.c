@@ -8,33 +8,6 @@
 
 enum { SETTLE_MAX = 8 };
 
-int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine **ret)
-{
-	struct engine *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return -ENOMEM;
-	e->o = *o;
-	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
-	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
-	if (!e->stats || bind_room(e, 1) < 0) {
-		free(e->stats);
-		free(e);
-		return -ENOMEM;
-	}
-	e->rs = ruleset_ref(rs);
-	*ret = e;
-	return 0;
-}
-
-static void free_table(struct engine *e, struct table *t, void (*free_one)(struct engine *e, struct entry_node *n))
-{
-	for (size_t i = 0; i < t->n_slots; i++)
-		while (t->slots[i])
-			free_one(e, t->slots[i]);
-	free(t->slots);
-}
-
 static void free_window(struct engine *e, struct entry_node *n)
 {
 	window_free(e, (struct window *)n);
@@ -50,13 +23,30 @@ static void free_watch(struct engine *e, struct entry_node *n)
 	watch_free(e, (struct watch *)n);
 }
 
+int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine **ret)
+{
+	_cleanup_(engine_freep) struct engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->o = *o;
+	e->rs = ruleset_ref(rs);
+	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
+	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
+	if (!e->stats || bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
+	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0)
+		return -ENOMEM;
+	*ret = TAKE_PTR(e);
+	return 0;
+}
+
 void engine_free(struct engine *e)
 {
 	if (!e)
 		return;
-	free_table(e, &e->windows, free_window);
-	free_table(e, &e->limits, free_limit);
-	free_table(e, &e->watches, free_watch);
+	table_finish(e, &e->windows);
+	table_finish(e, &e->limits);
+	table_finish(e, &e->watches);
 	while (e->inhibitions)
 		inhibition_end(e, e->inhibitions);
 	while (e->marks)
@@ -73,6 +63,17 @@ void engine_free(struct engine *e)
 	buf_free(&e->scratch);
 	ruleset_unref(e->rs);
 	free(e);
+}
+
+void engine_room(struct engine *e, size_t room)
+{
+	e->o.room = room;
+}
+
+uint64_t engine_evicted(const struct engine *e, const char **ret_rule)
+{
+	*ret_rule = e->evicted_rule;
+	return e->evicted;
 }
 
 const struct ruleset *engine_rules(const struct engine *e)
@@ -345,10 +346,9 @@ void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 
 static struct watch *find_verdict(const struct engine *e, const char *id)
 {
-	for (size_t i = 0; i < e->watches.n_slots; i++)
-		for (struct entry_node *n = e->watches.slots[i]; n; n = n->next)
-			if (strcmp(((struct watch *)n)->verdict, id) == 0)
-				return (struct watch *)n;
+	for (struct entry_node *n = e->watches.all.oldest; n; n = n->link[OF_ALL].newer)
+		if (strcmp(((struct watch *)n)->verdict, id) == 0)
+			return (struct watch *)n;
 	return NULL;
 }
 
@@ -375,17 +375,15 @@ json_t *engine_stats(const struct engine *e)
 
 	for (size_t i = 0; i < e->rs->n; i++) {
 		const struct rule_stats *s = &e->stats[i];
-		size_t windows = 0;
 
-		for (size_t k = 0; k < e->windows.n_slots; k++)
-			for (const struct entry_node *n = e->windows.slots[k]; n; n = n->next)
-				windows += n->rule == i;
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
-						      e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
-						      (json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
-						      (json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
-						      (json_int_t)s->held, "no-key", (json_int_t)s->no_key, "windows",
-						      (json_int_t)windows, "last", (json_int_t)s->last));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
+						e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
+						(json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
+						(json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
+						(json_int_t)s->held, "no-key", (json_int_t)s->no_key, "evicted",
+						(json_int_t)s->evicted, "windows", (json_int_t)e->windows.of_rule[i].n,
+						"last", (json_int_t)s->last));
 	}
 	return list;
 }

@@ -89,6 +89,8 @@ static void limit_use(struct engine *e, const struct rule *r, const struct facts
 	l->times = times;
 	l->times[l->n++] = e->boot;
 	l->told = false;
+	table_touch(&e->limits, &l->node, 1 + l->n);
+	table_bound(e, &e->limits, &l->node);
 	timer_arm(e, &l->timer, e->boot + r->limit_within, false);
 }
 

@@ -172,6 +172,9 @@ struct engine_options {
 	void *u;
 	const char *prefix; /* of verdict ids, at most 16 bytes, copied */
 	bool virtual_time;  /* texts print times as durations since 0: tests */
+	/* The windows of thresholds may have so much room, each for itself and for the events that it keeps; limits the
+	 * same. One rule may have a quarter of it. 0: 1,000,000. */
+	size_t room;
 };
 
 struct engine;
@@ -181,6 +184,12 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 void engine_free(struct engine *e);
 DEFINE_CLEANUP(struct engine *, engine_free)
 const struct ruleset *engine_rules(const struct engine *e);
+
+/* Another bound of the room, from the next event on. */
+void engine_room(struct engine *e, size_t room);
+/* How many windows and limits were dropped, those that were touched least recently first, because there were too many;
+ * *ret_rule: whose the last was, "" if none; borrowed. */
+uint64_t engine_evicted(const struct engine *e, const char **ret_rule);
 
 /* Bits of the sorts whose facts (or existence) changed, for engine_changed. */
 #define SORT_BIT(sort) (1u << (sort))
@@ -242,5 +251,6 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 	       struct err *err);
 /* The text of such an object: the answer first, then the parts. */
 void why_print(const json_t *why, struct buf *out);
-/* Per rule: {"rule","seen","matched","fired","cleared","limited","held","no-key","windows","last"}. A new reference. */
+/* Per rule: {"rule","seen","matched","fired","cleared","limited","held","no-key","evicted","windows","last"}. A new
+ * reference. */
 json_t *engine_stats(const struct engine *e);

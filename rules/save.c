@@ -40,12 +40,10 @@ static json_t *save_window(const struct engine *e, const struct entry_node *n)
 	const struct window *w = (const struct window *)n;
 	json_t *j = entry_json(e, n->rule, n->key), *hits = json_array();
 
-	for (size_t i = w->first; i < w->end; i++) {
-		const struct hit *h = &w->hits[i];
-
-		json_array_append_new(hits, json_pack("[I, I, I, s?, s?]", (json_int_t)h->time, (json_int_t)h->weight,
-						      (json_int_t)h->seq, h->value, h->cover));
-	}
+	for (const struct hit *h = hits_oldest(&w->hits); h; h = hits_newer(&w->hits, h))
+		json_array_append_new(hits,
+				      json_pack("[I, I, I, s?, s?, I]", (json_int_t)h->time, (json_int_t)h->weight,
+						(json_int_t)h->seq, h->value, h->cover, (json_int_t)h->hash));
 	json_object_set_new(j, "hits", hits);
 	json_object_set_new(j, "raised", json_boolean(w->raised));
 	json_object_set_new(j, "clearing", json_boolean(w->clearing));
@@ -106,15 +104,14 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 	return j;
 }
 
+/* In the order in which they were touched, which is kept by that. */
 static json_t *save_table(const struct engine *e, const struct table *t,
 			  json_t *(*save)(const struct engine *e, const struct entry_node *n))
 {
 	json_t *list = json_array();
-	size_t n;
-	_cleanup_(freep) struct entry_node **all = table_sorted(t, &n);
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, save(e, all[i]));
+	for (const struct entry_node *n = t->all.oldest; n; n = n->link[OF_ALL].newer)
+		json_array_append_new(list, save(e, n));
 	return list;
 }
 
@@ -222,10 +219,11 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 		struct hit h = {.time = json_integer_value(json_array_get(hit, 0)) + s->boot,
 				.weight = MAX(json_integer_value(json_array_get(hit, 1)), 1),
 				.seq = (uint64_t)json_integer_value(json_array_get(hit, 2)),
-				.value = r->distinct >= 0 ? strdup(value ? value : "") : NULL,
+				.hash = (uint64_t)json_integer_value(json_array_get(hit, 5)),
+				.value = r->distinct >= 0 ? strndup(value ? value : "", VALUE_KEPT) : NULL,
 				.cover = r->cover.n && cover ? strdup(cover) : NULL};
 
-		if (window_add(w, h) < 0) {
+		if (hits_add(&w->hits, &h) < 0) {
 			free(h.value);
 			free(h.cover);
 		}
@@ -235,12 +233,15 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 	w->injected = get_flag(j, "injected");
 	w->raised_at = get_time(j, "raised-at", s->boot);
 	window_prune(s->e, r, w);
+	if (!w->raised && w->hits.n == 0) {
+		window_free(s->e, w);
+		return;
+	}
 	if (w->clearing)
 		restore_timer(s, j, &w->timer);
-	else if (!w->raised && w->first == w->end)
-		window_free(s->e, w);
 	else
 		window_arm(s->e, r, w);
+	window_touch(s->e, w);
 }
 
 static void restore_limit(const struct restore *s, const struct rule *r, const json_t *j)
@@ -259,10 +260,13 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
 		json_integer_value(t) + s->boot;
 	l->told = get_flag(j, "told");
-	if (l->n == 0)
+	if (l->n == 0) {
 		limit_free(s->e, l);
-	else
-		timer_arm(s->e, &l->timer, l->times[l->n - 1] + r->limit_within, false);
+		return;
+	}
+	timer_arm(s->e, &l->timer, l->times[l->n - 1] + r->limit_within, false);
+	table_touch(&s->e->limits, &l->node, 1 + l->n);
+	table_bound(s->e, &s->e->limits, &l->node);
 }
 
 static enum subject_sort get_sort(const json_t *j)
@@ -488,6 +492,9 @@ int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *re
 	if (r < 0)
 		return r;
 	keep_stats(e, next, &counts);
+	next->evicted += e->evicted;
+	if (!next->evicted_rule[0])
+		memcpy(next->evicted_rule, e->evicted_rule, sizeof(next->evicted_rule));
 	swap = *e;
 	*e = *next;
 	*next = swap;

@@ -4,6 +4,8 @@
 
 #include "rules/ast.h"
 
+#include <stdio.h>
+
 /* ---- timers: two heaps, one for each clock ---- */
 
 enum timer_kind { TIMER_WINDOW, TIMER_LIMIT, TIMER_WATCH, TIMER_INHIBITION, TIMER_MARK };
@@ -31,43 +33,96 @@ struct timer *timer_first(const struct timers *q);
 
 /* ---- tables by (rule, key) ---- */
 
+enum entry_orders { OF_ALL, OF_RULE, N_ORDERS };
+
+struct entry_link {
+	struct entry_node *older, *newer;
+};
+
 struct entry_node {
 	struct entry_node *next;
 	uint64_t hash;
 	size_t rule;
 	char *key;
+	size_t room; /* 1, and 1 for each thing of which it can keep more than one */
+	struct entry_link link[N_ORDERS];
 };
+
+/* By the time when they were touched last. */
+struct entry_order {
+	struct entry_node *oldest, *newest;
+	size_t n, room;
+};
+
+typedef void entry_free_fn(struct engine *e, struct entry_node *n);
 
 struct table {
 	struct entry_node **slots;
-	size_t n, n_slots;
+	size_t n_slots;
+	struct entry_order all, *of_rule; /* of_rule: [n_rules] */
+	entry_free_fn *free_one;
 };
 
+/* The room that a table may have in all, unless the options say otherwise, and the part of it that one rule may. */
+enum { ROOM_DEFAULT = 1000000, ROOM_SHARE = 4 };
+
+/* 0 or -ENOMEM. */
+int table_init(struct table *t, size_t n_rules, entry_free_fn *free_one);
+void table_finish(struct engine *e, struct table *t);
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key);
 /* Allocates a zeroed entry of the size, which starts with its node. NULL when out of memory. */
 void *table_add(struct table *t, size_t rule, const char *key, size_t size);
 /* Unlinks and frees the entry and its key. */
 void table_remove(struct table *t, struct entry_node *n);
-/* All entries, sorted by rule and key; *n. NULL when empty or out of memory. To be freed. */
-struct entry_node **table_sorted(const struct table *t, size_t *n);
+/* It was used just now, and has so much room. */
+void table_touch(struct table *t, struct entry_node *n, size_t room);
+/* Evicts what was touched least recently, of n's rule and of all, until neither has more than it may; never n itself.
+ */
+void table_bound(struct engine *e, struct table *t, const struct entry_node *n);
+/* FNV-1a. */
+uint64_t text_hash(uint64_t seed, const char *text);
 
 /* ---- what is kept ---- */
 
-/* One counted event. */
+/* One counted event; with distinct, all events of one value. */
 struct hit {
-	int64_t time; /* engine time */
+	int64_t time; /* engine time, of the last */
 	int64_t weight;
 	uint64_t seq;
-	char *value; /* with distinct */
-	char *cover; /* values of the rule's cover facts, joined; NULL: none */
+	uint64_t hash; /* of the value */
+	char *value;   /* with distinct: its text, at most VALUE_KEPT bytes of it */
+	char *cover;   /* values of the rule's cover facts, joined; NULL: none */
+	uint32_t older, newer, chain;
 };
+
+enum { VALUE_KEPT = 256 };
+
+struct hits {
+	struct hit *room; /* [cap] */
+	uint32_t *slots;  /* [cap] by value; NULL without */
+	uint32_t cap;	  /* a power of two, or 0 */
+	uint32_t n, oldest, newest, unused;
+	int64_t sum; /* of the weights */
+};
+
+/* In the order of time: NULL at the end. */
+struct hit *hits_oldest(const struct hits *h);
+struct hit *hits_newest(const struct hits *h);
+struct hit *hits_newer(const struct hits *h, const struct hit *hit);
+struct hit *hits_older(const struct hits *h, const struct hit *hit);
+/* The one of that value, of which len bytes are compared, and its hash. NULL: none. */
+struct hit *hits_find(const struct hits *h, uint64_t hash, const char *value, size_t len);
+/* Adds a copy as the newest; value and cover become its own. Either all have a value or none. 0 or -ENOMEM. */
+int hits_add(struct hits *h, const struct hit *from);
+/* It is the newest now. */
+void hits_renew(struct hits *h, struct hit *hit);
+void hits_drop(struct hits *h, struct hit *hit);
+void hits_finish(struct hits *h);
 
 struct window {
 	struct entry_node node;
 	struct timer timer;
-	struct hit *hits; /* oldest first */
-	size_t first, end, cap;
-	int64_t sum; /* of the weights of hits[first..end) */
+	struct hits hits;
 	bool raised; /* with clear: fired, not over yet */
 	bool clearing;
 	int64_t raised_at;
@@ -152,6 +207,7 @@ struct match {
 
 struct rule_stats {
 	uint64_t seen, matched, fired, cleared, limited, held, no_key;
+	uint64_t evicted;
 	int64_t last;
 	uint64_t last_seq;
 };
@@ -167,6 +223,8 @@ struct engine {
 	uint64_t counter, pass;
 	struct timers by_boot, by_awake;
 	struct table windows, limits, watches;
+	uint64_t evicted;      /* windows and limits, since the engine was made */
+	char evicted_rule[65]; /* whose the last was */
 	struct inhibition *inhibitions;
 	struct mark *marks;
 	struct strset marks_set; /* what engine_marks returned last */
@@ -208,10 +266,11 @@ void window_timer(struct engine *e, struct window *w);
 /* Forgets what is covered by the inhibition in all windows. */
 void window_inhibit(struct engine *e, const struct inhibition *in);
 void window_free(struct engine *e, struct window *w);
-/* The hits of a window that are still in it, now. */
+/* Drops what is no longer in it. */
 void window_prune(struct engine *e, const struct rule *r, struct window *w);
-int window_add(struct window *w, struct hit hit);
-/* Arms the timer that frees or clears it. */
+/* Its room is counted; others may be evicted for it. */
+void window_touch(struct engine *e, struct window *w);
+/* Arms the timer that frees or clears it, unless it waits already. */
 void window_arm(struct engine *e, const struct rule *r, struct window *w);
 
 /* gate.c */

@@ -1,21 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Hash tables by rule and key. */
+/* Hash tables by rule and key, whose entries are also in the order in which they were touched. */
 #include "rules/state.h"
 
+#include <errno.h>
 #include <string.h>
 
-static uint64_t hash_of(size_t rule, const char *key)
+uint64_t text_hash(uint64_t seed, const char *text)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ rule;
+	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ seed;
 
-	for (; *key; key++)
-		h = (h ^ (unsigned char)*key) * UINT64_C(0x100000001b3);
+	for (; *text; text++)
+		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
 	return h ^ h >> 29;
+}
+
+int table_init(struct table *t, size_t n_rules, entry_free_fn *free_one)
+{
+	t->free_one = free_one;
+	t->of_rule = calloc(n_rules + 1, sizeof(*t->of_rule));
+	return t->of_rule ? 0 : -ENOMEM;
+}
+
+void table_finish(struct engine *e, struct table *t)
+{
+	while (t->all.oldest)
+		t->free_one(e, t->all.oldest);
+	free(t->slots);
+	free(t->of_rule);
 }
 
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key)
 {
-	uint64_t h = hash_of(rule, key);
+	uint64_t h = text_hash(rule, key);
 
 	if (t->n_slots == 0)
 		return NULL;
@@ -24,6 +40,66 @@ struct entry_node *table_find(const struct table *t, size_t rule, const char *ke
 			return n;
 	return NULL;
 }
+
+/* ---- the order ---- */
+
+static void order_add(struct entry_order *o, struct entry_node *n, enum entry_orders which)
+{
+	n->link[which] = (struct entry_link){.older = o->newest};
+	if (o->newest)
+		o->newest->link[which].newer = n;
+	else
+		o->oldest = n;
+	o->newest = n;
+	o->n++;
+	o->room += n->room;
+}
+
+static void order_remove(struct entry_order *o, struct entry_node *n, enum entry_orders which)
+{
+	struct entry_link l = n->link[which];
+
+	if (l.older)
+		l.older->link[which].newer = l.newer;
+	else
+		o->oldest = l.newer;
+	if (l.newer)
+		l.newer->link[which].older = l.older;
+	else
+		o->newest = l.older;
+	o->n--;
+	o->room -= n->room;
+}
+
+void table_touch(struct table *t, struct entry_node *n, size_t room)
+{
+	order_remove(&t->all, n, OF_ALL);
+	order_remove(&t->of_rule[n->rule], n, OF_RULE);
+	n->room = room;
+	order_add(&t->all, n, OF_ALL);
+	order_add(&t->of_rule[n->rule], n, OF_RULE);
+}
+
+static void evict(struct engine *e, struct table *t, struct entry_node *n)
+{
+	snprintf(e->evicted_rule, sizeof(e->evicted_rule), "%s", e->rs->rules[n->rule].name);
+	e->stats[n->rule].evicted++;
+	e->evicted++;
+	t->free_one(e, n);
+}
+
+void table_bound(struct engine *e, struct table *t, const struct entry_node *n)
+{
+	size_t max = e->o.room ? e->o.room : ROOM_DEFAULT;
+	struct entry_order *mine = &t->of_rule[n->rule];
+
+	while (mine->room > max / ROOM_SHARE && mine->oldest != n)
+		evict(e, t, mine->oldest);
+	while (t->all.room > max && t->all.oldest != n)
+		evict(e, t, t->all.oldest);
+}
+
+/* ---- adding, removing ---- */
 
 static bool grow(struct table *t)
 {
@@ -49,7 +125,7 @@ void *table_add(struct table *t, size_t rule, const char *key, size_t size)
 {
 	struct entry_node *n;
 
-	if (t->n >= t->n_slots && !grow(t))
+	if (t->all.n >= t->n_slots && !grow(t))
 		return NULL;
 	n = calloc(1, size);
 	if (!n || !(n->key = strdup(key))) {
@@ -57,43 +133,24 @@ void *table_add(struct table *t, size_t rule, const char *key, size_t size)
 		return NULL;
 	}
 	n->rule = rule;
-	n->hash = hash_of(rule, key);
+	n->hash = text_hash(rule, key);
 	n->next = t->slots[n->hash & (t->n_slots - 1)];
+	n->room = 1;
 	t->slots[n->hash & (t->n_slots - 1)] = n;
-	t->n++;
+	order_add(&t->all, n, OF_ALL);
+	order_add(&t->of_rule[rule], n, OF_RULE);
 	return n;
 }
 
 void table_remove(struct table *t, struct entry_node *n)
 {
-	struct entry_node **at = &t->slots[n->hash & (t->n_slots - 1)];
+	struct entry_node **slot = &t->slots[n->hash & (t->n_slots - 1)];
 
-	while (*at != n)
-		at = &(*at)->next;
-	*at = n->next;
-	t->n--;
+	while (*slot != n)
+		slot = &(*slot)->next;
+	*slot = n->next;
+	order_remove(&t->all, n, OF_ALL);
+	order_remove(&t->of_rule[n->rule], n, OF_RULE);
 	free(n->key);
 	free(n);
-}
-
-static int compare_nodes(const void *pa, const void *pb)
-{
-	const struct entry_node *a = *(struct entry_node *const *)pa, *b = *(struct entry_node *const *)pb;
-
-	if (a->rule != b->rule)
-		return a->rule < b->rule ? -1 : 1;
-	return strcmp(a->key, b->key);
-}
-
-struct entry_node **table_sorted(const struct table *t, size_t *n)
-{
-	struct entry_node **all = t->n ? calloc(t->n, sizeof(struct entry_node *)) : NULL;
-
-	*n = 0;
-	for (size_t i = 0; all && i < t->n_slots; i++)
-		for (struct entry_node *node = t->slots[i]; node; node = node->next)
-			all[(*n)++] = node;
-	if (*n > 1)
-		qsort(all, *n, sizeof(struct entry_node *), compare_nodes);
-	return all;
 }

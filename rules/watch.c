@@ -398,16 +398,14 @@ static void drop_unseen(struct engine *e, const struct rule *r)
 {
 	struct entry_node *next;
 
-	for (size_t s = 0; s < e->watches.n_slots; s++) {
-		for (struct entry_node *n = e->watches.slots[s]; n; n = next) {
-			struct watch *w = (struct watch *)n;
+	for (struct entry_node *n = e->watches.of_rule[r->index].oldest; n; n = next) {
+		struct watch *w = (struct watch *)n;
 
-			next = n->next;
-			if (n->rule != r->index || w->pass == e->pass)
-				continue;
-			inhibition_cleared(e, r, n->key);
-			watch_free(e, w);
-		}
+		next = n->link[OF_RULE].newer;
+		if (w->pass == e->pass)
+			continue;
+		inhibition_cleared(e, r, n->key);
+		watch_free(e, w);
 	}
 }
 

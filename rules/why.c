@@ -241,11 +241,11 @@ static void threshold_part(struct why *w)
 
 	if (key_text(&w->r->per, &w->b->f, &w->e->key))
 		win = (struct window *)table_find(&w->e->windows, w->r->index, buf_str(&w->e->key));
-	for (size_t i = win ? win->first : 0; win && i < win->end; i++) {
-		if (win->hits[i].time <= w->e->boot - w->r->within)
+	for (const struct hit *h = win ? hits_oldest(&win->hits) : NULL; h; h = hits_newer(&win->hits, h)) {
+		if (h->time <= w->e->boot - w->r->within)
 			continue;
-		oldest = have ? oldest : win->hits[i].time;
-		have += w->r->distinct >= 0 ? 1 : win->hits[i].weight;
+		oldest = have ? oldest : h->time;
+		have += w->r->distinct >= 0 ? 1 : h->weight;
 	}
 	missing = w->r->count - have;
 	j = part_new(w, "threshold", missing > 0 ? "no" : "ok");

@@ -5,85 +5,54 @@
 #include <errno.h>
 #include <string.h>
 
-static void hit_free(struct window *w, size_t i)
-{
-	w->sum -= w->hits[i].weight;
-	free(w->hits[i].value);
-	free(w->hits[i].cover);
-}
-
-static void clear_hits(struct window *w)
-{
-	for (; w->first < w->end; w->first++)
-		hit_free(w, w->first);
-	w->first = w->end = 0;
-}
-
 void window_free(struct engine *e, struct window *w)
 {
 	timer_cancel(e, &w->timer);
-	clear_hits(w);
-	free(w->hits);
+	hits_finish(&w->hits);
 	table_remove(&e->windows, &w->node);
-}
-
-int window_add(struct window *w, struct hit hit)
-{
-	if (w->end == w->cap && w->first > 0) {
-		memmove(w->hits, w->hits + w->first, (w->end - w->first) * sizeof(*w->hits));
-		w->end -= w->first;
-		w->first = 0;
-	}
-	if (w->end == w->cap) {
-		size_t cap = w->cap ? w->cap * 2 : 8;
-		struct hit *hits = reallocarray(w->hits, cap, sizeof(*hits));
-
-		if (!hits)
-			return -ENOMEM;
-		w->hits = hits;
-		w->cap = cap;
-	}
-	w->hits[w->end++] = hit;
-	w->sum += hit.weight;
-	return 0;
 }
 
 void window_prune(struct engine *e, const struct rule *r, struct window *w)
 {
-	while (w->first < w->end && w->hits[w->first].time <= e->boot - r->within)
-		hit_free(w, w->first++);
+	struct hit *h;
+
 	/* The newest "count" decide every question. */
-	while (w->end - w->first > (size_t)r->count)
-		hit_free(w, w->first++);
-	if (w->first == w->end)
-		w->first = w->end = 0;
+	while ((h = hits_oldest(&w->hits)) && (h->time <= e->boot - r->within || w->hits.n > (size_t)r->count))
+		hits_drop(&w->hits, h);
+}
+
+void window_touch(struct engine *e, struct window *w)
+{
+	table_touch(&e->windows, &w->node, 1 + w->hits.cap);
+	table_bound(e, &e->windows, &w->node);
 }
 
 static int64_t window_count(const struct rule *r, const struct window *w)
 {
-	return r->distinct >= 0 ? (int64_t)(w->end - w->first) : w->sum;
+	return r->distinct >= 0 ? (int64_t)w->hits.n : w->hits.sum;
 }
 
 /* When the count is at most n if nothing is added. */
 static int64_t falls_to(const struct rule *r, const struct window *w, int64_t n)
 {
-	int64_t left = window_count(r, w), at = INT64_MIN;
+	int64_t left = window_count(r, w), when = INT64_MIN;
 
-	for (size_t i = w->first; i < w->end && left > n; i++) {
-		left -= r->distinct >= 0 ? 1 : w->hits[i].weight;
-		at = w->hits[i].time + r->within;
+	for (const struct hit *h = hits_oldest(&w->hits); h && left > n; h = hits_newer(&w->hits, h)) {
+		left -= r->distinct >= 0 ? 1 : h->weight;
+		when = h->time + r->within;
 	}
-	return at;
+	return when;
 }
 
+/* What comes later only makes both moments later: the timer looks again when it ends. */
 void window_arm(struct engine *e, const struct rule *r, struct window *w)
 {
-	if (w->raised && w->clearing)
+	if (w->timer.pos || (w->raised && w->clearing))
 		return;
 	if (w->raised)
 		timer_arm(e, &w->timer, MAX(falls_to(r, w, r->clear_count), e->boot), false);
-	else if (w->first < w->end)
-		timer_arm(e, &w->timer, w->hits[w->end - 1].time + r->within, false);
+	else if (w->hits.n)
+		timer_arm(e, &w->timer, hits_newest(&w->hits)->time + r->within, false);
 }
 
 static struct window *window_get(struct engine *e, const struct rule *r, const char *key)
@@ -98,44 +67,81 @@ static struct window *window_get(struct engine *e, const struct rule *r, const c
 	return w;
 }
 
-/* A value that is already there moves to its latest time. */
-static void take_same_value(struct window *w, struct hit *hit)
+/* The text replaces an old one; where both are alike nothing is allocated. */
+static bool take_text(char **text, const char *from)
 {
-	for (size_t i = w->first; i < w->end; i++) {
-		if (strcmp(w->hits[i].value, hit->value) != 0)
-			continue;
-		hit->weight += w->hits[i].weight;
-		hit_free(w, i);
-		w->end--;
-		memmove(w->hits + i, w->hits + i + 1, (w->end - i) * sizeof(*w->hits));
-		return;
+	char *copy;
+
+	if (*text && strcmp(*text, from) == 0)
+		return true;
+	copy = strdup(from);
+	if (!copy)
+		return false;
+	free(*text);
+	*text = copy;
+	return true;
+}
+
+/* A value that is already there moves to its latest time. */
+static bool count_again(struct engine *e, const struct rule *r, struct window *w, const struct facts *f,
+			struct hit *hit)
+{
+	if (r->cover.n) {
+		key_text(&r->cover, f, &e->scratch);
+		if (!take_text(&hit->cover, buf_str(&e->scratch)))
+			return false;
 	}
+	hit->time = e->boot;
+	hit->seq = e->event->seq;
+	hit->weight += e->event->count;
+	w->hits.sum += e->event->count;
+	hits_renew(&w->hits, hit);
+	return true;
+}
+
+static bool count_new(struct engine *e, const struct rule *r, struct window *w, const struct facts *f, struct hit *hit)
+{
+	bool whole = true;
+
+	if (r->cover.n) {
+		key_text(&r->cover, f, &e->scratch);
+		whole = take_text(&hit->cover, buf_str(&e->scratch));
+	}
+	while (w->hits.n >= (size_t)r->count)
+		hits_drop(&w->hits, hits_oldest(&w->hits));
+	if (whole && hits_add(&w->hits, hit) == 0)
+		return true;
+	free(hit->value);
+	free(hit->cover);
+	return false;
 }
 
 static bool count_event(struct engine *e, const struct rule *r, struct window *w, const struct facts *f)
 {
 	struct hit hit = {.time = e->boot, .weight = e->event->count, .seq = e->event->seq};
+	struct hit *same;
+	size_t len;
+	bool done;
 
-	if (r->distinct >= 0) {
+	window_prune(e, r, w);
+	if (r->distinct < 0) {
+		done = count_new(e, r, w, f, &hit);
+	} else {
 		buf_clear(&e->scratch);
 		value_print(&f->v[r->distinct], VALUE_CANONICAL, &e->scratch);
-		hit.value = strdup(buf_str(&e->scratch));
-		if (!hit.value)
-			return false;
-		take_same_value(w, &hit);
+		hit.hash = text_hash(0, buf_str(&e->scratch));
+		len = MIN(e->scratch.len, (size_t)VALUE_KEPT);
+		same = hits_find(&w->hits, hit.hash, buf_str(&e->scratch), len);
+		if (same) {
+			done = count_again(e, r, w, f, same);
+		} else {
+			hit.value = strndup(buf_str(&e->scratch), len);
+			done = hit.value && count_new(e, r, w, f, &hit);
+		}
 	}
-	if (r->cover.n) {
-		key_text(&r->cover, f, &e->scratch);
-		hit.cover = strdup(buf_str(&e->scratch));
-	}
-	if (window_add(w, hit) < 0) {
-		free(hit.value);
-		free(hit.cover);
-		return false;
-	}
-	w->injected |= e->event->origin == ORIGIN_INJECTED;
-	window_prune(e, r, w);
-	return true;
+	if (done)
+		w->injected |= e->event->origin == ORIGIN_INJECTED;
+	return done;
 }
 
 static int compare_words(const void *a, const void *b)
@@ -145,27 +151,22 @@ static int compare_words(const void *a, const void *b)
 
 static void describe(const struct engine *e, const struct rule *r, const struct window *w, struct match *m)
 {
-	size_t n = w->end - w->first, skip = n > EVENTS_MAX ? n - EVENTS_MAX : 0;
+	const struct hit *oldest = hits_oldest(&w->hits), *newest = hits_newest(&w->hits);
 
-	m->count = w->sum;
-	m->distinct = r->distinct >= 0 ? (int64_t)n : 0;
-	m->first = n ? w->hits[w->first].time : e->boot;
-	m->last = n ? w->hits[w->end - 1].time : e->boot;
+	m->count = w->hits.sum;
+	m->distinct = r->distinct >= 0 ? (int64_t)w->hits.n : 0;
+	m->first = oldest ? oldest->time : e->boot;
+	m->last = newest ? newest->time : e->boot;
 	m->injected = w->injected;
-	for (size_t i = w->first + skip; i < w->end; i++)
-		m->events[m->n_events++] = w->hits[i].seq;
-	for (size_t i = w->end; r->distinct >= 0 && i-- > w->first && m->set.n < VALUES_MAX;)
-		m->values[m->set.n++] = w->hits[i].value;
+	m->n_events = MIN(w->hits.n, (size_t)EVENTS_MAX);
+	for (size_t i = m->n_events; i-- > 0; newest = hits_older(&w->hits, newest)) {
+		m->events[i] = newest->seq;
+		if (r->distinct >= 0 && m->set.n < VALUES_MAX)
+			m->values[m->set.n++] = newest->value;
+	}
 	m->set.words = m->values;
 	if (m->set.n > 1)
 		qsort(m->values, m->set.n, sizeof(*m->values), compare_words);
-}
-
-static void empty(struct engine *e, struct window *w)
-{
-	timer_cancel(e, &w->timer);
-	clear_hits(w);
-	w->injected = false;
 }
 
 void window_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n)
@@ -176,11 +177,19 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 	if (r->distinct >= 0 && b[0]->f.v[r->distinct].type == V_NONE)
 		return;
 	w = window_get(e, r, key);
-	if (!w || !count_event(e, r, w, &b[0]->f))
+	if (!w)
 		return;
+	if (!count_event(e, r, w, &b[0]->f)) {
+		if (w->hits.n == 0 && !w->raised)
+			window_free(e, w);
+		return;
+	}
+	window_touch(e, w);
 	if (w->raised) {
-		if (window_count(r, w) > r->clear_count)
+		if (w->clearing && window_count(r, w) > r->clear_count) {
 			w->clearing = false;
+			timer_cancel(e, &w->timer);
+		}
 		window_arm(e, r, w);
 		return;
 	}
@@ -193,7 +202,7 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 		return;
 	case GATE_LIMITED:
 		if (!r->has_clear)
-			empty(e, w);
+			window_free(e, w);
 		return;
 	case GATE_FIRED:
 		break;
@@ -201,9 +210,10 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 	if (r->has_clear) {
 		w->raised = true;
 		w->raised_at = e->boot;
+		timer_cancel(e, &w->timer);
 		window_arm(e, r, w);
 	} else {
-		empty(e, w);
+		window_free(e, w);
 	}
 }
 
@@ -230,7 +240,6 @@ static void clear_window(struct engine *e, const struct rule *r, struct window *
 	}
 	e->stats[r->index].cleared++;
 	inhibition_cleared(e, r, w->node.key);
-	empty(e, w);
 	window_free(e, w);
 }
 
@@ -240,7 +249,7 @@ void window_timer(struct engine *e, struct window *w)
 
 	window_prune(e, r, w);
 	if (!w->raised) {
-		if (w->first == w->end)
+		if (w->hits.n == 0)
 			window_free(e, w);
 		else
 			window_arm(e, r, w);
@@ -274,23 +283,23 @@ static bool covered(const struct rule *r, const char *cover, const struct inhibi
 	return true;
 }
 
+static void forget_covered(struct window *w, const struct rule *r, const struct inhibition *in)
+{
+	struct hit *next;
+
+	for (struct hit *h = hits_oldest(&w->hits); h; h = next) {
+		next = hits_newer(&w->hits, h);
+		if (h->cover && covered(r, h->cover, in))
+			hits_drop(&w->hits, h);
+	}
+}
+
 void window_inhibit(struct engine *e, const struct inhibition *in)
 {
-	for (size_t s = 0; s < e->windows.n_slots; s++) {
-		for (struct entry_node *n = e->windows.slots[s]; n; n = n->next) {
-			struct window *w = (struct window *)n;
-			const struct rule *r = &e->rs->rules[n->rule];
-			size_t kept = w->first;
+	for (struct entry_node *n = e->windows.all.oldest; n; n = n->link[OF_ALL].newer) {
+		struct window *w = (struct window *)n;
 
-			if (!in->covers[n->rule] || w->raised)
-				continue;
-			for (size_t i = w->first; i < w->end; i++) {
-				if (w->hits[i].cover && covered(r, w->hits[i].cover, in))
-					hit_free(w, i);
-				else
-					w->hits[kept++] = w->hits[i];
-			}
-			w->end = kept;
-		}
+		if (in->covers[n->rule] && !w->raised)
+			forget_covered(w, &e->rs->rules[n->rule], in);
 	}
 }

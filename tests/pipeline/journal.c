@@ -5,6 +5,7 @@
  * A script: one thing a line, '#' begins a comment.
  *   manage GLOB..                       which sets are managed (all of the test's are in one set, "test")
  *   budget N                            settings: budget.plans-per-hour
+ *   windows N                           settings: rules.windows
  *   rules NAME..                        shipped, or files beside the script
  *   disk NAME SIZE [KEY=VALUE..]        controller, enclosure, slot, holds
  *   array NAME LEVEL DISK.. [spares DISK..]
@@ -21,6 +22,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- the script ---- */
@@ -415,6 +417,10 @@ static int do_setup(struct play *y, char *text)
 	}
 	if (strcmp(w[0], "budget") == 0) {
 		y->settings.budget = atoi(w[1]);
+		return 0;
+	}
+	if (strcmp(w[0], "windows") == 0) {
+		y->settings.windows = strtol(w[1], NULL, 10);
 		return 0;
 	}
 	if (strcmp(w[0], "rules") == 0)

@@ -56,6 +56,14 @@ char *__wrap_strdup(const char *s)
 	"      not: {device.marks: {has: new}}\n      error.status: [medium, io]\n      array.redundancy: {ge: 3}\n"   \
 	"    limit: 1s\n    do: [{notify: {severity: info, text: x}}]\n"
 
+/* Counting does not either where there is nothing new: values that are known, a window that is full. */
+#define COUNTED                                                                                                        \
+	"version: 1\nrules:\n"                                                                                         \
+	"  - name: places\n    description: d\n    event: block.error\n"                                               \
+	"    threshold: {count: 20, within: 10m, distinct: error.region}\n    do: [fail-member]\n"                     \
+	"  - name: raised\n    description: d\n    event: block.error\n    threshold: {count: 5, within: 10m}\n"       \
+	"    clear: {count: 1, for: 1h}\n    do: [fail-member]\n"
+
 static size_t allocations_of(struct fixture *fx, const char *device)
 {
 	struct event *ev = new_event(fx, "block.error", device, 1 * S);
@@ -86,10 +94,37 @@ static void matching_allocates_nothing(void **state)
 	fixture_end(&fx);
 }
 
+static void counting_what_is_known_allocates_nothing(void **state)
+{
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, COUNTED);
+	for (int i = 0; i < 19; i++)
+		block_error(&fx, "sda", 0, i);
+	block_error(&fx, "sda", 0, -1);
+	expect_log(&fx, "0s raised sda\n0s places sda\n");
+	for (int i = 0; i < 19; i++)
+		block_error(&fx, "sda", 0, i);
+	for (int i = 0; i < 19; i++) {
+		struct event *ev = new_event(&fx, "block.error", "sda", 1 * S);
+		size_t before;
+
+		event_set(ev, FACT_ERROR_REGION, value_int(i));
+		before = allocations;
+		engine_event(fx.engine, ev, 1 * S);
+		assert_int_equal(allocations, before);
+		event_free(ev);
+	}
+	expect_log(&fx, "");
+	fixture_end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matching_allocates_nothing),
+		cmocka_unit_test(counting_what_is_known_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
