@@ -303,6 +303,13 @@ void watch_free(struct engine *e, struct watch *w);
 /* Time of which {total, within} was true, at time at, if it stays as it is. */
 int64_t watch_total(const struct rule *r, const struct watch *w, int64_t at);
 
+/* save.c */
+
+enum { HASH_TEXT = 20 };
+
+/* What tells whether saved state is still that of the rule. */
+const char *rule_hash_text(const struct rule *r, char text[HASH_TEXT]);
+
 /* verdict.c */
 
 /* Builds one and puts it into the queue. NULL when out of memory. */

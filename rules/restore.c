@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Saved state into an engine: after a restart, for a copy, and when other rules take over. rules-language 4.13. */
+#include "rules/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct restore {
+	struct engine *e;
+	int64_t boot, awake; /* to be added to saved times */
+	bool exact;	     /* a copy: pending states and their timers go on */
+};
+
+static int64_t get_time(const json_t *j, const char *name, int64_t shift)
+{
+	return json_integer_value(json_object_get(j, name)) + shift;
+}
+
+static bool get_flag(const json_t *j, const char *name)
+{
+	return json_is_true(json_object_get(j, name));
+}
+
+static const char *get_text(const json_t *j, const char *name)
+{
+	const char *s = json_string_value(json_object_get(j, name));
+
+	return s ? s : "";
+}
+
+/* The rule that an entry belongs to, if it still decides the same. */
+static const struct rule *entry_rule(const struct restore *s, const json_t *j)
+{
+	int i = ruleset_find(s->e->rs, get_text(j, "rule"));
+	char hash[HASH_TEXT];
+
+	if (i < 0 || s->e->rs->rules[i].disabled ||
+	    strcmp(rule_hash_text(&s->e->rs->rules[i], hash), get_text(j, "hash")) != 0)
+		return NULL;
+	return &s->e->rs->rules[i];
+}
+
+static void restore_timer(const struct restore *s, const json_t *j, struct timer *t)
+{
+	const json_t *timer = json_object_get(j, "timer");
+	bool awake = json_is_true(json_array_get(timer, 1));
+
+	if (timer)
+		timer_arm(s->e, t, json_integer_value(json_array_get(timer, 0)) + (awake ? s->awake : s->boot), awake);
+}
+
+static void restore_window(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	struct window *w;
+	const json_t *hit;
+	size_t i;
+
+	if (r->count == 0 || table_find(&s->e->windows, r->index, get_text(j, "key")))
+		return;
+	w = table_add(&s->e->windows, r->index, get_text(j, "key"), sizeof(*w));
+	if (!w)
+		return;
+	w->timer = (struct timer){.kind = TIMER_WINDOW, .rule = r->index, .key = w->node.key, .owner = w};
+	json_array_foreach(json_object_get(j, "hits"), i, hit)
+	{
+		const char *value = json_string_value(json_array_get(hit, 3)),
+			   *cover = json_string_value(json_array_get(hit, 4));
+		struct hit h = {.time = json_integer_value(json_array_get(hit, 0)) + s->boot,
+				.weight = MAX(json_integer_value(json_array_get(hit, 1)), 1),
+				.seq = (uint64_t)json_integer_value(json_array_get(hit, 2)),
+				.hash = (uint64_t)json_integer_value(json_array_get(hit, 5)),
+				.value = r->distinct >= 0 ? strndup(value ? value : "", VALUE_KEPT) : NULL,
+				.cover = r->cover.n && cover ? strdup(cover) : NULL};
+
+		if (hits_add(&w->hits, &h) < 0) {
+			free(h.value);
+			free(h.cover);
+		}
+	}
+	w->raised = r->has_clear && get_flag(j, "raised");
+	w->clearing = w->raised && get_flag(j, "clearing");
+	w->injected = get_flag(j, "injected");
+	w->raised_at = get_time(j, "raised-at", s->boot);
+	window_prune(s->e, r, w);
+	if (!w->raised && w->hits.n == 0) {
+		window_free(s->e, w);
+		return;
+	}
+	if (w->clearing)
+		restore_timer(s, j, &w->timer);
+	else
+		window_arm(s->e, r, w);
+	window_touch(s->e, w);
+}
+
+static void restore_limit(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	struct limit *l;
+	const json_t *t;
+	size_t i;
+
+	if (r->limit_count == 0 || table_find(&s->e->limits, r->index, get_text(j, "key")))
+		return;
+	l = table_add(&s->e->limits, r->index, get_text(j, "key"), sizeof(*l));
+	if (!l)
+		return;
+	l->timer = (struct timer){.kind = TIMER_LIMIT, .rule = r->index, .key = l->node.key, .owner = l};
+	l->times = calloc(json_array_size(json_object_get(j, "times")) + 1, sizeof(*l->times));
+	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
+		json_integer_value(t) + s->boot;
+	l->told = get_flag(j, "told");
+	if (l->n == 0) {
+		limit_free(s->e, l);
+		return;
+	}
+	timer_arm(s->e, &l->timer, l->times[l->n - 1] + r->limit_within, false);
+	table_touch(&s->e->limits, &l->node, 1 + l->n);
+	table_bound(s->e, &s->e->limits, &l->node);
+}
+
+static enum subject_sort get_sort(const json_t *j)
+{
+	for (int i = SORT_DEVICE; i < SORT_MAX; i++)
+		if (strcmp(sort_words[i], get_text(j, "sort")) == 0)
+			return (enum subject_sort)i;
+	return SORT_NONE;
+}
+
+static void restore_facts(const json_t *j, struct watch *w)
+{
+	const json_t *prints = json_object_get(j, "prints"), *guard = json_object_get(j, "guard"), *value;
+	size_t i;
+
+	if (json_object_size(prints))
+		w->prints = calloc(FACT_MAX, sizeof(*w->prints));
+	for (int f = 0; w->prints && f < FACT_MAX; f++)
+		w->prints[f] = (uint32_t)json_integer_value(json_object_get(prints, fact_table[f].name));
+	if (json_array_size(guard))
+		w->guarded = calloc(FACT_MAX, sizeof(*w->guarded));
+	json_array_foreach(guard, i, value)
+	{
+		int f = fact_lookup(json_string_value(value) ? json_string_value(value) : "");
+
+		if (w->guarded && f >= 0)
+			w->guarded[f] = true;
+	}
+}
+
+static void restore_watch(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	json_int_t state = json_integer_value(json_object_get(j, "state"));
+	bool raised = get_flag(j, "raised");
+	struct watch *w;
+	const json_t *span;
+	size_t i;
+
+	/* What was pending starts anew after a restart; what had fired stays so. */
+	if (state < WATCH_SUMMING || state > WATCH_CLEARING || r->trigger != TRIGGER_WATCH ||
+	    get_sort(j) == SORT_NONE || (!s->exact && !raised) ||
+	    table_find(&s->e->watches, r->index, get_text(j, "key")))
+		return;
+	w = table_add(&s->e->watches, r->index, get_text(j, "key"), sizeof(*w));
+	if (!w)
+		return;
+	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
+	w->id = strdup(get_text(j, "id"));
+	w->sort = get_sort(j);
+	w->state = s->exact ? (enum watch_state)state : WATCH_ACTIVE;
+	w->raised = raised;
+	w->recorded = get_flag(j, "recorded");
+	w->refused = get_flag(j, "refused");
+	w->changed = get_flag(j, "changed");
+	w->since_awake = get_time(j, "since-awake", s->awake);
+	w->since_boot = get_time(j, "since-boot", s->boot);
+	w->fired_awake = get_time(j, "fired-awake", s->awake);
+	w->fired_boot = get_time(j, "fired-boot", s->boot);
+	snprintf(w->verdict, sizeof(w->verdict), "%s", get_text(j, "verdict"));
+	restore_facts(j, w);
+	w->spans = calloc(json_array_size(json_object_get(j, "spans")) + 1, sizeof(*w->spans));
+	json_array_foreach(json_object_get(j, "spans"), i, span) if (w->spans) w->spans[w->n_spans++] =
+		(struct span){json_integer_value(json_array_get(span, 0)) + s->boot,
+			      json_integer_value(json_array_get(span, 1)) + s->boot};
+	if (!w->id)
+		watch_free(s->e, w);
+	else if (s->exact)
+		restore_timer(s, j, &w->timer);
+}
+
+/* Which step of the rule covers the rules that the saved one did. */
+static const struct step *inhibit_step(const struct rule *r, const json_t *values)
+{
+	for (size_t i = 0; i < r->steps.n; i++) {
+		const struct step *s = &r->steps.s[i];
+		size_t k = 0;
+
+		if (s->effect != EFFECT_INHIBIT || s->n_per != json_object_size(values))
+			continue;
+		while (k < s->n_per && json_object_get(values, fact_table[s->per[k]].name))
+			k++;
+		if (k == s->n_per)
+			return s;
+	}
+	return NULL;
+}
+
+static void restore_inhibition(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	const json_t *values = json_object_get(j, "values");
+	const struct step *step = inhibit_step(r, values);
+	struct inhibition *in = step ? calloc(1, sizeof(*in)) : NULL;
+
+	if (!in)
+		return;
+	*in = (struct inhibition){.rule = r->index,
+				  .key = strdup(get_text(j, "key")),
+				  .until_clear = step->until_clear,
+				  .covers = step->covers,
+				  .per.n = step->n_per};
+	memcpy(in->per.f, step->per, sizeof(step->per));
+	for (size_t i = 0; i < step->n_per; i++)
+		in->values[i] = strdup(get_text(values, fact_table[step->per[i]].name));
+	in->timer = (struct timer){.kind = TIMER_INHIBITION, .rule = r->index, .key = in->key, .owner = in};
+	in->next = s->e->inhibitions;
+	s->e->inhibitions = in;
+	timer_arm(s->e, &in->timer, get_time(j, "ends", s->awake), true);
+}
+
+static void restore_list(const struct restore *s, const json_t *list,
+			 void (*restore)(const struct restore *s, const struct rule *r, const json_t *j))
+{
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(list, i, j)
+	{
+		const struct rule *r = entry_rule(s, j);
+
+		if (r)
+			restore(s, r, j);
+	}
+}
+
+static void restore_marks(const struct restore *s, const json_t *list)
+{
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(list, i, j)
+	{
+		int64_t ends = json_integer_value(json_object_get(j, "ends"));
+
+		if (ends == 0 || ends + s->boot > s->e->boot)
+			engine_mark(s->e, get_text(j, "device"), get_text(j, "as"),
+				    ends ? ends + s->boot - s->e->boot : 0);
+	}
+}
+
+static int restore_all(struct engine *e, const json_t *state, const struct restore *s, struct err *err)
+{
+	if (json_integer_value(json_object_get(state, "v")) != 1)
+		return err_set(err, EINVAL, "the saved state of the rules is of another version");
+	e->wall_offset = get_time(state, "wall-offset", 0);
+	e->counter = (uint64_t)MAX(json_integer_value(json_object_get(state, "counter")), 0);
+	restore_list(s, json_object_get(state, "windows"), restore_window);
+	restore_list(s, json_object_get(state, "limits"), restore_limit);
+	restore_list(s, json_object_get(state, "watches"), restore_watch);
+	restore_list(s, json_object_get(state, "inhibitions"), restore_inhibition);
+	restore_marks(s, json_object_get(state, "marks"));
+	return 0;
+}
+
+int engine_restore(struct engine *e, const json_t *state, int64_t boot, int64_t awake, int64_t away, struct err *err)
+{
+	struct restore s = {.e = e,
+			    .boot = boot - MAX(away, 0) - get_time(state, "boot", 0),
+			    .awake = awake - get_time(state, "awake", 0)};
+
+	e->boot = boot;
+	e->awake = awake;
+	return restore_all(e, state, &s, err);
+}
+
+/* An engine with the rules and options, and all that goes on in e. */
+static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine_options *o, struct engine **ret)
+{
+	_cleanup_(engine_freep) struct engine *copy = NULL;
+	json_t *state = engine_save(e);
+	struct restore s = {.exact = true};
+	int r = state ? engine_new(rs, o, &copy) : -ENOMEM;
+
+	if (r == 0) {
+		s.e = copy;
+		copy->boot = e->boot;
+		copy->awake = e->awake;
+		copy->pass = e->pass;
+		r = restore_all(copy, state, &s, NULL);
+	}
+	json_decref(state);
+	if (r < 0)
+		return r;
+	copy->started = e->started;
+	copy->dirty = e->dirty;
+	memcpy(copy->prefix, e->prefix, sizeof(copy->prefix));
+	*ret = TAKE_PTR(copy);
+	return 0;
+}
+
+int engine_clone(struct engine *e, const struct engine_options *o, struct engine **ret)
+{
+	int r = copy_engine(e, e->rs, o, ret);
+
+	if (r == 0 && o->prefix)
+		snprintf((*ret)->prefix, sizeof((*ret)->prefix), "%s", o->prefix);
+	return r;
+}
+
+static void keep_stats(const struct engine *old, struct engine *e, struct reload_counts *counts)
+{
+	for (size_t i = 0; i < e->rs->n; i++) {
+		int k = ruleset_find(old->rs, e->rs->rules[i].name);
+
+		if (k < 0) {
+			counts->added++;
+		} else if (old->rs->rules[k].hash == e->rs->rules[i].hash) {
+			counts->kept++;
+			e->stats[i] = old->stats[k];
+		} else {
+			counts->reset++;
+		}
+	}
+	for (size_t i = 0; i < old->rs->n; i++)
+		counts->removed += ruleset_find(e->rs, old->rs->rules[i].name) < 0;
+}
+
+int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *ret)
+{
+	struct engine *next, swap;
+	struct reload_counts counts = {0};
+	int r = copy_engine(e, rs, &e->o, &next);
+
+	if (r < 0)
+		return r;
+	keep_stats(e, next, &counts);
+	next->evicted += e->evicted;
+	if (!next->evicted_rule[0])
+		memcpy(next->evicted_rule, e->evicted_rule, sizeof(next->evicted_rule));
+	swap = *e;
+	*e = *next;
+	*next = swap;
+	engine_free(next);
+	if (ret)
+		*ret = counts;
+	e->dirty = SORT_ALL;
+	engine_settle(e);
+	return 0;
+}
