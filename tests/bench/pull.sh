@@ -27,15 +27,15 @@ trace_spare() {
 	echo > "$trace/trace"
 }
 
-# first_write: boot time of the first traced write, ns
+# first_write BEGIN: boot time of the first traced write after that, ns
 first_write() {
-	awk '/block_rq_issue: [0-9,]+ [A-Z]*W/ { for (i = 1; i <= NF; i++) if ($i == "block_rq_issue:") { t = $(i - 1); sub(":", "", t)
-		split(t, p, "."); print p[1] p[2] "000"; exit } }' "$trace/trace"
+	awk -v begin="$1" '/block_rq_issue: [0-9,]+ [A-Z]*W/ { for (i = 1; i <= NF; i++) if ($i == "block_rq_issue:") { t = $(i - 1); sub(":", "", t)
+		split(t, p, "."); at = p[1] p[2] "000"; if (at + 0 >= begin + 0) { print at; exit } } }' "$trace/trace"
 }
 
 ms() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", (b - a) / 1e6 }'; }
 
-# One pull. members: the disks of the array, by number; spare: the idle one. What is pulled becomes the spare of the next round.
+# One pull. members: the disks of the array, by number; spare: the idle one.
 members=(1 2 3) spare=4
 round() {
 	local peer=$1 i=$2 at victim n others=() seen begin
@@ -48,13 +48,12 @@ round() {
 	seen=$(bench_pull "/sys/class/scsi_device/$(lab_scsi "$victim")/device/delete" 30 "${others[@]}")
 	begin=$(jq .pulled <<< "$seen")
 	"optimal_$peer"
-	jq -c --arg peer "$peer" --argjson rebuild "$(ms "$begin" "$(first_write)")" \
+	[ "$i" -gt 0 ] || head -n 16 "$trace/trace" > "$LAB_OUT/trace-$peer"
+	jq -c --arg peer "$peer" --argjson rebuild "$(ms "$begin" "$(first_write "$begin")")" \
 		--argjson stall "$(lab_writer_stats w | lab_json stall_ms)" --argjson own "$("own_$peer" "$begin")" \
 		'{peer: $peer, on_disk: .all_ms, rebuild: $rebuild, stall: $stall} + $own' <<< "$seen" | tee -a "$results" | lab_quiet
 	lab_plug_blank "$victim"
 	"give_$peer" "$(lab_dev "$victim")"
-	members[at]=$spare
-	spare=$victim
 }
 
 # A new disk in the place of the pulled one.
@@ -72,7 +71,10 @@ wipe() {
 
 prepare() {
 	lab_md_container ddf $(lab_devs 1-4)
-	lab_md_volume ddf r5 5 3 --chunk=64 --size=${size_mb}M
+	# By name: of a container's disks mdadm takes any.
+	mdadm --create /dev/md/r5 --level=5 -n 3 --chunk=64 --size=${size_mb}M $(lab_devs 1-3) --run 2>&1 | lab_quiet
+	lab_udev_settle
+	lab_md_taken_over
 	lab_md_sync r5
 }
 
@@ -84,9 +86,12 @@ optimal_mdmon() {
 	lab_wait_for "grep -qx 0 /sys/block/$md/md/degraded && grep -qx idle /sys/block/$md/md/sync_action" 120
 }
 own_mdmon() { echo '{}'; }
+# mdadm 4.2 ends with a segmentation fault when a disk is added to a DDF container: the set is made anew.
 give_mdmon() {
-	mdadm --add /dev/md/ddf "$1" 2>&1 | lab_quiet
-	lab_udev_settle
+	lab_writer_clean w
+	lab_md_stop
+	prepare
+	lab_writer_start w /dev/md/r5
 }
 
 # --- spared -----------------------------------------------------------------------------------------------
@@ -102,6 +107,8 @@ own_spared() {
 		   | unique_by(keys) | add // {})'
 }
 give_spared() {
+	members[at]=$spare
+	spare=$victim
 	sparectl spare add "$1" 2>&1 | lab_quiet
 	lab_wait_for '[ "$(spared_array r5 "spares | map(select(.state == \"idle\")) | length")" = 1 ]' 30
 }

@@ -43,16 +43,16 @@ elif what == "crowd":
     for s in crowd[:64]: ask(s, '{"v":1,"verb":"help"}\n')
     print(code(connect().makefile("r").readline()))
 elif what == "slow":
-    # A subscriber that never reads, while 20000 events pass.
+    # A subscriber that never reads, while 12 MB of events pass.
     s = connect()
     s.sendall(b'{"v":1,"verb":"monitor"}\n')
     other = connect()
     reader = other.makefile("r")
     worst = 0
     for i in range(100):
-        other.sendall(b'{"v":1,"verb":"inject","live":true,"kind":"test.event","extra":{"x":"%s"}}\n' % (b"y" * 600) * 200)
+        other.sendall(b'{"v":1,"verb":"inject","live":true,"kind":"test.event","extra":{"x":"%s"}}\n' % (b"y" * 6000) * 20)
         begin = time.time()
-        for n in range(200): json.loads(reader.readline())
+        for n in range(20): json.loads(reader.readline())
         worst = max(worst, time.time() - begin)
     data = until_end(s)
     print(b"cut off" in data, len(data) < 8 << 20)
@@ -60,7 +60,7 @@ elif what == "greedy":
     # Requests without reading their answers.
     s = connect()
     try:
-        for i in range(20000): s.sendall(b'{"v":1,"verb":"help"}\n')
+        for i in range(4000): s.sendall(b'{"v":1,"verb":"status"}\n')
     except (BrokenPipeError, ConnectionResetError, TimeoutError): pass
     print(b"cut off" in until_end(s))
 elif what == "gone":
