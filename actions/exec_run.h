@@ -129,6 +129,8 @@ void legs_drop_all(struct exec *x, const char *volume);
 /* Holds every present disk of the set against other tools, and lets go of those that are gone. */
 int claims_make(struct exec *x, struct err *e);
 bool claims_held(struct exec *x);
+/* Lets go of all of them. -EBUSY: a volume of the set runs. */
+int claims_drop(struct exec *x, struct err *e);
 
 /* --- converge.c ---------------------------------------------------------------------------------------------- */
 

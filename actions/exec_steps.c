@@ -329,6 +329,19 @@ static int claim_prepare(struct exec *x, const struct step *s, struct err *e)
 	return x->plan->dry_run ? 0 : claims_make(x, e);
 }
 
+/* The disks are closed, too: from here on they are nothing that this process may write to. */
+static int release_prepare(struct exec *x, const struct step *s, struct err *e)
+{
+	int r = claims_drop(x, e);
+
+	(void)s;
+	if (r < 0)
+		return r;
+	x->env.dm->settle(x->env.dm->u);
+	set_close(&x->set);
+	return 0;
+}
+
 const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_ASSEMBLE] = {.prepare = step_assemble_prepare, .finish = step_assemble_finish},
 	[STEP_STOP] = {.prepare = step_stop_prepare, .finish = step_stop_finish},
@@ -340,4 +353,5 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = claims_finish},
 	[STEP_RECORD] = {.prepare = record_prepare},
 	[STEP_CLAIM] = {.prepare = claim_prepare},
+	[STEP_RELEASE] = {.prepare = release_prepare},
 };

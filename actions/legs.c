@@ -276,3 +276,18 @@ int claims_make(struct exec *x, struct err *e)
 			r = claim_one(x, x->set.disk[i], e);
 	return r;
 }
+
+int claims_drop(struct exec *x, struct err *e)
+{
+	_cleanup_(freep) struct dm_info_view *all = NULL;
+	size_t n;
+	int r;
+
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (x->run[i]->running)
+			return err_set(e, EBUSY, "%s runs: the disks of its set stay held", x->run[i]->dm);
+	r = claims_list(x, &all, &n, e);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = x->env.dm->remove(x->env.dm->u, all[i].name, true, e);
+	return r;
+}

@@ -22,6 +22,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
 	[STEP_RECORD] = {"record", NULL},
 	[STEP_CLAIM] = {"claim", NULL},
+	[STEP_RELEASE] = {"release", NULL},
 };
 
 static const char *const failure_words[] = {"stop", "continue"};
@@ -56,7 +57,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 {
 	const struct op_row *row = &op_rows[s->op];
 	const char *array = p->array_name[0] ? p->array_name : p->array;
-	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM;
+	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM || s->op == STEP_RELEASE;
 	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && !s->dedicated;
 
 	if (s->refused) {

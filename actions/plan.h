@@ -15,8 +15,9 @@ enum step_op {
 	STEP_ADD_SPARE,
 	STEP_REMOVE_SPARE,
 	STEP_ACTIVATE_SPARE,
-	STEP_RECORD, /* built in: write into the format what the kernel or udev found, and bring the table in line */
-	STEP_CLAIM,  /* built in: hold all disks of a managed set against other tools */
+	STEP_RECORD,  /* built in: write into the format what the kernel or udev found, and bring the table in line */
+	STEP_CLAIM,   /* built in: hold all disks of a managed set against other tools */
+	STEP_RELEASE, /* built in: let go of them, when the set is managed no more and none of its volumes runs */
 	STEP_OP_MAX,
 };
 

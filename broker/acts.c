@@ -172,7 +172,7 @@ static void queue_repair(struct act_process *p)
 
 	if (!job)
 		return;
-	if (plan_from_json(p->taken, &plan, &e) == 0 && !plan->dry_run) {
+	if (plan_from_json(p->taken, &plan, &e) == 0 && !plan->dry_run && plan->step[0].op != STEP_RELEASE) {
 		plan->origin = PLAN_BUILTIN;
 		plan->n_steps = 1;
 		plan->step[0] = (struct step){.op = STEP_RECORD, .slot = -1};

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/claims.h"
 #include "cli/client.h"
 #include "cli/disk.h"
 #include "cli/locks.h"
@@ -7,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +17,8 @@
 #ifndef SPARED_SBINDIR
 #define SPARED_SBINDIR "/usr/sbin"
 #endif
+
+enum { LET_GO_TRIES = 100, LET_GO_PAUSE_MS = 100 };
 
 extern char **environ;
 
@@ -115,7 +119,15 @@ static int check_stopped(struct job *job)
 	const json_t *list;
 	int status;
 
-	if (job->on || job->root[0] || !client_runs(job->c))
+	if (job->on || job->root[0])
+		return CLI_OK;
+	for (size_t k = 0; k < job->n; k++)
+		if (!client_runs(job->c) && claims_in_use(job->guids[k]))
+			return cli_fail(job->c, CLI_REFUSED, "refused",
+					"an array of the set %s runs, and spared does not: start spared and stop the "
+					"array first",
+					job->guids[k]);
+	if (!client_runs(job->c))
 		return CLI_OK;
 	status = client_ask(job->c, client_request("status"), &answer);
 	list = j_list(json_object_get(answer, "status"), "arrays");
@@ -165,6 +177,53 @@ static void retrigger(void *u, const char *name)
 				 dev, entry->d_name, entry->d_name);
 	if (dir)
 		closedir(dir);
+}
+
+static void drop_claim(void *u, const char *name, const char *disk)
+{
+	struct job *job = u;
+
+	run(job, (const char *const[]){"dmsetup", "remove", "--retry", name, NULL});
+	buf_addf(&job->notes, "/dev/%s was held by %s\n", disk, name);
+}
+
+/* By a pattern, or by the name of an array: those lines of the settings are a person's. */
+static bool still_managed(struct job *job, const char *guid)
+{
+	json_t *answer = NULL;
+	const json_t *list;
+	bool managed = false;
+
+	if (client_ask(job->c, client_request("status"), &answer) == CLI_OK) {
+		list = j_list(json_object_get(answer, "status"), "sets");
+		for (size_t i = 0; i < json_array_size(list); i++)
+			managed = managed || (strcmp(j_str(json_array_get(list, i), "id"), guid) == 0 &&
+					      j_bool(json_array_get(list, i), "managed"));
+	}
+	json_decref(answer);
+	return managed;
+}
+
+/* spared lets go of the disks when it has read its settings. Where it does not run, or has not held them itself, what
+ * holds them is removed here. */
+static void let_go(struct job *job)
+{
+	bool runs = client_runs(job->c);
+
+	for (size_t i = 0; i < job->n; i++) {
+		const char *guid = job->guids[i];
+
+		if (runs && still_managed(job, guid)) {
+			buf_addf(&job->notes,
+				 "the settings still name the set %s, by a pattern or an array's name: spared goes on "
+				 "holding its disks\n",
+				 guid);
+			continue;
+		}
+		for (unsigned n = 0; runs && n < LET_GO_TRIES && claims_each(guid, NULL, NULL); n++)
+			poll(NULL, 0, LET_GO_PAUSE_MS);
+		claims_each(guid, drop_claim, job);
+	}
 }
 
 static void tell_daemon(struct job *job)
@@ -253,8 +312,10 @@ static int work(struct job *job, const char *program)
 	for (size_t i = 0; i < LOCKS; i++) {
 		if (lock_write(&job->changes[job->on ? i : LOCKS - 1 - i], &e) < 0)
 			return cli_fail_err(c, CLI_NO, &e);
-		if (i == 0 && !job->on && !job->root[0])
+		if (i == 0 && !job->on && !job->root[0]) {
 			tell_daemon(job);
+			let_go(job);
+		}
 	}
 	afterwards(job);
 	print(job, true);

@@ -36,6 +36,36 @@ void want(struct pipeline *p, const char *set, bool claim, bool record, bool lou
 	w->claim = w->claim || claim;
 	w->record = w->record || record;
 	w->loud = w->loud || loud;
+	w->release = false;
+}
+
+static bool set_runs(const struct pipeline *p, const char *set)
+{
+	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
+		if (inventory_array_at(p->inv, i)->running && strcmp(inventory_array_at(p->inv, i)->set, set) == 0)
+			return true;
+	return false;
+}
+
+/* A set that is managed no more: nothing else is done to it, and its disks are held no longer, once nothing runs. */
+static void let_go(struct pipeline *p, struct set_work *w)
+{
+	const struct disk_set *s = inventory_set(p->inv, w->set);
+
+	if (s && s->managed)
+		return;
+	w->claim = w->record = false;
+	w->release = w->loud = w->held && !set_runs(p, w->set);
+}
+
+void builtin_reloaded(struct pipeline *p)
+{
+	struct set_work *w;
+
+	list_foreach (w, &p->work, link)
+		let_go(p, w);
+	for (size_t i = 0; p->phase == PHASE_STARTED && i < inventory_sets(p->inv); i++)
+		want(p, inventory_set_at(p->inv, i)->guid, true, false, false);
 }
 
 static void want_recorded(struct pipeline *p, const char *set, bool injected)
@@ -74,7 +104,7 @@ struct job *builtin_job(struct pipeline *p, const char *set)
 	struct set_work *w = work_of(p, set);
 	struct job *j;
 
-	if (!w || (!w->claim && !w->record))
+	if (!w || (!w->claim && !w->record && !w->release))
 		return NULL;
 	j = job_new(p, PLAN_BUILTIN);
 	if (!j)
@@ -82,9 +112,11 @@ struct job *builtin_job(struct pipeline *p, const char *set)
 	snprintf(j->set, sizeof(j->set), "%s", set);
 	j->claim = w->claim;
 	j->record = w->record;
+	j->release = w->release;
 	j->quiet = !w->loud;
 	j->injected = w->injected;
-	w->claim = w->record = w->loud = w->injected = false;
+	w->held = w->held || w->claim;
+	w->claim = w->record = w->release = w->loud = w->injected = false;
 	return j;
 }
 
@@ -134,6 +166,7 @@ void builtin_refresh(struct pipeline *p)
 		if (w->retry == 0 || w->retry > now)
 			continue;
 		w->retry = 0;
+		let_go(p, w);
 		want(p, w->set, true, true, false);
 	}
 }
@@ -283,6 +316,7 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 		return;
 	if (result == ACTION_OK) {
 		w->failing = false;
+		w->held = w->held && !j->release;
 		if (j->record)
 			end_replays(p, j->set);
 		return;
@@ -292,6 +326,9 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 		return;
 	w->failing = true;
 	snprintf(text, sizeof(text), "set %s: %s failed, and is tried again: %.200s", j->set,
-		 j->record ? "recording what happened" : "claiming its disks", reason ? reason : "no reason was given");
+		 j->record    ? "recording what happened"
+		 : j->release ? "letting go of its disks"
+			      : "claiming its disks",
+		 reason ? reason : "no reason was given");
 	tell_people(p, "critical", text, NULL);
 }

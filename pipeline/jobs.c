@@ -197,6 +197,8 @@ int job_plan(struct pipeline *p, struct job *j, struct err *e)
 		add_builtin(plan, STEP_CLAIM);
 	if (j->record)
 		add_builtin(plan, STEP_RECORD);
+	if (j->release)
+		add_builtin(plan, STEP_RELEASE);
 	if (j->n_asks)
 		r = plan_asks(p, j, plan, e);
 	if (r == 0)

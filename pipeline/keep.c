@@ -15,8 +15,7 @@ int pipeline_reload(struct pipeline *p, const struct settings *settings, struct 
 	p->settings = settings;
 	engine_room(p->engine, (size_t)settings->windows);
 	inventory_settings(p->inv, settings);
-	for (size_t i = 0; p->phase == PHASE_STARTED && i < inventory_sets(p->inv); i++)
-		want(p, inventory_set_at(p->inv, i)->guid, true, false, false);
+	builtin_reloaded(p);
 	model_changed(p, SORT_ALL, NULL);
 	drain(p);
 	return 0;

@@ -450,6 +450,7 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 		do_record(m, s);
 		return 0;
 	case STEP_CLAIM:
+	case STEP_RELEASE:
 	case STEP_OP_MAX:
 		break;
 	}

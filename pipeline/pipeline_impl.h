@@ -43,9 +43,9 @@ struct job {
 	bool quiet; /* built in, and no news unless it fails */
 	char id[PLAN_ID_MAX];
 	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
-	char verdict[40], rule[65]; /* empty if no rule asked */
-	struct script *script;	    /* that waits for it, NULL for commands and built-in ones */
-	bool claim, record;	    /* built in */
+	char verdict[40], rule[65];  /* empty if no rule asked */
+	struct script *script;	     /* that waits for it, NULL for commands and built-in ones */
+	bool claim, record, release; /* built in */
 	struct asked ask[PLAN_STEPS_MAX];
 	size_t n_asks;
 	struct plan *plan;	       /* NULL until its turn */
@@ -84,7 +84,8 @@ struct script {
 struct set_work {
 	struct list link;
 	char set[META_GUID_MAX];
-	bool claim, record, loud, injected;
+	bool claim, record, release, loud, injected;
+	bool held;     /* its disks were claimed */
 	bool failing;  /* people were told that the last one failed */
 	int64_t retry; /* boot, when it is tried again; 0: not needed */
 };
@@ -208,4 +209,6 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 /* What rules had decided when the process ended is asked for again, where it is still as it was then. */
 void builtin_replayed(struct pipeline *p);
 void replay_free(struct replay *r);
+/* Settings were read again: sets that are managed now are claimed, those that are no more are let go of. */
+void builtin_reloaded(struct pipeline *p);
 void builtin_start(struct pipeline *p); /* all managed sets are claimed, unfinished intents recorded */

@@ -144,6 +144,12 @@ static void remove_spare(struct rig *r)
 	rig_write(r);
 }
 
+static void stop_and_release(struct rig *r)
+{
+	rig_one(r, STEP_STOP, -1);
+	rig_one(r, STEP_RELEASE, -1);
+}
+
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
@@ -155,6 +161,7 @@ static const struct scenario scenarios[] = {
 	{"stop with a failure not yet recorded", "spare-global", start, stop_unrecorded, "fii iii"},
 	{"add a spare", "spare-global", wipe_spare, add_spare, "iii", .blank = true},
 	{"remove a spare", "spare-global", start, remove_spare, "iii"},
+	{"stop and release", "spare-global", start, stop_and_release, "iii"},
 };
 
 /* --- judging --------------------------------------------------------------------------------------------------- */
@@ -344,6 +351,36 @@ static void stop_beyond_redundancy(void)
 	rig_free(&r);
 }
 
+static size_t claims(struct rig *r)
+{
+	_cleanup_(freep) struct dm_info_view *all = NULL;
+	const struct dm_ops *dm = fake_dm_ops(r->dm);
+	char prefix[128];
+	size_t n = 0;
+
+	snprintf(prefix, sizeof(prefix), "SPARED-ddf-%s-claim-", r->set);
+	CHECK_INT(dm->list(dm->u, prefix, &all, &n, NULL), 0);
+	return n;
+}
+
+/* Every disk of the set is held until the set is let go of, and a set that runs is not. */
+static void release(void)
+{
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	CHECK_INT(claims(&r), r.n_disks);
+	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), -EBUSY);
+	CHECK_INT(claims(&r), r.n_disks);
+	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
+	CHECK_INT(claims(&r), r.n_disks);
+	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), 0);
+	CHECK_INT(claims(&r), 0);
+	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), 0);
+	rig_free(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -359,6 +396,8 @@ int main(int argc, char **argv)
 	}
 	if (strstr("stop beyond redundancy", only))
 		stop_beyond_redundancy();
+	if (strstr("release", only))
+		release();
 	rig_unload();
 	return CHECK_RESULT;
 }

@@ -2,8 +2,8 @@
 /* Plan steps on real disks without the daemon, for the lab.
  *
  *   act_tool SET-DISKS STEP...          disks: comma-separated nodes; the set is the first disk's that has one
- *   STEP: claim | record | assemble[:degraded][:force][:read-only] | stop | fail=DISK | remove=DISK | readd=DISK |
- *         add-spare=DISK[:dedicated] | remove-spare=DISK | activate-spare[=DISK] | dry-run
+ *   STEP: claim | release | record | assemble[:degraded][:force][:read-only] | stop | fail=DISK | remove=DISK |
+ * readd=DISK | add-spare=DISK[:dedicated] | remove-spare=DISK | activate-spare[=DISK] | dry-run
  *   --volume NAME                       of several; else the set's first
  *   --watch                             then a "record" whenever the kernel has an event, until the volume is settled
  *   --hold POINT=COMMAND                runs a shell command before that mark ("swap suspend", "commit format", ..),
@@ -135,6 +135,7 @@ static int add_step(struct plan *p, char *text)
 		[STEP_ACTIVATE_SPARE] = "activate-spare",
 		[STEP_RECORD] = "record",
 		[STEP_CLAIM] = "claim",
+		[STEP_RELEASE] = "release",
 	};
 	char *flags = strchr(text, ':'), *disk;
 	struct step *s = &p->step[p->n_steps];

@@ -3,8 +3,11 @@
 # lab: timeout=240
 # `sparectl manage`: mdadm is kept off a managed set by udev's way in (mdadm -I) and by hand (--assemble --scan), other sets
 # are not touched, and `sparectl release` gives the set back. Private devices are hidden from udev's probing.
+# Beside those two locks each disk is held by a device of spared's: it suffices where the others are missing.
 # shellcheck source=lib/lab.sh
 . "$LAB_REPO/tests/lab/lib/lab.sh"
+# shellcheck source=lib/spared.sh
+. "$LAB_REPO/tests/lab/lib/spared.sh"
 
 lab_disks 6 48
 lab_md_container ours $(lab_devs 1-4)
@@ -66,8 +69,60 @@ nok "closing a managed member after a write is no event" \
 lab_stream_stop events
 stop_md
 
+say "spared runs, and each of the other locks is missing in turn"
+claims() { dmsetup ls | grep -c '^spared-claim-' || true; }
+# without FILE: a lock's file is away; with: it is back.
+without() { mv "$1" /run/lab/files/lock && udevadm control --reload; }
+with() { mv /run/lab/files/lock "$1" && udevadm control --reload; }
+# The ends of the members, where their metadata are.
+tails() { for n in 1 2 3 4; do tail -c 1M "$(lab_dev $n)"; done | sha1sum; }
+status_of() { local status=0; "$@" > /run/lab/files/said 2>&1 || status=$?; echo $status; }
+udev_lock=/etc/udev/rules.d/61-spared-managed.rules mdadm_lock=/etc/mdadm/mdadm.conf
+echo "settle: 1s" >> /etc/spared/spared.yaml
+spared_start
+lab_wait_for '[ "$(claims)" = 4 ]' 30
+before=$(tails)
+without $udev_lock
+plug_again
+for n in 1 2 3 4; do nok "without the udev rule mdadm -I is kept off disk $n" md_has "$(lab_dev $n)"; done
+ok "the other set is mdadm's" md_has "$(lab_dev 5)"
+stop_md
+with $udev_lock
+without $mdadm_lock
+mdadm --assemble --scan > /dev/null 2>&1 || true
+udevadm settle -t 20
+for n in 1 2 3 4; do nok "without mdadm.conf mdadm --assemble --scan is kept off disk $n" md_has "$(lab_dev $n)"; done
+ok "and has the other set" md_has "$(lab_dev 5)"
+stop_md
+nok "named disks are kept from mdadm --assemble" mdadm --assemble /dev/md/taken $(lab_devs 1-4)
+nok "nor are they used" md_has "$(lab_dev 1)"
+stop_md
+with $mdadm_lock
+is "nothing was written to the members" "$(tails)" "$before"
+
+say "release while an array runs, and when none does"
+ok "the array starts" sparectl array start r5
+is "release is refused while it runs" "$(status_of sparectl release "$(lab_dev 2)")" 4
+like "and says what to do" "$(cat /run/lab/files/said)" "sparectl array stop r5"
+spared_stop
+is "also while spared does not run" "$(status_of sparectl release "$(lab_dev 2)")" 4
+is "every disk is held" "$(claims)" 4
+spared_start
+lab_wait_for '[ "$(spared_array r5 state)" = optimal ]' 30
+ok "the array stops" sparectl array stop r5
+is "the disks of a managed set stay held" "$(claims)" 4
 ok "release" sparectl release "$(lab_dev 2)"
-ok "the udev rule is gone" test ! -e /etc/udev/rules.d/61-spared-managed.rules
+ok "the udev rule is gone" test ! -e $udev_lock
+is "no disk is held any more" "$(claims)" 0
+plug_again
+ok "mdadm has the set again" md_has "$(lab_dev 1)"
+stop_md
+ok "manage once more" sparectl manage "$(lab_dev 1)"
+lab_wait_for '[ "$(claims)" = 4 ]' 30
+spared_stop
+is "the disks stay held when spared ends" "$(claims)" 4
+ok "release without spared" sparectl release "$(lab_dev 2)"
+is "no disk is held any more" "$(claims)" 0
 plug_again
 ok "mdadm has the set again" md_has "$(lab_dev 1)"
 stop_md

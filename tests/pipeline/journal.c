@@ -16,7 +16,7 @@
  *     add|remove|change DISK; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
  * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
  * (the next N plans of rules and people); fail-builtin N; hold, release (act answers later); crash (the process dies
- * and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; nothing */
+ * and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
 #include "config/diag.h"
 #include "tests/pipeline/play.h"
 
@@ -256,6 +256,24 @@ static int split(char *text, char **words, int max)
 	return n;
 }
 
+static void name_managed(struct play *y, char **globs, int n)
+{
+	y->settings.n_manage = (size_t)n;
+	for (int i = 0; i < n && i < 8; i++) {
+		snprintf(y->words[i], sizeof(y->words[i]), "%s", globs[i]);
+		y->manage[i] = y->words[i];
+	}
+}
+
+/* The settings are read again and name these sets. */
+static void manage(struct play *y, char **globs, int n)
+{
+	struct reload_counts counts;
+
+	name_managed(y, globs, n);
+	pipeline_reload(y->p, &y->settings, y->rules, &counts);
+}
+
 /* A line that begins with a time. rest: what follows the verb, unsplit. */
 static int do_timed(struct play *y, const char *verb, char *rest)
 {
@@ -314,6 +332,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		snprintf(y->probe_fails, sizeof(y->probe_fails), "%s", play_id(w[0]));
 		return 0;
 	}
+	if (strcmp(verb, "manage") == 0)
+		return manage(y, w, n), 0;
 	return strcmp(verb, "nothing") == 0 ? 0 : -EINVAL;
 }
 
@@ -408,11 +428,7 @@ static int do_setup(struct play *y, char *text)
 	int n = split(text, w, 64);
 
 	if (strcmp(w[0], "manage") == 0) {
-		y->settings.n_manage = (size_t)n - 1;
-		for (int i = 1; i < n && i < 8; i++) {
-			snprintf(y->words[i], sizeof(y->words[i]), "%s", w[i]);
-			y->manage[i - 1] = y->words[i];
-		}
+		name_managed(y, &w[1], n - 1);
 		return 0;
 	}
 	if (strcmp(w[0], "budget") == 0) {
