@@ -224,7 +224,7 @@ static void do_inject(struct commands *c, const struct request *rq)
 
 static void do_rules_list(struct commands *c, const struct request *rq)
 {
-	json_t *j = ruleset_to_json(c->b->rules);
+	json_t *j = ruleset_to_json(c->b->rules, json_is_true(json_object_get(rq->j, "origin")));
 
 	client_answer(rq->client, rq->id, json_pack("{s:O}", "rules", json_object_get(j, "rules")));
 	json_decref(j);

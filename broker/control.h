@@ -45,9 +45,10 @@
  *   inject kind [device] [array] [slot] [facts] [extra] [count] [live]
  *                     without live "matches": what pipeline_what_if gives; with live (root) "seq" of the event, which
  *                     is marked as injected everywhere
- *   rules-list        "rules":[as ruleset_to_json gives]
+ *   rules-list [origin]
+ *                     "rules":[as ruleset_to_json gives]; origin: with the places where each key was set
  *   rules-why rule subject
- *                     "why": as engine_why gives. subject: a device, ARRAY/SLOT, or an array
+ *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
  *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on
  *

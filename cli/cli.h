@@ -34,6 +34,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(WATCH, "watch", 'w', NULL, "draw again whenever something happens")                                          \
 	X(STRICT, "strict", 0, NULL, "warnings count as errors")                                                       \
 	X(INSTALLED, "installed", 0, NULL, "together with the installed rules, as the strongest layer")                \
+	X(ORIGIN, "origin", 0, NULL, "with the place where each key was set, the strongest last")                      \
 	X(ONLY, "only", 0, "TEXT", "only tests whose name holds TEXT")                                                 \
 	X(JUNIT, "junit", 0, "FILE", "write the results to FILE, too")                                                 \
 	X(RULES, "rules", 0, "DIR", "directory of the default set of rules")                                           \

@@ -37,7 +37,7 @@ const struct verb cli_verbs[] = {
 	 verb_rules_check},
 	{"rules test", "[FILE|DIR...]", "run unit tests of rules; no daemon needed",
 	 OPT(ONLY) | OPT(JUNIT) | OPT(RULES) | OPT(BASE) | OPT(VERBOSE), 0, -1, verb_rules_test},
-	{"rules list", "", "the rules in their order", 0, 0, 0, verb_rules_list},
+	{"rules list", "", "the rules in their order", OPT(ORIGIN), 0, 0, verb_rules_list},
 	{"rules why", "RULE SUBJECT", "why a rule did, or did not, fire for a device, ARRAY/SLOT or array", 0, 2, 2,
 	 verb_rules_why},
 	{"rules reload", "", "read settings and rules again", OPT(DRY_RUN), 0, 0, verb_rules_reload},

@@ -179,6 +179,24 @@ int verb_rules_test(struct cli *c)
 
 /* ---- list ---- */
 
+/* One key a line: "threshold.count  FILE:LINE:COL, then FILE:LINE:COL" */
+static void print_origin(const struct cli *c, const json_t *origin, struct buf *out)
+{
+	const json_t *places;
+	const char *key;
+
+	json_object_foreach((json_t *)origin, key, places)
+	{
+		buf_add(out, "      ");
+		out_word(c, out, TONE_PLAIN, key, 26);
+		for (size_t i = 0; i < json_array_size(places); i++) {
+			buf_add(out, i ? ", then " : " ");
+			out_text(out, json_string_value(json_array_get(places, i)));
+		}
+		buf_addc(out, '\n');
+	}
+}
+
 static void print_rules(const struct cli *c, const json_t *list, struct buf *out)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
@@ -196,6 +214,7 @@ static void print_rules(const struct cli *c, const json_t *list, struct buf *out
 		out_word(c, out, TONE_DIM, "    at ", 0);
 		out_word(c, out, TONE_DIM, j_str(rule, "at"), 0);
 		buf_addc(out, '\n');
+		print_origin(c, json_object_get(rule, "origin"), out);
 	}
 }
 
@@ -217,15 +236,24 @@ static int rules_on_disk(struct cli *c, json_t **ret)
 	diag_finish(&d);
 	if (!GIVEN(c, JSON))
 		fputs("spared does not run: the rules as they are on disk\n", stderr);
-	*ret = ruleset_to_json(rs);
+	*ret = ruleset_to_json(rs, GIVEN(c, ORIGIN));
 	return CLI_OK;
 }
 
 int verb_rules_list(struct cli *c)
 {
 	_cleanup_(buf_free) struct buf out = {0};
-	json_t *answer = NULL;
-	int status = client_runs(c) ? client_ask(c, client_request("rules-list"), &answer) : rules_on_disk(c, &answer);
+	json_t *answer = NULL, *request = client_request("rules-list");
+	int status;
+
+	if (GIVEN(c, ORIGIN))
+		json_object_set_new(request, "origin", json_true());
+	if (client_runs(c)) {
+		status = client_ask(c, request, &answer);
+	} else {
+		json_decref(request);
+		status = rules_on_disk(c, &answer);
+	}
 
 	if (status == CLI_OK && GIVEN(c, JSON)) {
 		out_json(json_pack("{s:i,s:O}", "v", 1, "rules", json_object_get(answer, "rules")));

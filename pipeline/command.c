@@ -191,6 +191,24 @@ static bool member_named(const struct pipeline *p, const char *subject, char *id
 	return a;
 }
 
+static int why_of(struct pipeline *p, const char *rule, enum subject_sort sort, const char *id, json_t **ret,
+		  struct err *e)
+{
+	struct verdict *v;
+	int r = engine_why(p->engine, rule, sort, id, ret, e);
+
+	if (r < 0)
+		return r;
+	r = engine_would(p->engine, rule, sort, id, &v, e);
+	if (r < 0) {
+		json_decref(*ret);
+		return r;
+	}
+	json_object_set_new(*ret, "would_do", would_do(p, v));
+	verdict_unref(v);
+	return 0;
+}
+
 int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e)
 {
 	const struct device *d = inventory_find_device(p->inv, subject);
@@ -206,11 +224,11 @@ int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json
 	if (of_member && !named && d)
 		named = inventory_world_ops.memberships(p->inv, d->id, first_member, id) == 1;
 	if (named && (of_member || !d))
-		return engine_why(p->engine, rule, SORT_MEMBER, id, ret, e);
+		return why_of(p, rule, SORT_MEMBER, id, ret, e);
 	if (d)
-		return engine_why(p->engine, rule, strcmp(info.trigger, "watch spare") == 0 ? SORT_SPARE : SORT_DEVICE,
-				  d->id, ret, e);
+		return why_of(p, rule, strcmp(info.trigger, "watch spare") == 0 ? SORT_SPARE : SORT_DEVICE, d->id, ret,
+			      e);
 	if (a)
-		return engine_why(p->engine, rule, SORT_ARRAY, a->id, ret, e);
+		return why_of(p, rule, SORT_ARRAY, a->id, ret, e);
 	return err_set(e, ENOENT, "no device, member or array '%.64s' is known", subject);
 }

@@ -109,7 +109,8 @@ json_t *pipeline_what_if(struct pipeline *p, const struct event *ev);
  * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..], "plans":[..],"counts":{..}}. A new
  * reference. */
 json_t *pipeline_status(const struct pipeline *p);
-/* subject: a device (id, name, /dev path), "ARRAY/SLOT", or an array (id, name), as the rule's trigger needs it. */
+/* As engine_why, and "would_do":[one line for each step, as it would be done now].
+ * subject: a device (id, name, /dev path), "ARRAY/SLOT", or an array (id, name), as the rule's trigger needs it. */
 int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e);
 /* Finds a device by id, kernel name or /dev path, an array by id, GUID or name. The id, or NULL. Borrowed until the
  * next call of any function here. */

@@ -129,8 +129,10 @@ struct pipeline {
 	struct {
 		uint64_t events, unknown_devices, not_faults, no_news, verdicts, plans;
 	} counts;
-	/* Only for questions: verdicts and plans are told to it and nothing is done. */
-	void (*on_question)(void *u, const struct verdict *v, const struct plan *plan, const char *text);
+	/* Only for questions: verdicts, and plans and steps of them, are told to it and nothing is done. step: of what
+	 * text is about; plan and step NULL: the verdict itself. */
+	void (*on_question)(void *u, const struct verdict *v, const struct plan *plan, const struct verdict_step *step,
+			    const char *text);
 	void *question_u;
 	/* Tests see each verdict as it arises. */
 	void (*seen)(void *u, const struct verdict *v);
@@ -159,6 +161,11 @@ void ask_probe(struct pipeline *p, const char *device);
 void publish(struct pipeline *p, const char *type, const char *key, json_t *body); /* takes body */
 void tell_people(struct pipeline *p, const char *severity, const char *text, const struct script *s);
 void on_verdict(void *u, const struct verdict *v);
+
+/* ---- what_if.c ---- */
+
+/* One line for each step of the verdict, as it would be done now. A new reference. */
+json_t *would_do(struct pipeline *p, const struct verdict *v);
 
 /* ---- verdicts.c ---- */
 

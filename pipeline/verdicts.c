@@ -156,7 +156,7 @@ static void do_notify(struct pipeline *p, struct script *s, const struct verdict
 	_cleanup_(freep) char *filled = fill_action(s, text ? text : "");
 
 	if (p->on_question)
-		p->on_question(p->question_u, s->v, NULL, filled ? filled : "");
+		p->on_question(p->question_u, s->v, NULL, step, filled ? filled : "");
 	else
 		tell_people(p, severity ? severity : "notice", filled ? filled : "", s);
 }
@@ -185,7 +185,7 @@ static void do_emit(struct pipeline *p, struct script *s, const struct verdict_s
 	if (!ev)
 		return;
 	if (p->on_question) {
-		p->on_question(p->question_u, s->v, NULL, kind);
+		p->on_question(p->question_u, s->v, NULL, step, kind);
 		event_free(ev);
 		return;
 	}
@@ -219,7 +219,7 @@ static void do_exec(struct pipeline *p, struct script *s, const struct verdict_s
 	const char **args = argv ? calloc(argv->n + 1, sizeof(*args)) : NULL, **envs = env_texts(env);
 
 	if (p->on_question && argv && argv->n) {
-		p->on_question(p->question_u, s->v, NULL, argv->list[0]);
+		p->on_question(p->question_u, s->v, NULL, step, argv->list[0]);
 	} else if (args && envs && argv->n) {
 		for (size_t i = 0; i < argv->n; i++)
 			args[i] = argv->list[i];
@@ -236,9 +236,17 @@ static void do_exec(struct pipeline *p, struct script *s, const struct verdict_s
 /* Done by the rule engine when the verdict arose; planning has to know of new marks. */
 static void do_in_engine(struct pipeline *p, struct script *s, const struct verdict_step *step)
 {
-	(void)s;
-	(void)step;
+	const struct verdict_param *rules = verdict_step_param(step, "rules");
+	const char *as = param_text(step, "as");
+	_cleanup_(buf_free) struct buf text = {0};
+
 	inventory_touch(p->inv);
+	if (!p->on_question)
+		return;
+	buf_add(&text, as ? as : "");
+	for (size_t i = 0; rules && i < rules->n; i++)
+		buf_addf(&text, "%s%s", i ? ", " : "", rules->list[i]);
+	p->on_question(p->question_u, s->v, NULL, step, buf_str(&text));
 }
 
 static const struct {
@@ -301,7 +309,7 @@ static void show_only(struct pipeline *p, struct script *s, struct job *j)
 
 	if (job_plan(p, j, &e) == 0) {
 		if (p->on_question)
-			p->on_question(p->question_u, s->v, j->plan, NULL);
+			p->on_question(p->question_u, s->v, j->plan, NULL, NULL);
 		else
 			tell_plan(p, j, "shadow");
 	}
@@ -455,7 +463,7 @@ static void begin(struct pipeline *p, struct verdict *v)
 	if (p->seen)
 		p->seen(p->seen_u, v);
 	if (p->on_question)
-		p->on_question(p->question_u, v, NULL, NULL);
+		p->on_question(p->question_u, v, NULL, NULL, NULL);
 	else
 		tell_verdict(p, v);
 	if (!s || (v->kind != VERDICT_FIRED && v->kind != VERDICT_CLEARED)) {

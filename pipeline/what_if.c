@@ -55,11 +55,17 @@ static bool concerns(const struct question *q, const struct verdict *v)
 	return false;
 }
 
-static void on_question(void *u, const struct verdict *v, const struct plan *plan, const char *text)
+static json_t *done_line(const struct verdict_step *step, const char *text)
+{
+	return json_sprintf("%s: %s", step->action->name, text);
+}
+
+static void on_question(void *u, const struct verdict *v, const struct plan *plan, const struct verdict_step *step,
+			const char *text)
 {
 	struct question *q = u;
 
-	if (!plan && !text) {
+	if (!plan && !step) {
 		q->last = NULL;
 		if (!concerns(q, v))
 			return;
@@ -76,7 +82,7 @@ static void on_question(void *u, const struct verdict *v, const struct plan *pla
 	if (q->last && plan)
 		json_array_append_new(json_object_get(q->last, "plans"), plan_lines(plan));
 	else if (q->last)
-		json_array_append_new(json_object_get(q->last, "does"), json_string(text));
+		json_array_append_new(json_object_get(q->last, "does"), done_line(step, text));
 }
 
 static void no_probe(void *u, const char *device_id, const char *node)
@@ -215,4 +221,36 @@ json_t *pipeline_what_if(struct pipeline *p, const struct event *ev)
 		close_question(q);
 	json_decref(j);
 	return answer;
+}
+
+/* ---- what a verdict would do ---- */
+
+static void put_line(void *u, const struct verdict *v, const struct plan *plan, const struct verdict_step *step,
+		     const char *text)
+{
+	struct question *q = u;
+	json_t *lines = plan ? plan_lines(plan) : NULL;
+
+	(void)v;
+	if (lines)
+		json_array_extend(q->verdicts, lines);
+	else if (step)
+		json_array_append_new(q->verdicts, done_line(step, text));
+	json_decref(lines);
+}
+
+json_t *would_do(struct pipeline *p, const struct verdict *v)
+{
+	_cleanup_(freep) struct question *q = calloc(1, sizeof(*q));
+	json_t *lines = json_array();
+
+	if (q && open_question(q, p) == 0) {
+		q->copy.on_question = put_line;
+		q->verdicts = lines;
+		on_verdict(&q->copy, v);
+		carry_out(&q->copy);
+	}
+	if (q)
+		close_question(q);
+	return lines;
 }

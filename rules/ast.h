@@ -100,10 +100,13 @@ struct rule {
 	size_t index; /* order of evaluation */
 	const char *name, *description;
 	struct place at;
-	const char *file; /* last part of the file's name */
-	size_t position;  /* in all files, in order of reading */
-	const struct node *node;
+	const char *file;		      /* last part of the file's name */
+	size_t position;		      /* in all files, in order of reading */
+	const struct node *node;	      /* with the overrides merged into it */
+	const struct node *base, **overrides; /* as they were read */
+	size_t n_overrides;
 	bool disabled;
+	struct place disabled_at; /* no file: not by a file */
 
 	enum trigger trigger;
 	const char **kinds; /* words and globs */
@@ -207,6 +210,12 @@ enum subject_sort field_sort(enum fact_id fact);
 /* True if some kind of the rule matches one of the comma-separated globs. */
 bool field_kind_matches(const char *globs, const char *kind);
 
+/* origin.c */
+
+/* all: {KEY: [places, strongest last]} of each key; else {"rule": place of the name} and the place of each key that an
+ * override has set. A new reference. */
+json_t *rule_origins(const struct rule *r, bool all);
+
 /* template.c */
 
 /* NULL after an error. */
@@ -230,6 +239,10 @@ const char *cond_op_word(const struct cond *c);
 
 /* Allocates nothing. */
 enum truth cond_eval(const struct cond *c, const struct facts *f);
+/* The same of a subject without an event: tests of what only an event tells are left out. */
+enum truth cond_eval_subject(const struct cond *c, const struct facts *f);
+/* Only an event, or a match, brings it. */
+bool fact_of_event(enum fact_id f);
 
 /* step.c */
 

@@ -165,3 +165,22 @@ void key_show(const char *key, struct buf *out)
 	for (; *key; key++)
 		buf_add(out, *key == '\x1f' ? "," : (char[]){*key, '\0'});
 }
+
+struct bound *bind_asked(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id)
+{
+	if (bind_room(e, 1) < 0)
+		return NULL;
+	e->event = NULL;
+	e->n_bound = 1;
+	if (!bind_subject(e, sort, id, &e->bound[0]))
+		return NULL;
+	if (sort != SORT_DEVICE || !r->memberships)
+		return &e->bound[0];
+	bind_memberships(e, id);
+	for (size_t i = 1; i < e->n_bound; i++) {
+		key_text(&r->per, &e->bound[i].f, &e->key);
+		if (table_find(&e->watches, r->index, buf_str(&e->key)))
+			return &e->bound[i];
+	}
+	return &e->bound[e->n_bound > 1];
+}

@@ -289,8 +289,6 @@ static size_t take_group(struct engine *e, const struct rule *r, struct bound *a
 	return found;
 }
 
-enum { CONTEXTS_MAX = 64 };
-
 static bool match_contexts(struct engine *e, const struct rule *r, struct bound *all, size_t n)
 {
 	bool any = false;
@@ -313,6 +311,7 @@ static bool event_rule(struct engine *e, const struct rule *r)
 
 	e->stats[r->index].seen++;
 	e->stats[r->index].last_seq = e->event->seq;
+	e->stats[r->index].last_seen = e->boot;
 	if (!match_contexts(e, r, all, n))
 		return false;
 	e->stats[r->index].matched++;

@@ -68,6 +68,15 @@ int64_t gate_limit_opens(struct engine *e, const struct rule *r, const struct fa
 	return l->n < (size_t)r->limit_count ? e->boot : l->times[0] + r->limit_within;
 }
 
+size_t gate_limit_used(struct engine *e, const struct rule *r, const struct facts *f)
+{
+	const struct limit *l;
+
+	limit_key(e, r, f);
+	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
+	return l ? l->n : 0;
+}
+
 static void limit_use(struct engine *e, const struct rule *r, const struct facts *f)
 {
 	struct limit *l;
@@ -111,7 +120,7 @@ static void tell_limited(struct engine *e, const struct rule *r, const struct ma
 
 /* ---- inhibit ---- */
 
-bool gate_inhibited(const struct engine *e, const struct rule *r, const struct facts *f)
+const struct inhibition *gate_inhibition(const struct engine *e, const struct rule *r, const struct facts *f)
 {
 	for (const struct inhibition *in = e->inhibitions; in; in = in->next) {
 		_cleanup_(buf_free) struct buf text = {0};
@@ -133,9 +142,14 @@ bool gate_inhibited(const struct engine *e, const struct rule *r, const struct f
 				break;
 		}
 		if (i == in->per.n)
-			return true;
+			return in;
 	}
-	return false;
+	return NULL;
+}
+
+bool gate_inhibited(const struct engine *e, const struct rule *r, const struct facts *f)
+{
+	return gate_inhibition(e, r, f) != NULL;
 }
 
 static void inhibition_free(struct engine *e, struct inhibition *in)

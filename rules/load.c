@@ -103,7 +103,7 @@ static void collect_rule(struct load *l, const struct node *n)
 	}
 	l->rs->rules = arena_grow(&l->rs->arena, l->rs->rules, &l->rs->n, sizeof(*l->rs->rules));
 	r = &l->rs->rules[l->rs->n - 1];
-	*r = (struct rule){.name = name->text, .at = name->at, .node = n, .position = l->rs->n};
+	*r = (struct rule){.name = name->text, .at = name->at, .node = n, .base = n, .position = l->rs->n};
 	r->file = basename(name->at.file);
 	steps_collect_kinds(l, node_get(n, "do"));
 }
@@ -155,6 +155,8 @@ static void apply_override(struct load *l, const struct node *key, const struct 
 		return;
 	}
 	r->node = override_merge(l, r->node, with);
+	r->overrides = arena_grow(&l->rs->arena, r->overrides, &r->n_overrides, sizeof(*r->overrides));
+	r->overrides[r->n_overrides - 1] = with;
 	steps_collect_kinds(l, node_get(with, "do"));
 }
 
@@ -172,6 +174,7 @@ static void apply_disable(struct load *l, const struct node *n)
 		for (size_t r = 0; r < l->rs->n; r++) {
 			if (glob_match(pattern, l->rs->rules[r].name)) {
 				l->rs->rules[r].disabled = true;
+				l->rs->rules[r].disabled_at = words.nodes[i]->at;
 				hits++;
 			}
 		}

@@ -61,9 +61,9 @@ size_t ruleset_size(const struct ruleset *rs);
 struct rule_info ruleset_rule(const struct ruleset *rs, size_t i);
 /* Index of the rule of that name, or -ENOENT. */
 int ruleset_find(const struct ruleset *rs, const char *name);
-/* {"v":1,"rules":[{"name","description","trigger","mode","priority","at","destructive","disabled"}]}. A new reference.
- */
-json_t *ruleset_to_json(const struct ruleset *rs);
+/* {"v":1,"rules":[{"name","description","trigger","mode","priority","at","destructive","disabled"}]}; with origins also
+ * "origin":{KEY:["FILE:LINE:COL",..]}: where each key was set, the strongest last. A new reference. */
+json_t *ruleset_to_json(const struct ruleset *rs, bool origins);
 
 /* ---- verdicts ---- */
 
@@ -244,12 +244,17 @@ int engine_restore(struct engine *e, const json_t *state, int64_t boot, int64_t 
 
 /* ---- why ---- */
 
-/* Why the rule did, or did not, fire for the subject: {"v":1,"rule","subject","result","answer","parts","origin"}, as
- * rules-language 7. sort and id name the subject. 0 and a new reference, or -ENOENT with *err (no such rule, subject).
+/* Why the rule did, or did not, fire for the subject: {"v":1,"rule","subject","result","answer","line","parts","key",
+ * "origin"}, as rules-language 7. sort and id name the subject. 0 and a new reference, or -ENOENT with *err (no such
+ * rule, subject).
  */
 int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const char *id, json_t **ret,
 	       struct err *err);
-/* The text of such an object: the answer first, then the parts. */
+/* The verdict that the rule would make for the subject now, with what its window has counted. It is not handed out,
+ * and nothing is used up but its number. 0 and a verdict of the caller's, or -ENOENT with *err, or -ENOMEM. */
+int engine_would(struct engine *e, const char *rule, enum subject_sort sort, const char *id, struct verdict **ret,
+		 struct err *err);
+/* The text of such an object (where "would_do":[lines] may have been added): the answer first, then the parts. */
 void why_print(const json_t *why, struct buf *out);
 /* Per rule: {"rule","seen","matched","fired","cleared","limited","held","no-key","evicted","windows","last"}. A new
  * reference. */

@@ -48,19 +48,22 @@ int ruleset_find(const struct ruleset *rs, const char *name)
 	return -ENOENT;
 }
 
-json_t *ruleset_to_json(const struct ruleset *rs)
+json_t *ruleset_to_json(const struct ruleset *rs, bool origins)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < rs->n; i++) {
 		const struct rule *r = &rs->rules[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:b, s:b}", "name", r->name,
-						"description", r->description, "trigger", r->trigger_text, "mode",
-						r->mode == RULE_SHADOW ? "shadow" : "enforce", "priority", r->priority,
-						"at", json_sprintf("%s:%d:%d", r->at.file, r->at.line, r->at.col),
-						"destructive", r->destructive, "disabled", r->disabled));
+		json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:b, s:b}", "name", r->name, "description",
+				      r->description, "trigger", r->trigger_text, "mode",
+				      r->mode == RULE_SHADOW ? "shadow" : "enforce", "priority", r->priority, "at",
+				      json_sprintf("%s:%d:%d", r->at.file, r->at.line, r->at.col), "destructive",
+				      r->destructive, "disabled", r->disabled);
+
+		if (origins)
+			json_object_set_new(j, "origin", rule_origins(r, true));
+		json_array_append_new(list, j);
 	}
 	return json_pack("{s:i, s:o}", "v", 1, "rules", list);
 }

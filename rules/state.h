@@ -183,7 +183,7 @@ struct mark {
 	bool ends;
 };
 
-enum { MARKS_MAX = 64, VALUES_MAX = 16, EVENTS_MAX = 256 };
+enum { MARKS_MAX = 64, VALUES_MAX = 16, EVENTS_MAX = 256, CONTEXTS_MAX = 64 };
 
 /* The facts of one context. */
 struct bound {
@@ -209,6 +209,7 @@ struct rule_stats {
 	uint64_t seen, matched, fired, cleared, limited, held, no_key;
 	uint64_t evicted;
 	int64_t last;
+	int64_t last_seen;
 	uint64_t last_seq;
 };
 
@@ -251,6 +252,9 @@ void bind_event(struct engine *e, const struct event *ev);
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret);
 /* The same for a device that is watched or asked about. */
 int bind_memberships(struct engine *e, const char *device);
+/* Binds what a person asks about; of a device, where the rule looks at its memberships, the first that is watched, else
+ * the first. NULL: no such subject. */
+struct bound *bind_asked(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id);
 /* Room for at least n contexts. 0 or -ENOMEM. The array may move. */
 int bind_room(struct engine *e, size_t n);
 /* Writes the values of the key facts into out, separated by \x1f. False if one is unknown. */
@@ -263,6 +267,8 @@ void key_show(const char *key, struct buf *out);
 /* Counts the event for the key; fires if it is time. b: the passing contexts of that key, the first n. */
 void window_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n);
 void window_timer(struct engine *e, struct window *w);
+/* What it has counted, for match.*. */
+void window_match(const struct engine *e, const struct rule *r, const struct window *w, struct match *m);
 /* Forgets what is covered by the inhibition in all windows. */
 void window_inhibit(struct engine *e, const struct inhibition *in);
 void window_free(struct engine *e, struct window *w);
@@ -283,6 +289,10 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 		    struct verdict **ret);
 /* When the limit of the rule has room for the facts again; now or earlier: it has. */
 int64_t gate_limit_opens(struct engine *e, const struct rule *r, const struct facts *f);
+/* How many verdicts of the rule count for its limit; after gate_limit_opens. */
+size_t gate_limit_used(struct engine *e, const struct rule *r, const struct facts *f);
+/* The inhibition that covers the rule and the facts; NULL: none. */
+const struct inhibition *gate_inhibition(const struct engine *e, const struct rule *r, const struct facts *f);
 bool gate_inhibited(const struct engine *e, const struct rule *r, const struct facts *f);
 /* Puts match.* into the contexts. */
 void gate_match(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n);
@@ -312,6 +322,9 @@ const char *rule_hash_text(const struct rule *r, char text[HASH_TEXT]);
 
 /* verdict.c */
 
-/* Builds one and puts it into the queue. NULL when out of memory. */
+/* Builds one with the next number. NULL when out of memory. */
+struct verdict *verdict_new(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
+			    struct bound **b, size_t n, const char *reason);
+/* The same, and puts it into the queue. NULL when out of memory. */
 struct verdict *verdict_queue(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
 			      struct bound **b, size_t n, const char *reason);

@@ -241,30 +241,38 @@ static void fill(struct engine *e, const struct rule *r, const struct match *m, 
 	}
 }
 
-struct verdict *verdict_queue(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
-			      struct bound **b, size_t n, const char *reason)
+struct verdict *verdict_new(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
+			    struct bound **b, size_t n, const char *reason)
 {
 	struct verdict_box *box = calloc(1, sizeof(*box));
 
 	if (!box)
 		return NULL;
-	if (e->n_queue == e->cap_queue) {
-		size_t cap = e->cap_queue ? e->cap_queue * 2 : 16;
-		struct verdict **queue = reallocarray(e->queue, cap, sizeof(struct verdict *));
-
-		if (!queue) {
-			free(box);
-			return NULL;
-		}
-		e->queue = queue;
-		e->cap_queue = cap;
-	}
 	box->refs = 1;
 	box->v.kind = kind;
 	box->v.reason = reason;
 	fill(e, r, m, b, n, box);
-	e->queue[e->n_queue++] = &box->v;
 	return &box->v;
+}
+
+struct verdict *verdict_queue(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
+			      struct bound **b, size_t n, const char *reason)
+{
+	struct verdict *v;
+
+	if (e->n_queue == e->cap_queue) {
+		size_t cap = e->cap_queue ? e->cap_queue * 2 : 16;
+		struct verdict **queue = reallocarray(e->queue, cap, sizeof(struct verdict *));
+
+		if (!queue)
+			return NULL;
+		e->queue = queue;
+		e->cap_queue = cap;
+	}
+	v = verdict_new(e, r, kind, m, b, n, reason);
+	if (v)
+		e->queue[e->n_queue++] = v;
+	return v;
 }
 
 /* ---- JSON ---- */

@@ -38,6 +38,18 @@ static void moment(const struct engine *e, int64_t boot, struct buf *out)
 		buf_add(out, text);
 }
 
+/* The same for programs: RFC 3339. */
+static json_t *moment_json(const struct engine *e, int64_t boot)
+{
+	struct value v = value_time((boot + e->wall_offset) / NS_PER_SEC * NS_PER_SEC);
+	_cleanup_(buf_free) struct buf text = {0};
+
+	if (e->o.virtual_time)
+		v = value_duration(boot);
+	value_print(&v, VALUE_CANONICAL, &text);
+	return json_string(buf_str(&text));
+}
+
 static void duration(int64_t ns, struct buf *out)
 {
 	struct value v = value_duration(ns);
@@ -72,16 +84,11 @@ static json_t *part_new(struct why *w, const char *part, const char *value)
 
 /* ---- conditions ---- */
 
-static bool event_fact(enum fact_id f)
-{
-	return fact_table[f].from == FROM_EVENT || fact_table[f].from == FROM_MATCH;
-}
-
 static void test_json(const struct why *w, const struct cond *c, json_t *tests)
 {
 	_cleanup_(buf_free) struct buf is = {0}, want = {0};
 	const char *file = c->at.file ? basename(c->at.file) : "";
-	const char *value = event_fact(c->fact) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
+	const char *value = fact_of_event(c->fact) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
 
 	value_print(&w->b->f.v[c->fact], VALUE_CANONICAL, &is);
 	cond_print_want(c, &want);
@@ -98,32 +105,13 @@ static void tests_json(const struct why *w, const struct cond *c, json_t *tests)
 		tests_json(w, c->kids[i], tests);
 }
 
-/* Only an event can tell: such tests are left out when a subject is asked about. */
-static enum truth subject_truth(const struct cond *c, const struct facts *f)
-{
-	enum truth result = c->op == COND_ANY ? TRUTH_FALSE : TRUTH_TRUE;
-
-	if (c->op == COND_TEST)
-		return event_fact(c->fact) ? TRUTH_TRUE : cond_eval(c, f);
-	for (size_t i = 0; i < c->n; i++) {
-		enum truth kid = subject_truth(c->kids[i], f);
-
-		if (c->op == COND_NOT)
-			return c->kids[0]->op == COND_TEST && event_fact(c->kids[0]->fact)
-				       ? TRUTH_TRUE
-				       : (enum truth)(TRUTH_TRUE - kid);
-		result = c->op == COND_ANY ? MAX(result, kid) : MIN(result, kid);
-	}
-	return result;
-}
-
 /* The first test that decides: of an "all" that does not hold, or of an "unless" that does. */
 static const struct cond *deciding(const struct cond *c, const struct facts *f, enum truth truth)
 {
 	const struct cond *found;
 
 	if (c->op == COND_TEST)
-		return !event_fact(c->fact) && cond_eval(c, f) == truth ? c : NULL;
+		return !fact_of_event(c->fact) && cond_eval(c, f) == truth ? c : NULL;
 	for (size_t i = 0; i < c->n; i++) {
 		found = deciding(c->kids[i], f, c->op == COND_NOT ? (enum truth)(TRUTH_TRUE - truth) : truth);
 		if (found)
@@ -153,7 +141,7 @@ static void explain_test(const struct why *w, const struct cond *c, bool holds, 
 
 static void where_part(struct why *w)
 {
-	enum truth truth = w->r->where ? subject_truth(w->r->where, &w->b->f) : TRUTH_TRUE;
+	enum truth truth = w->r->where ? cond_eval_subject(w->r->where, &w->b->f) : TRUTH_TRUE;
 	json_t *tests = json_array(), *j = part_new(w, "where", truth_words[truth]);
 	_cleanup_(buf_free) struct buf text = {0};
 	const struct cond *c;
@@ -204,33 +192,52 @@ static void limit_part(struct why *w)
 	if (w->r->limit_count == 0)
 		return;
 	j = part_new(w, "limit", room ? "ok" : "no");
+	json_object_set_new(j, "used", json_integer((json_int_t)gate_limit_used(w->e, w->r, &w->b->f)));
 	json_object_set_new(j, "of", json_integer(w->r->limit_count));
 	json_object_set_new(j, "within_ns", json_integer(w->r->limit_within));
 	if (room)
 		return;
 	moment(w->e, opens, &when);
 	duration(w->r->limit_within, &within);
-	json_object_set_new(j, "opens", json_string(buf_str(&when)));
+	json_object_set_new(j, "opens", moment_json(w->e, opens));
 	answer(w, "limited", "limit: at most %" PRId64 " within %s; the next may be at %s", w->r->limit_count,
 	       buf_str(&within), buf_str(&when));
 }
 
 static void inhibit_part(struct why *w)
 {
-	bool inhibited = gate_inhibited(w->e, w->r, &w->b->f);
+	const struct inhibition *in = gate_inhibition(w->e, w->r, &w->b->f);
+	json_t *j = part_new(w, "inhibit", in ? "no" : "ok");
+	_cleanup_(buf_free) struct buf when = {0};
+	const char *by;
+	int64_t until;
 
-	part_new(w, "inhibit", inhibited ? "no" : "ok");
-	for (const struct inhibition *in = w->e->inhibitions; inhibited && in; in = in->next) {
-		_cleanup_(buf_free) struct buf when = {0};
-
-		if (!in->covers[w->r->index])
-			continue;
-		moment(w->e, w->e->boot + in->timer.at - w->e->awake, &when);
-		answer(w, "inhibited", "inhibited by %s until %s", w->e->rs->rules[in->rule].name, buf_str(&when));
-	}
+	if (!in)
+		return;
+	by = w->e->rs->rules[in->rule].name;
+	until = w->e->boot + in->timer.at - w->e->awake;
+	json_object_set_new(j, "by", json_string(by));
+	json_object_set_new(j, "until", moment_json(w->e, until));
+	moment(w->e, until, &when);
+	answer(w, "inhibited", "inhibited by %s until %s", by, buf_str(&when));
 }
 
 /* ---- correlation ---- */
+
+static json_t *key_json(const struct why *w)
+{
+	json_t *key = json_object();
+
+	for (size_t i = 0; i < w->r->per.n; i++) {
+		const struct value *v = &w->b->f.v[w->r->per.f[i]];
+		_cleanup_(buf_free) struct buf text = {0};
+
+		value_print(v, VALUE_CANONICAL, &text);
+		json_object_set_new(key, fact_table[w->r->per.f[i]].name,
+				    v->type == V_NONE ? json_null() : json_string(buf_str(&text)));
+	}
+	return key;
+}
 
 static void threshold_part(struct why *w)
 {
@@ -253,6 +260,12 @@ static void threshold_part(struct why *w)
 	json_object_set_new(j, "of", json_integer(w->r->count));
 	json_object_set_new(j, "missing", json_integer(MAX(missing, 0)));
 	json_object_set_new(j, "within_ns", json_integer(w->r->within));
+	json_object_set_new(j, "counts", json_string(w->r->distinct >= 0 ? fact_table[w->r->distinct].name : "count"));
+	json_object_set_new(j, "key", key_json(w));
+	if (have > 0) {
+		json_object_set_new(j, "oldest", moment_json(w->e, oldest));
+		json_object_set_new(j, "deadline", moment_json(w->e, oldest + w->r->within));
+	}
 	duration(w->r->within, &within);
 	if (win && win->raised)
 		answer(w, "active", "it has fired and is not over yet");
@@ -260,7 +273,6 @@ static void threshold_part(struct why *w)
 		return;
 	if (have > 0) {
 		moment(w->e, oldest + w->r->within, &until);
-		json_object_set_new(j, "deadline", json_string(buf_str(&until)));
 		answer(w, "waiting",
 		       "threshold: %" PRId64 " of %" PRId64 " within %s; %" PRId64 " more before %s would do", have,
 		       w->r->count, buf_str(&within), missing, buf_str(&until));
@@ -274,6 +286,7 @@ static void for_part(struct why *w, const struct watch *state)
 {
 	bool waiting = state && (state->state == WATCH_PENDING || state->state == WATCH_SUMMING);
 	_cleanup_(buf_free) struct buf has = {0}, wants = {0};
+	int64_t has_ns;
 	json_t *j;
 
 	if (w->r->for_ns == 0)
@@ -283,14 +296,36 @@ static void for_part(struct why *w, const struct watch *state)
 	json_object_set_new(j, "of_ns", json_integer(w->r->for_ns));
 	if (!waiting)
 		return;
-	duration(w->r->for_within ? watch_total(w->r, state, w->e->boot) : w->e->awake - state->since_awake, &has);
+	has_ns = w->r->for_within ? watch_total(w->r, state, w->e->boot) : w->e->awake - state->since_awake;
+	json_object_set_new(j, "has_ns", json_integer(has_ns));
+	duration(has_ns, &has);
 	answer(w, "waiting", "for: %s of %s", buf_str(&has), buf_str(&wants));
+}
+
+/* "member data/2", "device sdb" */
+static void watched_part(struct why *w, const struct watch *state)
+{
+	const struct value *slot = &w->b->f.v[FACT_MEMBER_SLOT], *array = &w->b->f.v[FACT_ARRAY_NAME];
+	_cleanup_(buf_free) struct buf subject = {0};
+	json_t *j = part_new(w, "watch", state ? "ok" : "not-reached");
+
+	buf_addf(&subject, "%s ", sort_words[w->r->sort]);
+	if (w->r->sort == SORT_MEMBER && array->type == V_STRING && slot->type == V_INT) {
+		value_escape(array->str, 0, &subject);
+		buf_addf(&subject, "/%" PRId64, slot->i);
+	} else {
+		buf_add(&subject, w->name);
+	}
+	json_object_set_new(j, "subject", json_string(buf_str(&subject)));
+	if (state)
+		json_object_set_new(j, "since", moment_json(w->e, state->since_boot));
 }
 
 static void watch_parts(struct why *w, const struct watch *state)
 {
 	_cleanup_(buf_free) struct buf when = {0};
 
+	watched_part(w, state);
 	if (state && state->raised && state->state >= WATCH_ACTIVE) {
 		moment(w->e, state->fired_boot, &when);
 		answer(w, state->refused ? "refused" : "active", "fired at %s as %s%s", buf_str(&when), state->verdict,
@@ -311,8 +346,11 @@ static void event_parts(struct why *w)
 	const struct rule_stats *s = &w->e->stats[w->r->index];
 	json_t *j = part_new(w, "event", s->seen ? "ok" : "not-reached");
 
-	if (s->seen)
+	json_object_set_new(j, "kind", json_string(w->r->trigger_text + strlen("event ")));
+	if (s->seen) {
 		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));
+		json_object_set_new(j, "last", moment_json(w->e, s->last_seen));
+	}
 	inhibit_part(w);
 	where_part(w);
 	if (w->r->count)
@@ -326,33 +364,6 @@ static void event_parts(struct why *w)
 }
 
 /* ---- the door ---- */
-
-/* Binds what is asked about, and gives the key under which a watch keeps it. */
-static bool bind_asked(struct why *w, enum subject_sort sort, const char *id)
-{
-	struct engine *e = w->e;
-
-	if (bind_room(e, 1) < 0)
-		return false;
-	e->event = NULL;
-	e->n_bound = 1;
-	if (!bind_subject(e, sort, id, &e->bound[0]))
-		return false;
-	w->b = &e->bound[0];
-	if (sort != SORT_DEVICE || !w->r->memberships)
-		return true;
-	/* A device is asked about, but the rule looks at its membership: the first that has a state, else the first. */
-	bind_memberships(e, id);
-	w->b = &e->bound[e->n_bound > 1];
-	for (size_t i = 1; i < e->n_bound; i++) {
-		key_text(&w->r->per, &e->bound[i].f, &e->key);
-		if (table_find(&e->watches, w->r->index, buf_str(&e->key))) {
-			w->b = &e->bound[i];
-			break;
-		}
-	}
-	return true;
-}
 
 static const char *name_of(const struct facts *f, const char *id)
 {
@@ -372,10 +383,12 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 	if (i < 0)
 		return err_set(err, ENOENT, "no rule '%s'", rule);
 	w.r = &e->rs->rules[i];
-	if (!bind_asked(&w, sort, id))
+	w.b = bind_asked(e, w.r, sort, id);
+	if (!w.b)
 		return err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
 	w.parts = json_array();
 	value_escape(name_of(&w.b->f, id), 0, &name);
+	w.name = buf_str(&name);
 	if (w.r->disabled)
 		answer(&w, "disabled", "the rule is disabled");
 	if (w.r->trigger == TRIGGER_WATCH) {
@@ -391,56 +404,52 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 		 : fired			  ? "is active"
 						  : "has not fired",
 		 buf_str(&name), buf_str(&w.answer));
-	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:{s:o}}", "v", 1, "rule", w.r->name, "subject",
+	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1, "rule", w.r->name, "subject",
 			 buf_str(&name), "result", w.result, "answer", buf_str(&w.answer), "line", buf_str(&line),
-			 "parts", w.parts, "origin", "rule",
-			 json_sprintf("%s:%d:%d", w.r->at.file, w.r->at.line, w.r->at.col));
+			 "parts", w.parts, "key", key_json(&w), "origin", rule_origins(w.r, false));
 	buf_free(&w.answer);
 	return 0;
 }
 
-static const char *mark_of(const char *value)
-{
-	static const struct {
-		const char *value, *mark;
-	} marks[] = {{"ok", "ok"}, {"no", "NO"}, {"unknown", "??"}};
+/* ---- what if it fired ---- */
 
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-		if (strcmp(marks[i].value, value) == 0)
-			return marks[i].mark;
-	return "..";
+/* Contexts that pass as far as one can say without an event; without any, what was asked about. */
+static size_t contexts_of(struct why *w, struct bound **ret)
+{
+	struct engine *e = w->e;
+	size_t n = 0;
+
+	for (size_t i = e->n_bound > 1; w->r->trigger == TRIGGER_EVENT && i < e->n_bound && n < CONTEXTS_MAX; i++)
+		if (!w->r->where || cond_eval_subject(w->r->where, &e->bound[i].f) == TRUTH_TRUE)
+			ret[n++] = &e->bound[i];
+	if (n == 0)
+		ret[n++] = w->b;
+	return n;
 }
 
-static const char *text_of(const json_t *j, const char *name)
+int engine_would(struct engine *e, const char *rule, enum subject_sort sort, const char *id, struct verdict **ret,
+		 struct err *err)
 {
-	const char *s = json_string_value(json_object_get(j, name));
+	int i = ruleset_find(e->rs, rule);
+	struct bound *b[CONTEXTS_MAX];
+	struct why w = {.e = e};
+	struct match m = {.first = e->boot, .last = e->boot};
+	struct window *win;
+	size_t n;
 
-	return s ? s : "";
-}
-
-void why_print(const json_t *why, struct buf *out)
-{
-	const json_t *part, *test;
-	size_t i, k;
-
-	buf_addf(out, "%s\n", text_of(why, "line"));
-	json_array_foreach(json_object_get(why, "parts"), i, part)
-	{
-		const json_t *tests = json_object_get(part, "tests"), *of = json_object_get(part, "of");
-
-		buf_addf(out, "  %s  %-10s", mark_of(text_of(part, "value")), text_of(part, "part"));
-		json_array_foreach(tests, k, test)
-		{
-			if (k > 0)
-				buf_addf(out, "  %s  %-10s", mark_of(text_of(test, "value")), "");
-			buf_addf(out, " %-22s %s, %s %s\n", text_of(test, "fact"), text_of(test, "is"),
-				 text_of(test, "op"), text_of(test, "want"));
-		}
-		if (json_object_get(part, "count"))
-			buf_addf(out, " %lld of %lld", (long long)json_integer_value(json_object_get(part, "count")),
-				 (long long)json_integer_value(of));
-		if (json_array_size(tests) == 0)
-			buf_addc(out, '\n');
-	}
-	buf_addf(out, "  rule at %s\n", text_of(json_object_get(why, "origin"), "rule"));
+	if (i < 0)
+		return err_set(err, ENOENT, "no rule '%s'", rule);
+	w.r = &e->rs->rules[i];
+	w.b = bind_asked(e, w.r, sort, id);
+	if (!w.b)
+		return err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
+	n = contexts_of(&w, b);
+	key_text(&w.r->per, &b[0]->f, &e->key);
+	m.key = buf_str(&e->key);
+	win = (struct window *)table_find(&e->windows, w.r->index, m.key);
+	if (win)
+		window_match(e, w.r, win, &m);
+	gate_match(e, w.r, &m, b, n);
+	*ret = verdict_new(e, w.r, VERDICT_FIRED, &m, b, n, NULL);
+	return *ret ? 0 : err_set(err, ENOMEM, "no memory");
 }

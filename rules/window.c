@@ -149,7 +149,7 @@ static int compare_words(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void describe(const struct engine *e, const struct rule *r, const struct window *w, struct match *m)
+void window_match(const struct engine *e, const struct rule *r, const struct window *w, struct match *m)
 {
 	const struct hit *oldest = hits_oldest(&w->hits), *newest = hits_newest(&w->hits);
 
@@ -196,7 +196,7 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 	window_arm(e, r, w);
 	if (window_count(r, w) < r->count)
 		return;
-	describe(e, r, w, &m);
+	window_match(e, r, w, &m);
 	switch (gate_fire(e, r, &m, b, n, NULL)) {
 	case GATE_HELD:
 		return;
@@ -224,7 +224,7 @@ static void clear_window(struct engine *e, const struct rule *r, struct window *
 	struct bound *b;
 
 	w->raised = w->clearing = false;
-	describe(e, r, w, &m);
+	window_match(e, r, w, &m);
 	if (bind_room(e, 1) == 0) {
 		e->n_bound = 1;
 		b = &e->bound[0];

@@ -49,6 +49,19 @@ rm dirs/b/20-b.yaml
 ok "a list without a daemon" 0 "$sparectl" rules list "${none[@]}"
 like "names the rule" "^first "
 like "and its place" "at .*10-a.yaml:3"
+ok "with the origin of keys" 0 "$sparectl" rules list --origin "${none[@]}"
+like "each has its place" '^ +event +.*/10-a.yaml:5:12$'
+cat > dirs/b/20-b.yaml <<-'END'
+	version: 1
+	override:
+	  first: {limit: 1h, event: device.changed}
+END
+ok "and an override" 0 "$sparectl" rules list --origin "${none[@]}"
+like "comes last" '^ +event +.*/10-a.yaml:5:12, then .*/20-b.yaml:3:29$'
+like "as what it added does" '^ +limit +.*/20-b.yaml:3:18$'
+ok "as JSON, too" 0 "$sparectl" rules list --origin --json "${none[@]}"
+like "a list for each key" '"limit": ?\['
+rm dirs/b/20-b.yaml
 ok "a file that is not there" 1 "$sparectl" rules check nowhere.yaml "${none[@]}"
 like "is named" "cannot read nowhere.yaml"
 ok "facts" 0 "$sparectl" rules doc facts

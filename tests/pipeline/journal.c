@@ -232,11 +232,15 @@ static void why(struct play *y, const char *rule, const char *subject)
 	json_t *j = NULL;
 
 	play_time_stamp(y);
-	if (pipeline_why(y->p, rule, subject, &j, &e) < 0)
+	if (pipeline_why(y->p, rule, subject, &j, &e) < 0) {
 		buf_addf(&y->out, "why     %s\n", e.msg);
-	else
-		buf_addf(&y->out, "why     %s: %s\n", json_string_value(json_object_get(j, "result")),
-			 json_string_value(json_object_get(j, "answer")));
+		return;
+	}
+	buf_addf(&y->out, "why     %s: %s", json_string_value(json_object_get(j, "result")),
+		 json_string_value(json_object_get(j, "answer")));
+	buf_add(&y->out, json_array_size(json_object_get(j, "would_do")) ? "; would do: " : "");
+	play_lines(y, json_object_get(j, "would_do"));
+	buf_addc(&y->out, '\n');
 	json_decref(j);
 }
 

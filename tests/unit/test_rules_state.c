@@ -2,6 +2,8 @@
 /* Saved and restored, copied, reloaded; verdicts as values; why. */
 #include "tests/unit/rules_fixture.h"
 
+#include <errno.h>
+
 #define HEAD "version: 1\nrules:\n"
 #define ERRORS                                                                                                         \
 	"  - name: errors\n    description: d\n    event: block.error\n    where: {device.role: member}\n"             \
@@ -265,6 +267,169 @@ static void why_has_an_answer_of_one_line(void **state)
 	fixture_end(&fx);
 }
 
+#define WHOLE                                                                                                          \
+	"  - name: whole\n    description: d\n    event: block.error\n"                                                 \
+	"    where: {device.role: member, error.status: [medium, io], array.redundancy: {ge: 2}}\n"                      \
+	"    threshold: {count: 3, within: 10m}\n    unless:\n      - member.expendable: false\n"                        \
+	"      - device.maintenance: true\n    limit: 1h\n    do: [fail-member]\n"                                       \
+	"  - name: quiet\n    description: d\n    event: device.removed\n"                                              \
+	"    do: [{inhibit: {rules: [whole, lost], for: 5m, per: device.id}}]\n"                                        \
+	"  - name: lost\n    description: d\n    watch: member\n    where: {member.state: missing}\n    for: 30s\n"      \
+	"    do: [fail-member]\n"
+
+static void expect_why(struct fixture *fx, const char *rule, enum subject_sort sort, const char *id, const char *want)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+
+	fixture_why(fx, rule, sort, id, &out);
+	assert_string_equal(buf_str(&out), want);
+}
+
+static void why_tells_every_part(void **state)
+{
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, HEAD WHOLE);
+	expect_why(&fx, "whole", SORT_DEVICE, "sda",
+		   "whole has not fired for sda: threshold: 0 of 3 within 10m.\n"
+		   "  ..  event      block.error            not heard yet\n"
+		   "  ok  inhibit    none\n"
+		   "  ok  where      device.role            member = member\n"
+		   "  ..             error.status           in [medium, io]: the event tells\n"
+		   "  ok             array.redundancy       2 ge 2\n"
+		   "  NO  threshold  count                  0 of 3 within 10m   key device.id=sda\n"
+		   "  ok  unless     member.expendable      true, not false\n"
+		   "  ok             device.maintenance     false, not true\n"
+		   "  ok  limit      1h                     0 of 1\n"
+		   "  rule at test.yaml:3:11\n");
+	for (int i = 1; i <= 5; i++)
+		block_error(&fx, "sda", i * S, 1);
+	fake_set(&fx, SORT_DEVICE, "sda", FACT_DEVICE_MAINTENANCE, value_bool(true));
+	fake_set(&fx, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY, value_int(1));
+	expect_why(&fx, "whole", SORT_DEVICE, "sda",
+		   "whole has not fired for sda: where: array.redundancy is 1, not ge 2 (test.yaml:6:85).\n"
+		   "  ok  event      block.error            last 5s (seq 5)\n"
+		   "  ok  inhibit    none\n"
+		   "  ok  where      device.role            member = member\n"
+		   "  ..             error.status           in [medium, io]: the event tells\n"
+		   "  NO             array.redundancy       1, not ge 2\n"
+		   "  NO  threshold  count                  2 of 3 within 10m   key device.id=sda\n"
+		   "                                        oldest 4s leaves at 10m4s\n"
+		   "  ok  unless     member.expendable      true, not false\n"
+		   "  NO             device.maintenance     true = true\n"
+		   "  NO  limit      1h                     1 of 1, the next may be at 1h3s\n"
+		   "  rule at test.yaml:3:11\n");
+	feed(&fx, new_event(&fx, "device.removed", "sda", 1 * M));
+	expect_why(&fx, "lost", SORT_MEMBER, "data/0",
+		   "lost has not fired for sda: where: member.state is in-sync, not missing (test.yaml:20:27).\n"
+		   "  ..  watch      member data/0          not in the state\n"
+		   "  NO  where      member.state           in-sync, not missing\n"
+		   "  NO  inhibit    by quiet until 6m\n"
+		   "  ..  for        30s                    not begun\n"
+		   "  ok  unless     none\n"
+		   "  rule at test.yaml:17:11\n");
+	fake_member_state(&fx, "data/1", MEMBER_MISSING);
+	changed(&fx, 2 * M);
+	at(&fx, 2 * M + 12 * S);
+	expect_why(&fx, "lost", SORT_MEMBER, "data/1",
+		   "lost has not fired for sdb: for: 12s of 30s.\n"
+		   "  ok  watch      member data/1          since 2m\n"
+		   "  ok  where      member.state           missing = missing\n"
+		   "  ok  inhibit    none\n"
+		   "  NO  for        30s                    12s\n"
+		   "  ok  unless     none\n"
+		   "  rule at test.yaml:17:11\n");
+	fixture_end(&fx);
+}
+
+static void what_it_would_do_is_a_verdict(void **state)
+{
+	struct fixture fx = {0};
+	struct err e = {0};
+	struct verdict *v;
+
+	(void)state;
+	fixture_start(&fx, HEAD WHOLE);
+	block_error(&fx, "sdb", 0, 1);
+	block_error(&fx, "sdb", 1 * S, 1);
+	assert_int_equal(engine_would(fx.engine, "whole", SORT_DEVICE, "sdb", &v, &e), 0);
+	assert_int_equal(v->n_steps, 1);
+	assert_string_equal(v->steps[0].action->name, "fail-member");
+	assert_string_equal(v->contexts[0].device, "sdb");
+	assert_string_equal(v->contexts[0].array, "data");
+	assert_int_equal(v->facts->v[FACT_MATCH_COUNT].i, 2);
+	verdict_unref(v);
+	assert_int_equal(engine_would(fx.engine, "lost", SORT_MEMBER, "data/2", &v, &e), 0);
+	assert_string_equal(v->contexts[0].device, "sdc");
+	verdict_unref(v);
+	assert_int_equal(engine_would(fx.engine, "lost", SORT_MEMBER, "data/9", &v, &e), -ENOENT);
+	assert_int_equal(engine_would(fx.engine, "none", SORT_MEMBER, "data/1", &v, &e), -ENOENT);
+	/* Nothing came of it. */
+	expect_log(&fx, "");
+	block_error(&fx, "sdb", 2 * S, 1);
+	expect_log(&fx, "2s whole sdb\n");
+	fixture_end(&fx);
+}
+
+/* ---- where keys come from ---- */
+
+static void origins_are_told(void **state)
+{
+	static const char base[] = "version: 1\nrules:\n  - name: r\n    description: d\n    event: block.error\n"
+				   "    threshold: {count: 3, within: 10m}\n    unless: {device.maintenance: true}\n"
+				   "    do: [fail-member]\n",
+			  site[] = "version: 1\noverride:\n  r:\n    threshold: {count: 5}\n    limit: 1h\n"
+				   "    unless: {member.expendable: false}\n",
+			  late[] = "version: 1\noverride:\n  r: {threshold: {count: 7}, limit: null}\n"
+				   "disable: [r]\n";
+	const struct rule_source sources[] = {
+		{"/lib/20.yaml", base, sizeof(base) - 1, 0},
+		{"/run/50.yaml", site, sizeof(site) - 1, 1},
+		{"/etc/90.yaml", late, sizeof(late) - 1, 2},
+	};
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct fixture fx = {0};
+	struct engine_options eo = fixture_options(&fx);
+	_cleanup_(buf_free) struct buf out = {0};
+	struct ruleset *rs;
+	json_t *list, *why, *want;
+	struct err e = {0};
+	struct diag d;
+
+	(void)state;
+	diag_init(&d);
+	assert_int_equal(ruleset_load(sources, ARRAY_SIZE(sources), &o, &d, &rs), 0);
+	diag_finish(&d);
+	list = ruleset_to_json(rs, true);
+	want = json_pack("{s:[s], s:[s], s:[s], s:[sss], s:[s], s:[ss], s:[s], s:[ss], s:[s]}", "name",
+			 "/lib/20.yaml:3:11", "description", "/lib/20.yaml:4:18", "event", "/lib/20.yaml:5:12",
+			 "threshold.count", "/lib/20.yaml:6:24", "/run/50.yaml:4:24", "/etc/90.yaml:3:26",
+			 "threshold.within", "/lib/20.yaml:6:35", "unless", "/lib/20.yaml:7:13", "/run/50.yaml:6:13",
+			 "do", "/lib/20.yaml:8:9", "limit", "/run/50.yaml:5:12", "/etc/90.yaml:3:37 (taken away)",
+			 "disabled", "/etc/90.yaml:4:11");
+	assert_true(json_equal(json_object_get(json_array_get(json_object_get(list, "rules"), 0), "origin"), want));
+	json_decref(list);
+	json_decref(want);
+	list = ruleset_to_json(rs, false);
+	assert_null(json_object_get(json_array_get(json_object_get(list, "rules"), 0), "origin"));
+	json_decref(list);
+
+	fake_disks(&fx);
+	assert_int_equal(engine_new(rs, &eo, &fx.engine), 0);
+	assert_int_equal(engine_why(fx.engine, "r", SORT_DEVICE, "sda", &why, &e), 0);
+	assert_string_equal(json_string_value(json_object_get(why, "result")), "disabled");
+	assert_string_equal(json_string_value(json_object_get(json_object_get(why, "origin"), "threshold.count")),
+			    "/etc/90.yaml:3:26");
+	why_print(why, &out);
+	assert_non_null(strstr(buf_str(&out), "  rule at /lib/20.yaml:3:11, threshold.count set by /etc/90.yaml:3:26, "
+					      "limit set by /etc/90.yaml:3:37 (taken away), "
+					      "unless set by /run/50.yaml:6:13, disabled set by /etc/90.yaml:4:11\n"));
+	json_decref(why);
+	ruleset_unref(rs);
+	engine_free(fx.engine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +440,9 @@ int main(void)
 		cmocka_unit_test(a_verdict_is_a_value),
 		cmocka_unit_test(unknown_facts_fail_the_step),
 		cmocka_unit_test(why_has_an_answer_of_one_line),
+		cmocka_unit_test(why_tells_every_part),
+		cmocka_unit_test(what_it_would_do_is_a_verdict),
+		cmocka_unit_test(origins_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
