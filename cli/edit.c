@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/edit.h"
 
-#include "cli/sha1.h"
 #include "config/settings.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <sha1.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -258,7 +258,8 @@ int edit_manage(const char *file, const char *text, const char *guid, bool prese
 
 int edit_mdadm_uuid(const char *guid, char ret[36])
 {
-	uint8_t bytes[24], hash[SHA1_SIZE];
+	uint8_t bytes[24], hash[SHA1_DIGEST_LENGTH];
+	SHA1_CTX sha1;
 	int at = 0;
 
 	if (strlen(guid) != 2 * sizeof(bytes) || strspn(guid, "0123456789abcdef") != 2 * sizeof(bytes))
@@ -268,7 +269,9 @@ int edit_mdadm_uuid(const char *guid, char ret[36])
 
 		bytes[i] = (uint8_t)strtoul(digits, NULL, 16);
 	}
-	sha1(bytes, sizeof(bytes), hash);
+	SHA1Init(&sha1);
+	SHA1Update(&sha1, bytes, sizeof(bytes));
+	SHA1Final(hash, &sha1);
 	/* Four words, each with its lowest byte printed last. */
 	for (size_t i = 0; i < 4; i++)
 		at += snprintf(ret + at, (size_t)(36 - at), "%s%02x%02x%02x%02x", i ? ":" : "", hash[4 * i + 3],

@@ -29,6 +29,7 @@ libraries=$(
 	netlink/ broker
 	sqlite3.h broker
 	libdevmapper.h actions/dm
+	sha1.h cli
 	END
 )
 

@@ -2,28 +2,12 @@
 /* Changes of configuration files: what is ours comes and goes, the rest stays byte for byte. */
 #include "cli/edit.h"
 
-#include "cli/sha1.h"
 #include "tests/unit/check.h"
 
 #include <errno.h>
 
 #define G1 "4c696e75782d4d44deadbeef00000000583480bb74b063ae"
 #define G2 "4c696e75782d4d44deadbeef00000000583480bb74b063af"
-
-static void test_sha1(void)
-{
-	static const char long_text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
-	static const uint8_t abc[SHA1_SIZE] = {0xa9, 0x99, 0x3e, 0x36, 0x47, 0x06, 0x81, 0x6a, 0xba, 0x3e,
-					       0x25, 0x71, 0x78, 0x50, 0xc2, 0x6c, 0x9c, 0xd0, 0xd8, 0x9d};
-	static const uint8_t two[SHA1_SIZE] = {0x84, 0x98, 0x3e, 0x44, 0x1c, 0x3b, 0xd2, 0x6e, 0xba, 0xae,
-					       0x4a, 0xa1, 0xf9, 0x51, 0x29, 0xe5, 0xe5, 0x46, 0x70, 0xf1};
-	uint8_t got[SHA1_SIZE];
-
-	sha1("abc", 3, got);
-	CHECK(memcmp(got, abc, sizeof(got)) == 0);
-	sha1(long_text, strlen(long_text), got);
-	CHECK(memcmp(got, two, sizeof(got)) == 0);
-}
 
 /* What 'mdadm -E --brief' 4.2 prints for a container of this GUID. */
 static void test_mdadm_uuid(void)
@@ -136,7 +120,6 @@ static void test_manage_refused(void)
 
 int main(void)
 {
-	test_sha1();
 	test_mdadm_uuid();
 	test_block();
 	test_block_damaged();
