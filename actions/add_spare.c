@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* add-spare: a blank disk becomes a spare of a set, dedicated to one array of it or for all. */
+/* add-spare: a blank disk, or one that was of the set and has lost its place, becomes a spare of a set, dedicated to
+ * one array of it or for all. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -14,9 +15,9 @@ static int check_disk(const struct world_array *a, const char *device, const str
 			       member_words[a->slot[slot].state]);
 	if (!w)
 		return err_set(e, ENODEV, "%s is not here", device);
-	if (w->contents != CONTENTS_BLANK)
-		return err_set(e, EBUSY, "%s is not blank: it holds %s", w->name,
-			       w->holds[0] ? w->holds : contents_words[w->contents]);
+	if (w->contents != CONTENTS_BLANK && !w->former)
+		return err_set(e, EBUSY, "%s is not blank: it holds %s; 'wipefs -a /dev/%s' empties it", w->name,
+			       w->holds[0] ? w->holds : contents_words[w->contents], w->name);
 	return 0;
 }
 

@@ -24,6 +24,7 @@ struct world_spare {
 	enum spare_kind kind;
 	enum spare_state state;
 	bool of_set;	       /* already in the array's set */
+	bool former;	       /* not of_set: it was a member or spare of the set and has lost its place */
 	bool serves;	       /* dedicated to this array, its pool or global */
 	uint64_t free_sectors; /* largest free extent */
 	enum media media;

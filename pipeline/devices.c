@@ -117,12 +117,13 @@ static unsigned device_came(struct inventory *inv, struct device *d, const struc
 static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
 {
 	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
+	bool held = s && s->managed && device_cached(inv, d)->role != ROLE_NONE;
 	uint64_t size = d->size;
 
 	*news = learn_event(inv, d, ev);
 	d->seen = true;
-	/* What we hold nobody else writes; our own writes are no news. */
-	*probe = ev->extra && !d->probing && (!s || !s->managed || d->size != size || !d->probed);
+	/* What an array uses nobody else writes; our own writes are no news. */
+	*probe = ev->extra && !d->probing && (!held || d->size != size || !d->probed);
 	if (*news)
 		inv->version++;
 	return *news ? SORT_ALL : 0;

@@ -393,6 +393,7 @@ static int do_add_spare(struct model *m, struct model_set_state *s, const struct
 
 	if (!p)
 		return err_set(e, EINVAL, "%s is not here", step->device);
+	p->failed = p->missing = false;
 	p->spare = true;
 	p->dedicated = step->dedicated;
 	if (step->dedicated)

@@ -76,6 +76,14 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	w->free_sectors = free_sectors(s, d, disk);
 }
 
+/* Its disk has come back, or was failed, and another has its place: neither member nor spare any more. */
+static bool left_behind(const struct inventory *inv, const struct disk_set *s, const struct device *d)
+{
+	const struct meta_disk *disk = s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
+
+	return disk && !disk->spare && device_cached(inv, d)->role == ROLE_NONE;
+}
+
 /* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken. */
 static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			struct world_array *w)
@@ -92,11 +100,13 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++) {
 			const struct device *d = inv->devices[i];
 			struct world_spare *spare = &w->spare[w->n_spares];
+			bool former = left_behind(inv, s, d);
 
-			if (!d->present || !d->probed || d->is_path || strcmp(d->set, s->guid) == 0 ||
+			if (!d->present || !d->probed || d->is_path || (!former && strcmp(d->set, s->guid) == 0) ||
 			    (d->contents == CONTENTS_BLANK) != (blank == 1))
 				continue;
 			draw_spare(inv, d, spare);
+			spare->former = former;
 			spare->kind = SPARE_POOL;
 			spare->free_sectors = d->size / 512;
 			spare->serves = a && blank && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);

@@ -52,21 +52,8 @@ round() {
 	jq -c --arg peer "$peer" --argjson rebuild "$(ms "$begin" "$(first_write "$begin")")" \
 		--argjson stall "$(lab_writer_stats w | lab_json stall_ms)" --argjson own "$("own_$peer" "$begin")" \
 		'{peer: $peer, on_disk: .all_ms, rebuild: $rebuild, stall: $stall} + $own' <<< "$seen" | tee -a "$results" | lab_quiet
-	lab_plug_blank "$victim"
+	lab_plug "$victim"
 	"give_$peer" "$(lab_dev "$victim")"
-}
-
-# A new disk in the place of the pulled one.
-lab_plug_blank() {
-	lab_plug "$1"
-	wipe "$(lab_dev "$1")"
-}
-wipe() {
-	local blocks
-	blocks=$(blockdev --getsz "$1")
-	dd if=/dev/zero of="$1" bs=1M count=1 oflag=direct status=none
-	dd if=/dev/zero of="$1" bs=512 seek=$((blocks - 65536)) count=65536 iflag=fullblock status=none conv=fsync
-	udevadm trigger --action=change --settle "$1"
 }
 
 prepare() {

@@ -235,7 +235,7 @@ static void test_members(void)
 	*full = (struct world_spare){
 		.name = "sdy", .device = "id-sdy", .contents = CONTENTS_FILESYSTEM, .holds = "ext4"};
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdy", -1, NULL),
-		  "refused: add-spare: sdy is not blank: it holds ext4\n");
+		  "refused: add-spare: sdy is not blank: it holds ext4; 'wipefs -a /dev/sdy' empties it\n");
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdb", -1, NULL),
 		  "refused: add-spare: sdb is a member of data (in-sync)\n");
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, "{\"array\":\"data\"}"), "add-spare sdx to data\n");

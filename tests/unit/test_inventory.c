@@ -253,7 +253,8 @@ static void test_swap(void)
 	CHECK(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_EXPENDABLE).b);
 	CHECK_INT(fact(&f, SORT_DEVICE, "c", FACT_DEVICE_ROLE).i, ROLE_NONE);
 	CHECK_INT(inventory_draw(f.inv, "data", &w), 0);
-	CHECK_INT(w.n_spares, 0);
+	CHECK_INT(w.n_spares, 1); /* c: a person may give it again */
+	CHECK(w.spare[0].former && !w.spare[0].of_set && !w.spare[0].serves);
 	CHECK(w.rebuilding && w.room && w.managed);
 	finish(&f);
 }
