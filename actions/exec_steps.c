@@ -63,6 +63,24 @@ static bool out_of_array(enum member_state state)
 
 /* --- members ------------------------------------------------------------------------------------------------ */
 
+/* A format may know of failed disks only, not of failed slots: all volumes on the disk lose it. */
+static int check_others(const struct meta_view *view, const struct meta_volume *v, const char *ref, struct err *e)
+{
+	for (size_t i = 0; i < view->n_volumes; i++) {
+		const struct meta_volume *o = &view->volumes[i];
+		bool with[META_SLOTS_MAX], without[META_SLOTS_MAX];
+
+		for (unsigned k = 0; k < o->slots; k++) {
+			with[k] = o->members[k].state == MEMBER_IN_SYNC;
+			without[k] = with[k] && strcmp(o->members[k].ref, ref) != 0;
+		}
+		if (o != v && raid_runnable(o->level, with, o->slots) && !raid_runnable(o->level, without, o->slots))
+			return err_set(e, EBUSY, "disk %s serves %s too, which cannot run without it: it stays", ref,
+				       o->name);
+	}
+	return 0;
+}
+
 static int fail_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
@@ -82,6 +100,9 @@ static int fail_prepare(struct exec *x, const struct step *s, struct err *e)
 		in_sync[i] = (int)i != slot && v->members[i].state == MEMBER_IN_SYNC;
 	if (!out_of_array(v->members[slot].state) && !raid_runnable(v->level, in_sync, v->slots))
 		return err_set(e, EBUSY, "%s cannot run without slot %d: it stays", v->name, slot);
+	r = check_others(view, v, v->members[slot].ref, e);
+	if (r < 0)
+		return r;
 	disk = edit_of(META_SET_DISK, "", v->members[slot].ref);
 	disk.state = MEMBER_FAILED;
 	r = exec_edit_member(x, v->guid, (unsigned)slot, MEMBER_FAILED, e);

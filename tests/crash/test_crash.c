@@ -381,6 +381,28 @@ static void release(void)
 	rig_free(&r);
 }
 
+/* A disk of two volumes is failed for both: the RAID5 has lost one already, so the RAID6 does not give up another. */
+static void fail_with_two_volumes(void)
+{
+	struct err why;
+	struct plan *p;
+	struct rig r;
+
+	rig_load(&r, "two-volumes");
+	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
+	CHECK_STR(rig_states(&r), "ifii");
+	memcpy(r.volume, r.x->set.view->volumes[1].guid, sizeof(r.volume));
+	CHECK_STR(rig_states(&r), "ifiii");
+	p = rig_plan(&r);
+	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(&r, 0));
+	CHECK_INT(rig_run(&r, p, &why), -EBUSY);
+	CHECK(strstr(why.msg, "serves r5 too"));
+	CHECK_STR(rig_states(&r), "ifiii");
+	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 4)), 0);
+	CHECK_STR(rig_states(&r), "ifiif");
+	rig_free(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -398,6 +420,8 @@ int main(int argc, char **argv)
 		stop_beyond_redundancy();
 	if (strstr("release", only))
 		release();
+	if (strstr("fail with two volumes", only))
+		fail_with_two_volumes();
 	rig_unload();
 	return CHECK_RESULT;
 }
