@@ -295,13 +295,13 @@ static int edit_lost(struct exec *x, unsigned *n, struct err *e)
 			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC && !(d && d->error);
 		}
 		for (unsigned k = 0; k < v->slots && raid_runnable(v->level, in_sync, v->slots); k++) {
-			const struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
+			struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
 			enum member_state state = v->members[k].state;
 			int r;
 
 			if (!d || !d->error || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
 				continue;
-			r = exec_edit_member(x, v->guid, k, fallen_state(d), e);
+			r = exec_edit_member(x, v->guid, k, fallen_state(x, d), e);
 			if (r < 0)
 				return r;
 			(*n)++;

@@ -12,6 +12,8 @@
 
 enum { ROUNDS_MAX = 5 };
 
+#define PULLED_NS (10 * NS_PER_SEC) /* from a pulled disk's first I/O error to the end of the disk */
+
 /* --- what the kernel says --------------------------------------------------------------------------------- */
 
 /* Reads "raid5_ls 2 128 rebuild 1 4 254:1 254:0 - - .." into the disks' references by slot. */
@@ -104,9 +106,18 @@ static bool listed_gone(const struct exec *x, const struct volume_run *run, unsi
 }
 
 /* A disk that fails because it was pulled may be back soon, with all but the last writes: it is missing, not failed. */
-enum member_state fallen_state(const struct set_disk *d)
+enum member_state fallen_state(const struct exec *x, struct set_disk *d)
 {
-	return d->dev && d->dev->gone && d->dev->gone(d->dev) ? MEMBER_MISSING : MEMBER_FAILED;
+	if (d->dev && d->dev->gone && d->dev->gone(d->dev))
+		return MEMBER_MISSING;
+	d->fell = exec_now(x);
+	return MEMBER_FAILED;
+}
+
+/* The disk fails I/O before the kernel itself knows that it is gone: what failed a moment ago was being pulled. */
+static bool was_pulled(const struct exec *x, const struct set_disk *d)
+{
+	return d && !d->dev && d->fell && exec_now(x) - d->fell < PULLED_NS;
 }
 
 /* What the slot's state has become, as against the format's; the same: no fact. */
@@ -114,21 +125,36 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 				     unsigned slot)
 {
 	enum member_state state = v->members[slot].state;
-	const struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
+	struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
 	bool here = d && d->dev, listed = strcmp(run->listed[slot], v->members[slot].ref) == 0;
 
+	if (state == MEMBER_FAILED && was_pulled(x, d))
+		return MEMBER_MISSING;
 	if (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING)
 		return state;
 	if (!here || (listed && listed_gone(x, run, slot)))
 		return MEMBER_MISSING;
 	if (d->error || (listed && (run->seen_failed[slot] || run->status.health[slot] == 'D')))
-		return fallen_state(d);
+		return fallen_state(x, d);
 	/* In sync by the format, yet the table runs without it: it has missed writes. */
 	if (!listed && state == MEMBER_IN_SYNC)
 		return MEMBER_FAILED;
 	if (listed && state == MEMBER_REBUILDING && run->status.health[slot] == 'A' && dm_raid_settled(&run->status))
 		return MEMBER_IN_SYNC;
 	return state;
+}
+
+/* What is failed for the format is not missing by that alone. */
+static int edit_found(struct exec *x, const struct meta_volume *v, unsigned slot, enum member_state found,
+		      struct err *e)
+{
+	struct meta_edit disk = {.op = META_SET_DISK, .state = MEMBER_IN_SYNC};
+	int r = 0;
+
+	memcpy(disk.ref, v->members[slot].ref, sizeof(disk.ref));
+	if (v->members[slot].state == MEMBER_FAILED)
+		r = exec_edit(x, &disk, e);
+	return r < 0 ? r : exec_edit_member(x, v->guid, slot, found, e);
 }
 
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e)
@@ -153,7 +179,7 @@ int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e
 	for (unsigned i = 0; i < v->slots && n > 0; i++) {
 		if (found[i] == v->members[i].state)
 			continue;
-		r = exec_edit_member(x, v->guid, i, found[i], e);
+		r = edit_found(x, v, i, found[i], e);
 		if (r < 0)
 			return r;
 		log_notice("%s: slot %u (disk %s) is %s", v->name, i, v->members[i].ref, member_words[found[i]]);

@@ -144,7 +144,7 @@ int converge(struct exec *x, struct volume_run *run, struct err *e);
  * edited. */
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e);
 /* Of a disk that fails I/O: missing if it was pulled, failed else. */
-enum member_state fallen_state(const struct set_disk *d);
+enum member_state fallen_state(const struct exec *x, struct set_disk *d);
 /* The target's line for the volume as the format has it; entering members get their devices when make is set. */
 int target_build(struct exec *x, struct volume_run *run, const struct meta_volume *v, bool make, struct dm_target *ret,
 		 struct err *e);

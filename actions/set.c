@@ -417,6 +417,7 @@ static struct set_disk *place_for(struct set *s, const struct plan_device *devic
 		d->device = *device;
 		d->ref[0] = '\0';
 		d->error = 0;
+		d->fell = 0;
 	}
 	return d;
 }

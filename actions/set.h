@@ -41,6 +41,7 @@ struct set_disk {
 	bool joining; /* made a disk of the set by the running plan, and not yet written */
 	bool adopted; /* its copy is to be brought up to date with the set's, though it stands behind */
 	int error;    /* -errno of a write that failed: not written to any more */
+	int64_t fell; /* when it was found failed, awake time; 0: not since it was opened */
 	size_t n_watch;
 	struct watch watch[4];
 	unsigned n_bays;

@@ -112,6 +112,18 @@ static void stop_unrecorded(struct rig *r)
 	rig_one(r, STEP_STOP, -1);
 }
 
+/* It fails I/O before anyone knows that it is gone. */
+static void pulled(struct rig *r)
+{
+	int disk = rig_disk_in(r, 1);
+
+	kernel_fails_then_record(r);
+	r->absent[disk] = true;
+	rig_one(r, STEP_RECORD, -1);
+	rig_write(r);
+	r->absent[disk] = false;
+}
+
 static void drop_spare(struct rig *r)
 {
 	start(r);
@@ -154,6 +166,7 @@ static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
 	{"record a failure", "spare-global", start, kernel_fails_then_record, "iii ifi"},
+	{"record a failure, then a pull", "spare-global", start, pulled, "iii ifi imi"},
 	{"fail and spare", "spare-global", start, fail_and_spare, "iii iri"},
 	{"rebuild finished", "spare-global", with_spare_rebuilding, rebuild_finished, "iri iii"},
 	{"return by bitmap", "spare-global", member_gone, readd, "iim iir iif iii"},
@@ -403,6 +416,25 @@ static void fail_with_two_volumes(void)
 	rig_free(&r);
 }
 
+/* What failed and is gone at once was pulled, and may be back; what a person failed is failed. */
+static void failed_or_pulled(void)
+{
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	pulled(&r);
+	CHECK_STR(rig_states(&r), "imi");
+	rig_free(&r);
+	rig_load(&r, "spare-global");
+	start(&r);
+	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
+	r.absent[rig_disk_in(&r, 1)] = true;
+	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
+	CHECK_STR(rig_states(&r), "ifi");
+	rig_free(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -420,6 +452,8 @@ int main(int argc, char **argv)
 		stop_beyond_redundancy();
 	if (strstr("release", only))
 		release();
+	if (strstr("failed or pulled", only))
+		failed_or_pulled();
 	if (strstr("fail with two volumes", only))
 		fail_with_two_volumes();
 	rig_unload();
