@@ -2,8 +2,13 @@
 /* The reducer's part about devices: what events and probe answers make of them. */
 #include "pipeline/inventory_impl.h"
 
+#include "core/clock.h"
+
 #include <stdio.h>
 #include <string.h>
+
+#define AGAIN_FIRST (10 * NS_PER_SEC) /* from a probe without an answer to the next one; doubled each time */
+#define AGAIN_LAST (3600 * NS_PER_SEC)
 
 bool device_learn(struct device *d, enum fact_id fact, const struct value *v, bool *changed)
 {
@@ -92,6 +97,29 @@ static void not_read(struct device *d)
 {
 	d->probed = false;
 	d->probing = false;
+	d->probe_again = 0;
+	d->unanswered = 0;
+}
+
+/* A disk that is slow now, as one that spins up or one of a busy machine, is not taken for unreadable for ever. */
+static void note_answer(const struct inventory *inv, struct device *d, bool answered)
+{
+	int64_t wait = AGAIN_FIRST << MIN(d->unanswered, 16U);
+
+	d->unanswered = answered ? 0 : d->unanswered + 1;
+	d->probe_again = answered ? 0 : inv->now + MIN(wait, AGAIN_LAST);
+}
+
+void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void *u, const char *device), void *u)
+{
+	for (size_t i = 0; i < inv->n_devices; i++) {
+		struct device *d = inv->devices[i];
+
+		if (d->probe_again == 0 || d->probe_again > boot)
+			continue;
+		d->probe_again = 0;
+		fn(u, d->id);
+	}
 }
 
 static unsigned device_came(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
@@ -208,6 +236,7 @@ unsigned inventory_probed(struct inventory *inv, const char *device_id, const js
 	snprintf(before, sizeof(before), "%s", d->set);
 	d->probing = false;
 	d->probed = true;
+	note_answer(inv, d, answer);
 	meta_view_free(TAKE_PTR(d->view));
 	if (json_is_object(view) && meta_view_from_json(view, &d->view, &e) < 0) {
 		answer = NULL;

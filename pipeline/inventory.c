@@ -288,6 +288,8 @@ bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot)
 	for (size_t i = 0; i < inv->n_devices; i++) {
 		t = inv->devices[i]->maintenance ? inv->devices[i]->maintenance_until : 0;
 		first = t > 0 && (first == 0 || t < first) ? t : first;
+		t = inv->devices[i]->probe_again;
+		first = t > 0 && (first == 0 || t < first) ? t : first;
 	}
 	for (size_t i = 0; i < inv->n_arrays; i++) {
 		t = inv->arrays[i]->maintenance ? inv->arrays[i]->maintenance_until : 0;

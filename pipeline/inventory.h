@@ -30,6 +30,8 @@ struct device {
 	enum contents contents;
 	char contents_name[128];
 	bool probed, probing; /* contents and view are of the disk as attached now; an answer is awaited */
+	int64_t probe_again;  /* boot: the last probe gave no answer, the next one is asked for then; 0: not at all */
+	unsigned unanswered;  /* probes in a row */
 	bool maintenance;
 	int64_t maintenance_until; /* boot, 0: until taken back */
 	const struct strset *tags; /* owned */
@@ -148,6 +150,8 @@ const struct array *inventory_array_at(const struct inventory *inv, size_t i);
 size_t inventory_sets(const struct inventory *inv);
 const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i);
 bool inventory_probes_open(const struct inventory *inv);
+/* Devices whose probe gave no answer, and may give one now: each is named once. */
+void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void *u, const char *device), void *u);
 /* The answer of a probe is awaited, or no longer. */
 void inventory_probing(struct inventory *inv, const char *device, bool probing);
 

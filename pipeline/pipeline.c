@@ -364,7 +364,7 @@ void pipeline_probed(struct pipeline *p, const char *device_id, const json_t *an
 	const char *set;
 	unsigned changed = inventory_probed(p->inv, device_id, answer, reason, &set);
 
-	if (*set)
+	if (*set && answer)
 		want(p, set, true, false, false);
 	model_changed(p, changed, NULL);
 	drain(p);
@@ -375,6 +375,11 @@ void pipeline_probed(struct pipeline *p, const char *device_id, const json_t *an
 
 /* ---- time ---- */
 
+static void probe_again(void *u, const char *device)
+{
+	ask_probe(u, device);
+}
+
 void pipeline_advance(struct pipeline *p)
 {
 	int64_t now = pipeline_now(p);
@@ -383,6 +388,7 @@ void pipeline_advance(struct pipeline *p)
 	drain(p);
 	if (inventory_time(p->inv, now))
 		model_changed(p, SORT_ALL, NULL);
+	inventory_probe_again(p->inv, now, probe_again, p);
 	builtin_refresh(p);
 	engine_advance(p->engine, now, clock_awake(p->clock));
 	drain(p);
