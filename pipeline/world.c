@@ -32,6 +32,17 @@ static uint64_t free_sectors(const struct disk_set *s, const struct device *d, c
 	return size > used ? size - used : 0;
 }
 
+/* What will be left of a blank disk when it is one of the set. */
+static uint64_t blank_sectors(const struct disk_set *s, const struct device *d)
+{
+	uint64_t size = d->size / 512, reserved = 0;
+
+	for (size_t i = 0; meta_formats[i]; i++)
+		if (strcmp(meta_formats[i]->name, s->format) == 0)
+			reserved = meta_formats[i]->reserved;
+	return size > reserved ? size - reserved : 0;
+}
+
 static void draw_spare(const struct inventory *inv, const struct device *d, struct world_spare *w)
 {
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
@@ -108,7 +119,7 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 			draw_spare(inv, d, spare);
 			spare->former = former;
 			spare->kind = SPARE_POOL;
-			spare->free_sectors = d->size / 512;
+			spare->free_sectors = blank_sectors(s, d);
 			spare->serves = a && blank && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);
 			w->n_spares++;
 		}

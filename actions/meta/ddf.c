@@ -22,6 +22,7 @@ static int ddf_probe(const struct meta_reader *r, struct err *e)
 
 const struct meta_format meta_ddf = {
 	.name = "ddf",
+	.reserved = DDF_RESERVED,
 	.probe = ddf_probe,
 	.parse = ddf_copy_read,
 	.copy_free = ddf_copy_free,

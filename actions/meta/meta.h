@@ -149,6 +149,7 @@ struct meta_set;  /* what the disks of one set hold together, as bytes; the fres
 
 struct meta_format {
 	const char *name;
+	uint64_t reserved; /* sectors that it keeps for itself on a disk that add_disk makes one of a set */
 	/* 1: it is this format, 0: it is not, -errno: cannot be read. */
 	int (*probe)(const struct meta_reader *r, struct err *e);
 	/* Reads the best copy on one disk: bounds, CRCs, all copies. -EBADMSG: it is damaged or lies, the message says

@@ -276,6 +276,33 @@ static void test_spare_size(void)
 	finish(&f);
 }
 
+/* A blank disk of a pool: what the format will keep for itself is not free. */
+static void test_pool_size(void)
+{
+	static const char *shelf[] = {"shelf"}, *data[] = {"data"};
+	struct setting_group tags = {.pattern = "y", .words = shelf, .n = 1};
+	struct setting_group pool = {.pattern = "shelf", .words = data, .n = 1};
+	struct event *ev = event_new("device.changed", "test", ORIGIN_KERNEL);
+	struct fixture f;
+
+	begin(&f, RAID5);
+	f.settings.device_tags = &tags;
+	f.settings.pools = &pool;
+	f.settings.n_device_tags = f.settings.n_pools = 1;
+	add_all(&f);
+	add(&f, "y", "sdy", 1);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 2);
+	ev->device = strdup("y");
+	event_set(ev, FACT_DEVICE_SIZE, value_size((UINT64_C(4) << 30) - 4096));
+	inventory_event(f.inv, ev, NULL, NULL);
+	event_free(ev);
+	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	CHECK_STR(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdy is 4KiB too small");
+	f.settings.device_tags = f.settings.pools = NULL;
+	f.settings.n_device_tags = f.settings.n_pools = 0;
+	finish(&f);
+}
+
 static void test_told(void)
 {
 	struct fixture f;
@@ -374,6 +401,7 @@ int main(void)
 	test_old_copy();
 	test_swap();
 	test_spare_size();
+	test_pool_size();
 	test_told();
 	test_unmanaged();
 	test_keep();
