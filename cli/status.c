@@ -193,6 +193,10 @@ static void print_devices(const struct cli *c, const json_t *devices, struct buf
 		out_text(out, j_str(d, "id"));
 		buf_add(out, "  ");
 		out_text(out, j_str(d, "contents"));
+		if (strcmp(j_str(d, "contents"), "unreadable") == 0 && j_str(d, "contents-name")[0]) {
+			buf_add(out, ": ");
+			out_text(out, j_str(d, "contents-name"));
+		}
 		if (!j_bool(d, "present"))
 			buf_add(out, "  not here");
 		if (j_bool(d, "maintenance"))

@@ -359,11 +359,29 @@ bool pipeline_started(const struct pipeline *p)
 	return p->phase == PHASE_STARTED;
 }
 
+/* A disk that cannot be read, or whose metadata are refused, is told once for each reason. */
+static void tell_unreadable(struct pipeline *p, const char *device_id, const char *before)
+{
+	const struct device *d = inventory_device(p->inv, device_id);
+	char text[sizeof(d->name) + sizeof(d->contents_name) + 32];
+
+	if (!d || !d->size || d->contents != CONTENTS_UNREADABLE || strcmp(before, d->contents_name) == 0)
+		return;
+	snprintf(text, sizeof(text), "%s is left alone: %s", d->name, d->contents_name);
+	tell_people(p, "warning", text, NULL);
+}
+
 void pipeline_probed(struct pipeline *p, const char *device_id, const json_t *answer, const char *reason)
 {
+	const struct device *d = inventory_device(p->inv, device_id);
+	char before[sizeof(d->contents_name)] = "";
+	unsigned changed;
 	const char *set;
-	unsigned changed = inventory_probed(p->inv, device_id, answer, reason, &set);
 
+	if (d && d->contents == CONTENTS_UNREADABLE)
+		memcpy(before, d->contents_name, sizeof(before));
+	changed = inventory_probed(p->inv, device_id, answer, reason, &set);
+	tell_unreadable(p, device_id, before);
 	if (*set && answer)
 		want(p, set, true, false, false);
 	model_changed(p, changed, NULL);
