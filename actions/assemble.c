@@ -10,13 +10,17 @@ static int check_members(const struct world_array *a, bool degraded, bool force,
 
 	for (unsigned i = 0; i < a->n_slots; i++)
 		in_sync += a->slot[i].state == MEMBER_IN_SYNC;
-	if (force || a->complete)
+	/* Of two histories a guard has more to say. */
+	if (force || a->complete || a->split)
 		return 0;
 	if (!a->startable)
-		return err_set(e, ENODEV, "only %u of %u members of %s are here and current: too few to run", in_sync,
-			       a->n_slots, world_name(a));
+		return err_set(e, ENODEV,
+			       "only %u of %u members of %s are here and current: too few to run; bring back the "
+			       "others, or let failed ones in with --force, which may lose data",
+			       in_sync, a->n_slots, world_name(a));
 	if (!degraded)
-		return err_set(e, ENODEV, "%u of %u members of %s are here and current: it could only run degraded",
+		return err_set(e, ENODEV,
+			       "%u of %u members of %s are here and current: it could only run degraded (--degraded)",
 			       in_sync, a->n_slots, world_name(a));
 	return 0;
 }

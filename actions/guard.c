@@ -155,7 +155,10 @@ static bool refuses_split(const struct guard_case *c, char *reason, size_t size)
 {
 	if (!c->before->split || c->step->op == STEP_STOP || (c->step->op == STEP_ASSEMBLE && c->step->read_only))
 		return false;
-	snprintf(reason, size, "%s has two histories: its halves each advanced alone", world_name(c->before));
+	snprintf(reason, size, "%s has two histories: its halves each advanced alone%s", world_name(c->before),
+		 c->step->op == STEP_ASSEMBLE ? "; look at one with --force --read-only, wipe the disks of the one "
+						"that is not wanted, and start the other"
+					      : "");
 	return true;
 }
 

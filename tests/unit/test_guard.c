@@ -180,6 +180,9 @@ static void test_guards(void)
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL),
 		  "refused: fail-member: data has two histories: its halves each advanced alone\n");
 	w.state = ARRAY_INACTIVE;
+	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
+		  "refused: assemble: data has two histories: its halves each advanced alone; look at one with --force "
+		  "--read-only, wipe the disks of the one that is not wanted, and start the other\n");
 	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"read-only\":true}"), "assemble data read-only\n");
 	CHECK_INT(w.state, ARRAY_READ_ONLY);
 	w = world(RAID6, 4);
@@ -200,13 +203,16 @@ static void test_starting(void)
 	w.complete = false;
 	w.slot[0].state = MEMBER_MISSING;
 	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL),
-		  "refused: assemble: 3 of 4 members of data are here and current: it could only run degraded\n");
+		  "refused: assemble: 3 of 4 members of data are here and current: it could only run degraded "
+		  "(--degraded)\n");
 	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"degraded\":true}"), "assemble data degraded\n");
 	CHECK_INT(w.state, ARRAY_DEGRADED);
 	w.state = ARRAY_INACTIVE;
 	w.startable = false;
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"degraded\":true}"),
-		  "refused: assemble: only 3 of 4 members of data are here and current: too few to run\n");
+		  "refused: assemble: only 3 of 4 members of data are here and current: too few to run; bring back the "
+		  "others, "
+		  "or let failed ones in with --force, which may lose data\n");
 	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"force\":true}"), "assemble data by force\n");
 	w.state = ARRAY_INACTIVE;
 	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"force\":true}"),
