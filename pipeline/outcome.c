@@ -219,7 +219,8 @@ static void tell_outcome(struct pipeline *p, const struct job *j, enum action_re
 	json_decref(msg);
 }
 
-/* The plan as a whole: the worst of its steps. */
+/* The plan as a whole: the worst of its steps. One that went well may have something to say, too: a forced start, a
+ * return that could not be by bitmap. */
 static enum action_result whole_result(const struct job *j, enum action_result result, const char **reason)
 {
 	for (size_t i = 0; j->plan && i < j->plan->n_steps && result == ACTION_OK; i++) {
@@ -231,6 +232,8 @@ static enum action_result whole_result(const struct job *j, enum action_result r
 			*reason = j->result[i].reason;
 			return j->result[i].result;
 		}
+		if (j->result[i].told && j->result[i].reason[0] && !(*reason && **reason))
+			*reason = j->result[i].reason;
 	}
 	return result;
 }
