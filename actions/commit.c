@@ -27,23 +27,6 @@ struct commit {
 	int result[META_DISKS_MAX];
 };
 
-static bool has_role(const struct meta_view *v, const struct set_disk *d)
-{
-	const struct meta_disk *md = meta_view_disk(v, d->ref);
-
-	if (!md)
-		return false;
-	if (md->spare && !md->failed)
-		return true;
-	for (size_t i = 0; i < v->n_volumes; i++)
-		for (unsigned m = 0; m < v->volumes[i].slots; m++)
-			if (strcmp(v->volumes[i].members[m].ref, d->ref) == 0 &&
-			    (v->volumes[i].members[m].state == MEMBER_IN_SYNC ||
-			     v->volumes[i].members[m].state == MEMBER_REBUILDING))
-				return true;
-	return false;
-}
-
 /* The slot that the view gives the disk in the volume, or NULL. */
 static const struct meta_member *member_of(const struct meta_volume *v, const char *ref, unsigned slot)
 {
@@ -159,15 +142,68 @@ static unsigned drop_failed(struct commit *c)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		struct set_disk *d = c->x->set.disk[i];
+
 		if (!c->in[i] || c->result[i] == 0)
 			continue;
-		log_warning("%s: its metadata cannot be written: %s", c->x->set.disk[i]->dev->name,
-			    strerror(-c->result[i]));
-		c->x->set.disk[i]->error = c->result[i];
+		log_warning("%s: its metadata cannot be written: %s", d->dev->name, strerror(-c->result[i]));
+		d->error = c->result[i];
 		c->in[i] = false;
 		n++;
 	}
 	return n;
+}
+
+/* The slot's member works no more, whatever the view says of it. */
+static bool fell(const struct exec *x, const struct meta_volume *v, unsigned slot)
+{
+	const struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
+
+	return (d && d->error) || kernel_failed(x, v, slot);
+}
+
+/* A volume that the view lets run, but not without the disks that failed. NULL: all can do without them. */
+static const struct set_disk *needed_disk(const struct exec *x, const struct meta_view *view,
+					  const struct meta_volume **of)
+{
+	for (size_t i = 0; i < view->n_volumes; i++) {
+		const struct meta_volume *v = &view->volumes[i];
+		bool in_sync[META_SLOTS_MAX], working[META_SLOTS_MAX];
+		const struct set_disk *lost = NULL;
+
+		for (unsigned k = 0; k < v->slots; k++) {
+			const struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
+
+			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC;
+			working[k] = in_sync[k] && !fell(x, v, k);
+			lost = in_sync[k] && d && d->error ? d : lost;
+		}
+		*of = v;
+		if (lost && raid_runnable(v->level, in_sync, v->slots) && !raid_runnable(v->level, working, v->slots))
+			return lost;
+	}
+	return NULL;
+}
+
+static int without(const struct exec *x, const struct meta_view *view, struct err *e)
+{
+	const struct meta_volume *v;
+	const struct set_disk *d = needed_disk(x, view, &v);
+
+	return d ? err_set(e, EIO, "%s cannot do without %s, whose metadata cannot be written: %s", v->name,
+			   d->dev ? d->dev->name : d->ref, strerror(-d->error))
+		 : 0;
+}
+
+static int nowhere(const struct commit *c, struct err *e)
+{
+	const struct set_disk *d = NULL;
+
+	for (unsigned i = 0; i < c->x->set.n_disks; i++)
+		if (c->x->set.disk[i]->dev && c->x->set.disk[i]->error)
+			d = c->x->set.disk[i];
+	return err_set(e, EIO, "the metadata could be written to no disk%s%s", d ? ", last not to " : "",
+		       d ? d->dev->name : "");
 }
 
 static int run(struct commit *c, const char *what)
@@ -184,8 +220,8 @@ static int encode(struct commit *c, struct err *e)
 		struct set_disk *d = c->x->set.disk[i];
 		int r;
 
-		c->in[i] = d->dev && set_disk_current(d) && has_role(c->view, d) != c->late && d->seq != c->seq &&
-			   meta_view_disk(c->view, d->ref);
+		c->in[i] = d->dev && set_disk_current(d) && set_disk_has_role(c->view, d) != c->late &&
+			   d->seq != c->seq && meta_view_disk(c->view, d->ref);
 		if (!c->in[i])
 			continue;
 		r = c->x->set.format->encode(c->to, d->ref, &c->writes[i], e);
@@ -220,6 +256,10 @@ static int write_all(struct commit *c, struct err *e)
 	r = run(c, "commit announce");
 	if (r == 0) {
 		lost += drop_failed(c);
+		/* A disk whose stamp does not announce the update would be taken for one that missed it. */
+		r = c->late ? 0 : without(c->x, c->view, e);
+		if (r < 0)
+			return r;
 		put_format(c);
 		r = run(c, "commit format");
 	}
@@ -235,7 +275,7 @@ static int write_all(struct commit *c, struct err *e)
 			n++;
 		}
 	if (n == 0 && !c->late)
-		return err_set(e, EIO, "the metadata could be written to no disk");
+		return nowhere(c, e);
 	put_stamps(c, true);
 	r = run(c, "commit stamps");
 	lost += drop_failed(c);
@@ -254,8 +294,21 @@ static void commit_finish(struct commit *c)
 }
 DEFINE_CLEANUP(struct commit *, commit_finish)
 
-/* *old: the view before, if it is the first of several. */
-static int commit_once(struct exec *x, struct meta_view **old, struct err *e)
+/* What stood on the disks before the first of several commits. */
+struct before {
+	struct meta_set *meta;
+	struct meta_view *view;
+};
+
+static void before_free(const struct exec *x, struct before *b)
+{
+	if (b->meta)
+		x->set.format->set_free(b->meta);
+	meta_view_free(b->view);
+	*b = (struct before){0};
+}
+
+static int commit_once(struct exec *x, struct before *before, struct err *e)
 {
 	_cleanup_(commit_finishp) struct commit *c = calloc(1, sizeof(*c));
 	int r;
@@ -272,71 +325,156 @@ static int commit_once(struct exec *x, struct meta_view **old, struct err *e)
 		r = write_all(c, e);
 	if (r < 0)
 		return r;
-	x->set.format->set_free(x->set.meta);
+	if (!before->meta) {
+		before->meta = TAKE_PTR(x->set.meta);
+		before->view = TAKE_PTR(x->set.view);
+	} else {
+		x->set.format->set_free(x->set.meta);
+		meta_view_free(x->set.view);
+	}
 	x->set.meta = TAKE_PTR(x->work);
-	if (!*old)
-		*old = TAKE_PTR(x->set.view);
-	meta_view_free(x->set.view);
 	x->set.view = TAKE_PTR(c->view);
 	return r;
 }
 
-/* Members whose disk failed under the commit. *n: edits made. */
-static int edit_lost(struct exec *x, unsigned *n, struct err *e)
+/* Members whose disk failed under the commit, or before it. */
+static int edit_lost(struct exec *x, struct err *e)
 {
-	*n = 0;
-	for (size_t i = 0; i < x->set.view->n_volumes; i++) {
-		const struct meta_volume *v = &x->set.view->volumes[i];
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	int r = exec_work_view(x, &view, e);
+
+	for (size_t i = 0; r == 0 && i < view->n_volumes; i++) {
+		const struct meta_volume *v = &view->volumes[i];
 		bool in_sync[META_SLOTS_MAX];
 
-		for (unsigned k = 0; k < v->slots; k++) {
-			const struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
-
-			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC && !(d && d->error);
-		}
-		for (unsigned k = 0; k < v->slots && raid_runnable(v->level, in_sync, v->slots); k++) {
+		for (unsigned k = 0; k < v->slots; k++)
+			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC && !fell(x, v, k);
+		for (unsigned k = 0; k < v->slots && r == 0 && raid_runnable(v->level, in_sync, v->slots); k++) {
 			struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
 			enum member_state state = v->members[k].state;
-			int r;
 
-			if (!d || !d->error || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
+			if (!d || !fell(x, v, k) || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
 				continue;
-			r = exec_edit_member(x, v->guid, k, fallen_state(x, d), e);
-			if (r < 0)
-				return r;
-			(*n)++;
+			r = exec_edit_member(x, v->guid, k,
+					     needed_elsewhere(x, view, v->guid, v->members[k].ref) ? MEMBER_REBUILDING
+												   : fallen_state(x, d),
+					     e);
 		}
 	}
-	return 0;
+	return r;
+}
+
+static void drop_work(struct exec *x)
+{
+	if (x->work)
+		x->set.format->set_free(x->work);
+	x->work = NULL;
+}
+
+/* What the kernel, udev and the commit found, on what x->set says. 1: all volumes can run so. */
+static int edit_facts(struct exec *x, struct err *e)
+{
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	const struct meta_volume *v;
+	bool lost = false;
+	int r = 0;
+
+	for (size_t i = 0; i < x->n_runs && r >= 0 && !lost; i++)
+		r = exec_volume(x, x->run[i]->guid) ? facts_edit(x, x->run[i], &lost, e) : 0;
+	if (r < 0 || lost)
+		return MIN(r, 0);
+	r = edit_lost(x, e);
+	if (r == 0)
+		r = exec_work_view(x, &view, e);
+	return r < 0 ? r : !needed_disk(x, view, &v);
+}
+
+static void exchange(struct exec *x, struct before *b)
+{
+	const struct before now = {x->set.meta, x->set.view};
+
+	x->set.meta = b->meta;
+	x->set.view = b->view;
+	*b = now;
+}
+
+/* What was to be written cannot stand without a disk that failed under it. Then it shall not stand, as long as what was
+ * before can do without that disk: what runs is what was before. Leaves an edit for the next commit, or none: then the
+ * disk is one that nothing can do without, and where it was announced, the update is as good on it as done. */
+static int go_back(struct exec *x, struct before *b, struct err *e)
+{
+	bool wrote = b->meta;
+	struct meta_set *work;
+	int r;
+
+	drop_work(x);
+	if (wrote)
+		exchange(x, b);
+	r = edit_facts(x, e);
+	if (r == 1 && wrote && exec_work(x, &work, e) < 0)
+		r = -ENOMEM;
+	if (r == 1) {
+		if (wrote)
+			x->set.format->set_rewrite(x->work);
+		before_free(x, b);
+		return 0;
+	}
+	drop_work(x);
+	if (wrote)
+		exchange(x, b);
+	return r;
+}
+
+/* Until all that failed meanwhile is in what is written. 0; or the edits that x->work came with are not what stands. */
+static int commit_all(struct exec *x, struct before *before, struct err *e)
+{
+	int undone = 0, r = 0;
+
+	while (r == 0 && x->work) {
+		struct err why = {0};
+
+		r = commit_once(x, before, &why);
+		if (r > 0)
+			r = without(x, x->set.view, &why);
+		if (r == 0) {
+			r = edit_lost(x, &why);
+		} else if (r == -EIO && undone == 0) {
+			undone = r;
+			*e = why;
+			r = go_back(x, before, &why);
+		}
+		if (r < 0 && undone == 0)
+			*e = why;
+	}
+	return undone ? undone : r;
 }
 
 int commit(struct exec *x, struct err *e)
 {
-	_cleanup_(meta_view_freep) struct meta_view *old = NULL;
+	struct before before = {0};
 	int64_t begin = exec_now(x);
-	unsigned more = 0;
-	int r = 0;
+	struct err why = {0};
+	int r = commit_all(x, &before, &why);
 
-	while (r == 0 && x->work) {
-		r = commit_once(x, &old, e);
-		if (r <= 0)
-			break;
-		r = edit_lost(x, &more, e);
-	}
-	if (r < 0 && x->work) {
-		x->set.format->set_free(x->work);
-		x->work = NULL;
-	}
+	if (r < 0)
+		err_set(e, -r, "%s", why.msg);
+	drop_work(x);
 	x->timing.commit += (exec_now(x) - begin) / NS_PER_US;
-	if (old)
-		tell_committed(x, old);
+	if (before.view)
+		tell_committed(x, before.view);
+	before_free(x, &before);
 	return r;
 }
 
 void commit_late(struct exec *x)
 {
-	_cleanup_(commit_finishp) struct commit *c = calloc(1, sizeof(*c));
+	_cleanup_(commit_finishp) struct commit *c = NULL;
 
+	/* While a volume waits for members, the number tells which of those that failed missed least. */
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (x->run[i]->lost)
+			return;
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return;
 	c->x = x;

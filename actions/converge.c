@@ -120,6 +120,25 @@ static bool was_pulled(const struct exec *x, const struct set_disk *d)
 	return d && !d->dev && d->fell && exec_now(x) - d->fell < PULLED_NS;
 }
 
+/* The kernel has made the member whole. Beside one that it failed the status is not to be trusted (raid_status shows
+ * 'A' for a moment, whatever it recovers); the superblock is, for md writes the failure and the recovery into it before
+ * the next write is acknowledged. */
+static bool rebuilt(const struct volume_run *run, const struct meta_volume *v, unsigned slot, struct set_disk *d)
+{
+	int bay;
+
+	if (run->status.health[slot] != 'A' || run->status.action != DM_IDLE)
+		return false;
+	if (dm_raid_settled(&run->status))
+		return true;
+	if (set_slice_refresh(d, v->guid) < 0)
+		return false;
+	bay = set_bay_of(d, v->guid);
+	/* One event alone: the slice of a return by bitmap, as we wrote it. */
+	return d->bay[bay].super_status == 0 && d->bay[bay].super.events > 1 &&
+	       d->bay[bay].super.recovery_offset == UINT64_MAX;
+}
+
 /* What the slot's state has become, as against the format's; the same: no fact. */
 static enum member_state found_state(const struct exec *x, const struct volume_run *run, const struct meta_volume *v,
 				     unsigned slot)
@@ -139,7 +158,7 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 	/* In sync by the format, yet the table runs without it: it has missed writes. */
 	if (!listed && state == MEMBER_IN_SYNC)
 		return MEMBER_FAILED;
-	if (listed && state == MEMBER_REBUILDING && run->status.health[slot] == 'A' && dm_raid_settled(&run->status))
+	if (listed && state == MEMBER_REBUILDING && rebuilt(run, v, slot, d))
 		return MEMBER_IN_SYNC;
 	return state;
 }
@@ -155,6 +174,50 @@ static int edit_found(struct exec *x, const struct meta_volume *v, unsigned slot
 	if (v->members[slot].state == MEMBER_FAILED)
 		r = exec_edit(x, &disk, e);
 	return r < 0 ? r : exec_edit_member(x, v->guid, slot, found, e);
+}
+
+bool kernel_failed(const struct exec *x, const struct meta_volume *v, unsigned slot)
+{
+	for (size_t i = 0; i < x->n_runs; i++) {
+		const struct volume_run *run = x->run[i];
+
+		if (strcmp(run->guid, v->guid) == 0 && strcmp(run->listed[slot], v->members[slot].ref) == 0)
+			return run->seen_failed[slot] || (run->running && run->status.health[slot] == 'D');
+	}
+	return false;
+}
+
+bool needed_elsewhere(const struct exec *x, const struct meta_view *view, const char *volume, const char *ref)
+{
+	for (size_t i = 0; i < view->n_volumes; i++) {
+		const struct meta_volume *v = &view->volumes[i];
+		bool with[META_SLOTS_MAX], without[META_SLOTS_MAX];
+
+		for (unsigned k = 0; k < v->slots; k++) {
+			with[k] = v->members[k].state == MEMBER_IN_SYNC && !kernel_failed(x, v, k);
+			without[k] = with[k] && strcmp(v->members[k].ref, ref) != 0;
+		}
+		if (strcmp(v->guid, volume) != 0 && raid_runnable(v->level, with, v->slots) &&
+		    !raid_runnable(v->level, without, v->slots))
+			return true;
+	}
+	return false;
+}
+
+/* What can be said of this volume alone. Returns how many facts that are. */
+static int sayable(struct exec *x, const struct meta_volume *v, enum member_state *found, int n, struct err *e)
+{
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	int r = n > 0 && x->set.view->n_volumes > 1 ? exec_work_view(x, &view, e) : 0;
+
+	for (unsigned i = 0; r == 0 && view && i < v->slots; i++) {
+		if (found[i] == v->members[i].state || (found[i] != MEMBER_FAILED && found[i] != MEMBER_MISSING) ||
+		    !needed_elsewhere(x, view, v->guid, v->members[i].ref))
+			continue;
+		n -= v->members[i].state == MEMBER_REBUILDING;
+		found[i] = MEMBER_REBUILDING;
+	}
+	return r < 0 ? r : n;
 }
 
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e)
@@ -176,6 +239,7 @@ int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e
 		*lost = true;
 		return 0;
 	}
+	n = sayable(x, v, found, n, e);
 	for (unsigned i = 0; i < v->slots && n > 0; i++) {
 		if (found[i] == v->members[i].state)
 			continue;
@@ -329,8 +393,10 @@ static int record(struct exec *x, struct volume_run *run, struct err *e)
 		report_lost(x, run, v);
 		return 0;
 	}
-	if (n >= 0)
-		n = commit(x, e);
+	if (n < 0)
+		return n;
+	run->lost = false;
+	n = commit(x, e);
 	if (n < 0)
 		return n;
 	/* Before the take-out swap: a rule can put a spare in while it runs. */

@@ -339,9 +339,22 @@ static void settle_joining(struct exec *x)
 	}
 }
 
+/* The metadata stayed as they were, and so does the kernel's side; but what was stopped is stopped. */
+static void tell_unwritten(struct exec *x, const struct plan *p, const int *result, const char *why)
+{
+	for (size_t i = 0; i < p->n_steps; i++) {
+		if (result[i] < 0)
+			continue;
+		if (p->step[i].op == STEP_STOP)
+			step_stop_finish(x, &p->step[i], &(struct err){0});
+		tell_step(x, i, result[i] > 0 ? "already" : "failed", result[i] > 0 ? x->note : why);
+	}
+}
+
 static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 {
 	int result[PLAN_STEPS_MAX];
+	struct err why = {0};
 	int stopped, r = add_facts(x, e);
 
 	if (r < 0)
@@ -349,11 +362,19 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 	stopped = prepare_steps(x, p, result, e);
 	if (p->dry_run)
 		return stopped < 0 ? stopped : show_plan(x, e);
-	r = commit(x, stopped < 0 ? NULL : e);
+	r = commit(x, &why);
 	settle_joining(x);
-	if (r < 0)
+	if (r < 0) {
+		/* What the commit found is written all the same, as far as it can be. */
+		converge_all(x, p, &(struct err){0});
+		tell_unwritten(x, p, result, why.msg);
+		if (stopped == 0)
+			*e = why;
 		return stopped < 0 ? stopped : r;
+	}
 	r = converge_all(x, p, stopped < 0 ? &(struct err){0} : e);
+	if (r == 0)
+		commit_late(x);
 	if (stopped < 0 || r < 0) {
 		finish_steps(x, p, result, &(struct err){0});
 		return stopped < 0 ? stopped : r;
@@ -381,10 +402,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 	x->note[0] = '\0';
 	if (x->set.view)
 		settle_joining(x);
-	if (x->set.view && !p->dry_run) {
-		commit_late(x);
+	if (x->set.view && !p->dry_run)
 		x->env.dm->settle(x->env.dm->u);
-	}
 	x->timing.total = (exec_now(x) - begin) / NS_PER_US;
 	if (x->set.view)
 		tell_state(x);

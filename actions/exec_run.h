@@ -27,8 +27,8 @@ struct volume_run {
 	struct dm_raid_status status;
 	char table[DM_PARAMS_MAX];
 	char listed[META_SLOTS_MAX][META_REF_MAX]; /* by the live table; empty: "- -" */
-	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended: a resume may have revived it, the fact stays
-					   */
+	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended or at its stop: a resume may have revived it,
+					     the status is gone, the fact stays */
 	bool by_bitmap[META_SLOTS_MAX];	  /* enters without "rebuild": its return was checked */
 	bool rebuild[META_SLOTS_MAX];	  /* begins its table with "rebuild" */
 	bool lost;			  /* beyond redundancy, and reported */
@@ -54,6 +54,7 @@ struct exec {
 	char note[PLAN_REASON_MAX]; /* what a step that went well has to say */
 	bool stamps_durable;	    /* the commit's last stamps must be stable when it returns: a start */
 	struct start *start;	    /* of the plan's volume, while STEP_ASSEMBLE runs */
+	unsigned start_failed;	    /* disks that had failed when it was judged */
 	struct timing timing;
 	char dm_params[DM_PARAMS_MAX]; /* status while suspended: nothing is allocated then */
 	struct dm_target target[2];    /* the table before and after */
@@ -143,6 +144,11 @@ int converge(struct exec *x, struct volume_run *run, struct err *e);
 /* Edits for what the kernel found. Returns how many, or -errno; *lost: the volume could not run then, and nothing was
  * edited. */
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e);
+/* Another volume of the set can run with the disk and not without it. A format may hold a failure as the whole disk's
+ * (DDF does): then it is recorded as what is this slot's own, as one that has to be rebuilt. */
+bool needed_elsewhere(const struct exec *x, const struct meta_view *view, const char *volume, const char *ref);
+/* The kernel has failed the slot's member, or had when the volume was last seen, whatever the format says of it. */
+bool kernel_failed(const struct exec *x, const struct meta_volume *v, unsigned slot);
 /* Of a disk that fails I/O: missing if it was pulled, failed else. */
 enum member_state fallen_state(const struct exec *x, struct set_disk *d);
 /* The target's line for the volume as the format has it; entering members get their devices when make is set. */

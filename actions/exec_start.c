@@ -27,11 +27,11 @@ static const struct meta_volume *plan_volume(struct exec *x, struct volume_run *
 
 void start_read_disk(const struct exec *x, const struct meta_volume *v, unsigned slot, struct start_disk *ret)
 {
-	const struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
+	struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
 	const struct meta_volume *own;
 	int bay;
 
-	*ret = (struct start_disk){0};
+	*ret = (struct start_disk){.fails = d && d->dev && d->error && fallen_state(x, d) == MEMBER_FAILED};
 	if (!d || !d->dev || !d->ours || d->error)
 		return;
 	/* What this process wrote last is the set's; the copy in memory may be older. */
@@ -73,7 +73,7 @@ static void read_all(struct exec *x, const struct meta_volume *v, const struct s
 	}
 }
 
-static int edits_of_start(struct exec *x, const struct meta_volume *v, const struct start *st, struct err *e)
+static int edits_of_start(struct exec *x, const struct meta_volume *v, struct start *st, struct err *e)
 {
 	struct meta_edit clean = {.op = META_SET_CLEAN, .clean = false};
 	int r = 0;
@@ -83,6 +83,8 @@ static int edits_of_start(struct exec *x, const struct meta_volume *v, const str
 
 		if (!st->slot[i].edit)
 			continue;
+		if (st->slot[i].how == START_OUT && needed_elsewhere(x, x->set.view, v->guid, v->members[i].ref))
+			st->slot[i].state = MEMBER_REBUILDING;
 		log_notice("%s: slot %u (disk %s): %s", v->name, i, v->members[i].ref, st->slot[i].why);
 		memcpy(disk.ref, v->members[i].ref, sizeof(disk.ref));
 		if (st->slot[i].state == MEMBER_IN_SYNC)
@@ -122,6 +124,37 @@ static bool name_free(struct exec *x, const struct volume_run *run, struct err *
 	return true;
 }
 
+static unsigned disks_failed(const struct exec *x)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < x->set.n_disks; i++)
+		n += x->set.disk[i]->error != 0;
+	return n;
+}
+
+/* What to do with each slot, and the slices that are written anew. A disk that fails under it is one more that is
+ * not to be used: all is judged again without it. */
+static int judge(struct exec *x, const struct meta_volume *v, const struct step *s, struct start_in *in, struct err *e)
+{
+	unsigned failed;
+	int r;
+
+	do {
+		failed = disks_failed(x);
+		read_all(x, v, s, in);
+		r = start_analyse(in, x->start, e);
+		if (r < 0 || s->read_only)
+			return r;
+		if (x->start->anew)
+			x->start->epoch = x->env.random(x->env.u) | 1;
+		if (!x->plan->dry_run && v->level != RAID0)
+			r = slices_of_start(x, v, x->start, true, e);
+	} while (r < 0 && disks_failed(x) > failed);
+	x->start_failed = disks_failed(x);
+	return r;
+}
+
 int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(freep) struct start_in *in = calloc(1, sizeof(*in));
@@ -143,22 +176,16 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	/* All members claimed before any is used. */
 	r = x->plan->dry_run ? 0 : claims_make(x, e);
-	if (r < 0)
-		return r;
-	read_all(x, v, s, in);
-	r = start_analyse(in, x->start, e);
+	if (r == 0)
+		r = judge(x, v, s, in, e);
 	if (r < 0 || s->read_only)
 		return r;
-	if (x->start->anew)
-		x->start->epoch = x->env.random(x->env.u) | 1;
 	r = edits_of_start(x, v, x->start, e);
 	if (r < 0 || x->plan->dry_run)
 		return r;
-	if (v->level != RAID0)
-		r = slices_of_start(x, v, x->start, true, e);
 	adopt_members(x, v, x->start);
 	x->stamps_durable = true;
-	return r;
+	return 0;
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------- */
@@ -223,16 +250,12 @@ static void report_start(struct exec *x, struct volume_run *run, const struct me
 	tell_changes(x, run);
 }
 
-int step_assemble_finish(struct exec *x, const struct step *s, struct err *e)
+/* The rest of the slices, then the table. */
+static int bring_up(struct exec *x, struct volume_run *run, const struct meta_volume *v, const struct step *s,
+		    struct err *e)
 {
-	struct volume_run *run;
-	const struct meta_volume *v = plan_volume(x, &run, e);
 	int r = 0;
 
-	if (!v)
-		return -ENOENT;
-	if (run->running || !x->start)
-		return 0;
 	for (unsigned i = 0; i < v->slots; i++)
 		run->rebuild[i] = x->start->slot[i].how == START_REBUILD;
 	if (s->read_only) {
@@ -250,8 +273,37 @@ int step_assemble_finish(struct exec *x, const struct step *s, struct err *e)
 		if (x->env.dm->info(x->env.dm->u, run->dm, &run->info, NULL) == 0 && run->info.exists)
 			x->env.dm->remove(x->env.dm->u, run->dm, true, NULL);
 		legs_drop_all(x, v->guid);
-		return r;
 	}
+	return r;
+}
+
+int step_assemble_finish(struct exec *x, const struct step *s, struct err *e)
+{
+	struct volume_run *run;
+	const struct meta_volume *v = plan_volume(x, &run, e);
+	int r = -EAGAIN;
+
+	if (!v)
+		return -ENOENT;
+	if (run->running || !x->start)
+		return 0;
+	while (r < 0) {
+		/* A disk failed since the start was judged: what is left may need another start. */
+		if (x->start_failed == disks_failed(x))
+			r = bring_up(x, run, v, s, e);
+		if (r == 0 || x->start_failed == disks_failed(x))
+			break;
+		r = step_assemble_prepare(x, s, e);
+		if (r == 0)
+			r = commit(x, e);
+		v = plan_volume(x, &run, e);
+		if (r < 0 || !v)
+			return r < 0 ? r : -ENOENT;
+		r = -EAGAIN;
+	}
+	if (r < 0)
+		return r;
+	memset(run->seen_failed, 0, sizeof(run->seen_failed));
 	run->lost = false;
 	x->env.dm->settle(x->env.dm->u);
 	r = run_read(x, run, e);
@@ -263,7 +315,7 @@ int step_assemble_finish(struct exec *x, const struct step *s, struct err *e)
 /* --- stopping --------------------------------------------------------------------------------------------------- */
 
 /* What the kernel found between the last look and the end. */
-static int edits_of_stop(struct exec *x, const struct meta_volume *v, struct err *e)
+static int edits_of_stop(struct exec *x, struct volume_run *run, const struct meta_volume *v, struct err *e)
 {
 	struct meta_edit clean = {.op = META_SET_CLEAN, .clean = true};
 	const struct slice_super *fresh = NULL;
@@ -289,8 +341,10 @@ static int edits_of_stop(struct exec *x, const struct meta_volume *v, struct err
 	if (v->level != RAID0 && !raid_runnable(v->level, in_sync, v->slots))
 		return 0;
 	for (unsigned i = 0; fresh && i < v->slots && r == 0; i++)
-		if (v->members[i].state == MEMBER_IN_SYNC && fresh->failed >> i & 1)
+		if (v->members[i].state == MEMBER_IN_SYNC && fresh->failed >> i & 1) {
+			run->seen_failed[i] = true;
 			r = exec_edit_member(x, v->guid, i, MEMBER_FAILED, e);
+		}
 	for (unsigned i = 0; i < v->slots && !x->plan->dry_run; i++) {
 		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
 		int bay = d && d->dev ? set_bay_of(d, v->guid) : -1;
@@ -338,8 +392,10 @@ int step_stop_prepare(struct exec *x, const struct step *s, struct err *e)
 		if (r < 0)
 			return r;
 		run->running = run->read_only = run->info.exists = false;
+		for (unsigned i = 0; i < v->slots; i++)
+			run->seen_failed[i] = run->seen_failed[i] || run->status.health[i] == 'D';
 	}
-	return read_only ? 0 : edits_of_stop(x, v, e);
+	return read_only ? 0 : edits_of_stop(x, run, v, e);
 }
 
 int step_stop_finish(struct exec *x, const struct step *s, struct err *e)

@@ -330,6 +330,39 @@ static int claims_finish(struct exec *x, const struct step *s, struct err *e)
 	return claims_held(x) ? claims_make(x, e) : 0;
 }
 
+/* A disk that fails while it enters is out again, and the step has not done what it was for. */
+static int enter_finish(struct exec *x, const struct step *s, struct err *e)
+{
+	const struct volume_run *run = exec_run(x, x->plan->volume);
+	const struct meta_volume *v = exec_volume(x, x->plan->volume);
+	const struct set_disk *d = step_disk(x, s);
+	const char *name = s->name[0] ? s->name : s->device;
+
+	if (!run || !v)
+		return err_set(e, ENOENT, "the set %s has no volume %s", x->set.guid, x->plan->volume);
+	if (!d || !d->dev)
+		return err_set(e, ENODEV, "%s is gone", name);
+	if (d->error)
+		return err_sys(e, -d->error, "%s failed while it entered %s", d->dev->name, v->name);
+	for (unsigned i = 0; i < v->slots; i++)
+		if (d->ref[0] && strcmp(v->members[i].ref, d->ref) == 0 && !out_of_array(v->members[i].state) &&
+		    (!run->running || strcmp(run->listed[i], d->ref) == 0))
+			return claims_finish(x, s, e);
+	return err_set(e, EIO, "%s did not enter %s%s", d->dev->name, v->name,
+		       run->lost ? ", which has lost more members than it can" : "");
+}
+
+static int add_spare_finish(struct exec *x, const struct step *s, struct err *e)
+{
+	const struct set_disk *d = step_disk(x, s);
+
+	if (!d || !d->dev)
+		return err_set(e, ENODEV, "%s is gone", s->name[0] ? s->name : s->device);
+	if (d->error)
+		return err_sys(e, -d->error, "%s cannot be written", d->dev->name);
+	return claims_finish(x, s, e);
+}
+
 /* --- built in ------------------------------------------------------------------------------------------------ */
 
 /* The facts are edits already. A disk that stands behind though nothing is wrong with it is brought up to date. */
@@ -368,10 +401,10 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_STOP] = {.prepare = step_stop_prepare, .finish = step_stop_finish},
 	[STEP_FAIL_MEMBER] = {.prepare = fail_prepare},
 	[STEP_REMOVE_MEMBER] = {.prepare = remove_prepare, .finish = claims_finish},
-	[STEP_READD_MEMBER] = {.prepare = readd_prepare, .finish = claims_finish},
-	[STEP_ADD_SPARE] = {.prepare = add_spare_prepare, .finish = claims_finish},
+	[STEP_READD_MEMBER] = {.prepare = readd_prepare, .finish = enter_finish},
+	[STEP_ADD_SPARE] = {.prepare = add_spare_prepare, .finish = add_spare_finish},
 	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = claims_finish},
-	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = claims_finish},
+	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = enter_finish},
 	[STEP_RECORD] = {.prepare = record_prepare},
 	[STEP_CLAIM] = {.prepare = claim_prepare},
 	[STEP_RELEASE] = {.prepare = release_prepare},

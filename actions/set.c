@@ -204,6 +204,23 @@ bool set_disk_current(const struct set_disk *d)
 	return d->dev && d->ours && d->error == 0 && (d->standing == META_CURRENT || d->torn || d->adopted);
 }
 
+bool set_disk_has_role(const struct meta_view *v, const struct set_disk *d)
+{
+	const struct meta_disk *md = meta_view_disk(v, d->ref);
+
+	if (!md)
+		return false;
+	if (md->spare && !md->failed)
+		return true;
+	for (size_t i = 0; i < v->n_volumes; i++)
+		for (unsigned m = 0; m < v->volumes[i].slots; m++)
+			if (strcmp(v->volumes[i].members[m].ref, d->ref) == 0 &&
+			    (v->volumes[i].members[m].state == MEMBER_IN_SYNC ||
+			     v->volumes[i].members[m].state == MEMBER_REBUILDING))
+				return true;
+	return false;
+}
+
 int set_bay_of(const struct set_disk *d, const char *volume)
 {
 	int best = -1;
@@ -323,15 +340,21 @@ static void judge(struct set *s)
 	}
 }
 
-/* What we wrote since a disk was read is in .meta, not in the disk's copy. */
+/* What we wrote since a disk was read is in .meta, not in the disk's copy. One that cannot be read any more counts as
+ * absent: the others are as they are. */
 static int refresh_copies(struct set *s, struct err *e)
 {
 	for (size_t i = 0; i < s->n_disks; i++) {
 		struct set_disk *d = s->disk[i];
-		int r = d->dev && d->ours && d->seq != d->view->seq ? set_disk_read(s, d, e) : 0;
+		struct err why = {0};
+		int r = d->dev && d->ours && d->seq != d->view->seq ? set_disk_read(s, d, &why) : 0;
 
-		if (r < 0)
-			return r;
+		if (r == -ENOMEM)
+			return err_set(e, ENOMEM, "%s", why.msg);
+		if (r < 0) {
+			log_warning("%s", why.msg);
+			blockdev_close(TAKE_PTR(d->dev));
+		}
 	}
 	return 0;
 }
@@ -462,7 +485,7 @@ static int changed_by_others(struct set *s)
 	for (unsigned i = 0; i < s->n_disks; i++) {
 		struct set_disk *d = s->disk[i];
 
-		if (d->dev && d->ours && d->n_watch)
+		if (d->dev && d->ours && d->n_watch && !d->error)
 			io_batch_read(&b, i, d->dev,
 				      d->watch[d->n_watch > 1].sector * 512 / d->dev->sector_size * d->dev->sector_size,
 				      room + (size_t)i * 4096, d->dev->sector_size);
@@ -473,7 +496,7 @@ static int changed_by_others(struct set *s)
 		struct set_disk *d = s->disk[i];
 		const struct watch *w = &d->watch[d->n_watch > 1];
 
-		if (!d->dev || !d->ours || !d->n_watch)
+		if (!d->dev || !d->ours || !d->n_watch || d->error)
 			continue;
 		if (result[i] < 0)
 			d->error = result[i];
@@ -495,6 +518,27 @@ static int reread(struct set *s, struct err *e)
 	return join(s, e);
 }
 
+/* A disk that failed, and of which that could not be recorded: no volume could do without it, or it is a spare. It gets
+ * another chance, from what it holds now. Returns true if there is one. */
+static bool retry_failed(struct set *s)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_disks; i++) {
+		struct set_disk *d = s->disk[i];
+		int was = d->error;
+
+		if (!d->dev || !d->ours || !d->error || !set_disk_has_role(s->view, d))
+			continue;
+		d->error = 0;
+		if (set_disk_read(s, d, NULL) < 0)
+			d->error = was;
+		else
+			any = true;
+	}
+	return any;
+}
+
 int set_open(struct set *s, const struct plan *p, struct err *e)
 {
 	bool new = !s->meta;
@@ -507,6 +551,7 @@ int set_open(struct set *s, const struct plan *p, struct err *e)
 	}
 	close_absent(s, p);
 	if (!new) {
+		s->rejoin = retry_failed(s) || s->rejoin;
 		r = changed_by_others(s);
 		if (r > 0)
 			r = reread(s, e);

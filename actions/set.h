@@ -40,7 +40,8 @@ struct set_disk {
 	bool torn;    /* behind only by an update that was cut: as good as current */
 	bool joining; /* made a disk of the set by the running plan, and not yet written */
 	bool adopted; /* its copy is to be brought up to date with the set's, though it stands behind */
-	int error;    /* -errno of a write that failed: not written to any more */
+	int error;    /* -errno of a write that failed: not written to any more, or not before the next plan, if that it
+			 failed could not be recorded */
 	int64_t fell; /* when it was found failed, awake time; 0: not since it was opened */
 	size_t n_watch;
 	struct watch watch[4];
@@ -77,6 +78,8 @@ struct set_disk *set_disk_by_id(const struct set *s, const char *id);
 unsigned set_disk_number(const struct set *s, const struct set_disk *d);
 /* Here, of this set, its copy as new as the set's (or torn), and it can be written. */
 bool set_disk_current(const struct set_disk *d);
+/* The view gives it something to do: a slot, as in sync or rebuilding, or the place of a spare. */
+bool set_disk_has_role(const struct meta_view *v, const struct set_disk *d);
 /* The bay whose stamp names the volume, or -1. */
 int set_bay_of(const struct set_disk *d, const char *volume);
 /* That bay, or the lowest one that no live volume of the set holds, with an empty stamp; -ENOSPC with a reason. */

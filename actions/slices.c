@@ -188,8 +188,10 @@ static int put_resync(struct exec *x, const struct meta_volume *v, unsigned slot
 	r = d->dev->read(d->dev, pos, buf, SUPER_BYTES);
 	if (r == 0)
 		r = slice_super_parse(buf, &super);
-	if (r < 0)
+	if (r < 0) {
+		d->error = r;
 		return err_sys(e, -r, "%s: cannot read its slice", d->dev->name);
+	}
 	super.resync_offset = 0;
 	slice_encode(&super, false, buf, SLICE_BYTES);
 	io_batch_write(batch, set_disk_number(&x->set, d), d->dev, pos, buf, SUPER_BYTES, true);
@@ -225,10 +227,13 @@ int slices_of_start(struct exec *x, const struct meta_volume *v, const struct st
 	if (r == 0) {
 		exec_mark(x, before ? "slices anew" : "slices of a start");
 		r = io_batch_run(x->set.pool, &batch, result);
-		for (unsigned i = 0; i < x->set.n_disks && r == 0; i++)
-			r = result[i];
 		if (r < 0)
-			err_sys(e, -r, "%s: cannot write a slice", v->name);
+			err_sys(e, -r, "%s: cannot write slices", v->name);
+		for (unsigned i = 0; i < x->set.n_disks; i++)
+			if (result[i] < 0) {
+				x->set.disk[i]->error = result[i];
+				r = err_sys(e, -result[i], "%s: cannot write its slice", x->set.disk[i]->dev->name);
+			}
 	}
 	io_batch_free(&batch);
 	return r;

@@ -144,10 +144,11 @@ static bool decide_absent(const struct start_in *in, unsigned slot, struct start
 	if (current(in, slot))
 		return false;
 	decide(st, slot, START_OUT,
-	       !in->disk[slot].present		       ? "its disk is not here"
+	       in->disk[slot].fails		       ? "its disk fails"
+	       : !in->disk[slot].present	       ? "its disk is not here"
 	       : in->disk[slot].standing == META_SPLIT ? "its disk went on alone"
 						       : "its disk missed updates");
-	tell_format(st, slot, MEMBER_MISSING);
+	tell_format(st, slot, in->disk[slot].fails ? MEMBER_FAILED : MEMBER_MISSING);
 	return true;
 }
 
@@ -285,7 +286,9 @@ static int check_dirty(const struct start_in *in, struct start *st, struct err *
 {
 	const struct meta_volume *v = in->volume;
 	bool in_sync[META_SLOTS_MAX];
+	char out[200];
 
+	name_out(in, st, out, sizeof(out));
 	if (!st->anew && in_sync_slots(st, v, in_sync) < v->slots) {
 		/* A resync that had not ended, by the freshest slice itself. */
 		for (unsigned i = 0; i < v->slots && !st->write_hole; i++)
@@ -302,9 +305,9 @@ static int check_dirty(const struct start_in *in, struct start *st, struct err *
 	}
 	if (st->write_hole && !in->force)
 		return err_set(e, EUCLEAN,
-			       "%s was not stopped cleanly and is degraded: parity may be wrong where it was written "
-			       "to; a forced start takes it as it is",
-			       v->name);
+			       "%s was not stopped cleanly and is degraded (%s): parity may be wrong where it was "
+			       "written to; a forced start takes it as it is",
+			       v->name, out);
 	if (has_parity(v) && in_sync_slots(st, v, in_sync) < v->slots) {
 		/* Known by our own slices, but not repairable: said, not refused. */
 		st->write_hole = st->write_hole || st->resync;

@@ -8,6 +8,7 @@
 /* What was read of the disk that the format puts in a slot. */
 struct start_disk {
 	bool present;
+	bool fails; /* it is here, but cannot be used: not .present */
 	enum meta_standing standing;
 	uint64_t seq;  /* of the format's copy on this very disk */
 	uint64_t hash; /* volume_hash of that copy */

@@ -30,6 +30,7 @@ const struct meta_format meta_ddf = {
 	.join = ddf_join,
 	.set_clone = ddf_set_clone,
 	.set_free = ddf_set_free,
+	.set_rewrite = ddf_set_rewrite,
 	.set_view = ddf_set_view,
 	.edit = ddf_edit,
 	.add_disk = ddf_add_disk,

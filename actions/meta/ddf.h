@@ -161,6 +161,7 @@ int ddf_check_set(const struct meta_set *s, struct err *e);
 int ddf_join(const struct meta_copy *const *copies, size_t n, struct meta_set **ret, struct err *e);
 struct meta_set *ddf_set_clone(const struct meta_set *s);
 void ddf_set_free(struct meta_set *s);
+void ddf_set_rewrite(struct meta_set *s);
 DEFINE_CLEANUP(struct meta_set *, ddf_set_free)
 struct ddf_member *ddf_member(const struct meta_set *s, uint32_t ref); /* present disk, or NULL */
 void ddf_member_clear(struct ddf_member *m);

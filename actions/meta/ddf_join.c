@@ -358,3 +358,11 @@ struct meta_set *ddf_set_clone(const struct meta_set *o)
 	s->max_elements = o->max_elements;
 	return set_copy(s, o) < 0 ? NULL : TAKE_PTR(s);
 }
+
+void ddf_set_rewrite(struct meta_set *s)
+{
+	memset(s->pd.touched, true, s->pd.sectors * sizeof(*s->pd.touched));
+	memset(s->vd.touched, true, s->vd.sectors * sizeof(*s->vd.touched));
+	for (size_t i = 0; i < s->n_members; i++)
+		memset(s->members[i].touched, true, s->members[i].layout.sectors * sizeof(*s->members[i].touched));
+}

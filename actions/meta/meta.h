@@ -162,6 +162,8 @@ struct meta_format {
 	int (*join)(const struct meta_copy *const *copies, size_t n, struct meta_set **ret, struct err *e);
 	struct meta_set *(*set_clone)(const struct meta_set *s);
 	void (*set_free)(struct meta_set *s);
+	/* The disks may hold something else than was read from them: encode spares nothing from now on. */
+	void (*set_rewrite)(struct meta_set *s);
 	int (*set_view)(const struct meta_set *s, struct meta_view **ret, struct err *e);
 	/* Applies one change in memory, keeping every record it does not understand byte for byte. -EINVAL, -ENOENT,
 	 * -ENOSPC with a reason. Volume states and disk flags that follow from it are recomputed as mdadm does. */

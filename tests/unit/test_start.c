@@ -182,6 +182,20 @@ static void failure_beyond_redundancy(void)
 	CHECK(st.anew && !st.slot[2].edit && st.slot[1].edit);
 }
 
+/* A disk that is here and fails is as good as absent, but nobody waits for it. */
+static void disk_fails(void)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	in.disk[2].present = false;
+	CHECK_INT(analyse(), -EAGAIN);
+	in.disk[2].fails = true;
+	CHECK_INT(analyse(), 0);
+	CHECK(st.slot[2].how == START_OUT && st.slot[2].edit);
+	CHECK_INT(st.slot[2].state, MEMBER_FAILED);
+	CHECK_STR(st.slot[2].why, "its disk fails");
+}
+
 static void other_tool_ran(void)
 {
 	given(RAID5, 3);
@@ -375,6 +389,7 @@ int main(void)
 	crash_resyncs();
 	slices_know_a_failure();
 	failure_beyond_redundancy();
+	disk_fails();
 	other_tool_ran();
 	torn_update();
 	stale_and_absent();
