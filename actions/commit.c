@@ -352,13 +352,13 @@ static int edit_lost(struct exec *x, struct err *e)
 		for (unsigned k = 0; k < v->slots && r == 0 && raid_runnable(v->level, in_sync, v->slots); k++) {
 			struct set_disk *d = set_disk_by_ref(&x->set, v->members[k].ref);
 			enum member_state state = v->members[k].state;
+			enum member_state now = state;
 
-			if (!d || !fell(x, v, k) || (state != MEMBER_IN_SYNC && state != MEMBER_REBUILDING))
-				continue;
-			r = exec_edit_member(x, v->guid, k,
-					     needed_elsewhere(x, view, v->guid, v->members[k].ref) ? MEMBER_REBUILDING
-												   : fallen_state(x, d),
-					     e);
+			if (d && fell(x, v, k) && (state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING))
+				now = needed_elsewhere(x, view, v->guid, v->members[k].ref) ? MEMBER_REBUILDING
+											    : fallen_state(x, d);
+			if (now != state)
+				r = exec_edit_member(x, v->guid, k, now, e);
 		}
 	}
 	return r;
@@ -430,7 +430,8 @@ static int commit_all(struct exec *x, struct before *before, struct err *e)
 {
 	int undone = 0, r = 0;
 
-	while (r == 0 && x->work) {
+	/* Each round has lost a disk; what is left after so many is for the next plan. */
+	for (size_t round = 0; r == 0 && x->work && round <= x->set.n_disks; round++) {
 		struct err why = {0};
 
 		r = commit_once(x, before, &why);
