@@ -182,12 +182,6 @@ bool builtin_deadline(const struct pipeline *p, int64_t *ret_boot)
 	return *ret_boot > 0;
 }
 
-void pipeline_act_lost(struct pipeline *p, const char *set)
-{
-	want(p, set, true, true, true);
-	drain(p);
-}
-
 /* ---- start-up ---- */
 
 void replay_free(struct replay *r)
@@ -306,6 +300,18 @@ void builtin_replayed(struct pipeline *p)
 	}
 }
 
+/* A fact cannot wait: the first time at once, for act may have died of something else. Then in steps; and while act
+ * hangs each time longer, for each hanging process stays. */
+static int64_t retry_after(struct set_work *w, enum action_result result)
+{
+	if (result == ACTION_TIMEOUT) {
+		w->hangs = MIN(w->hangs + 1, (unsigned)RETRY_DOUBLED_MAX);
+		return RETRY_NS << (w->hangs - 1);
+	}
+	w->hangs = 0;
+	return w->tries++ == 0 ? 0 : RETRY_NS;
+}
+
 /* A fact that could not be recorded stays to be recorded: it is tried again until it is done. */
 void builtin_done(struct pipeline *p, const struct job *j, enum action_result result, const char *reason)
 {
@@ -317,12 +323,13 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 	if (result == ACTION_OK) {
 		w->failing = false;
 		w->held = w->held && !j->release;
+		w->tries = w->hangs = 0;
 		if (j->record)
 			end_replays(p, j->set);
 		return;
 	}
-	w->retry = pipeline_now(p) + RETRY_NS;
-	if (w->failing)
+	w->retry = pipeline_now(p) + retry_after(w, result);
+	if (w->failing || w->retry == pipeline_now(p))
 		return;
 	w->failing = true;
 	snprintf(text, sizeof(text), "set %s: %s failed, and is tried again: %.200s", j->set,

@@ -76,8 +76,6 @@ void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t 
  * anew, once. ACTION_FAILED: reason says what; act's death is one. ACTION_TIMEOUT: act hangs, the set is marked stuck.
  */
 void pipeline_act_done(struct pipeline *p, const char *plan_id, enum action_result result, const char *reason);
-/* The process that held the set's disks is gone while no plan ran: they are claimed anew by the next one. */
-void pipeline_act_lost(struct pipeline *p, const char *set);
 void pipeline_stored(struct pipeline *p, const char *id);
 /* status: as waitpid(2) tells; reason: NULL, or why it was not run or was killed. */
 void pipeline_exec_done(struct pipeline *p, const char *token, int status, const char *reason);

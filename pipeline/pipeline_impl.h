@@ -13,6 +13,8 @@
 #define REFRESH_NS (5 * NS_PER_SEC)
 /* After which what is built in and failed is tried again. */
 #define RETRY_NS (10 * NS_PER_SEC)
+/* How often that is doubled while act hangs: up to some 20 minutes. */
+enum { RETRY_DOUBLED_MAX = 8 };
 /* Events of this generation and above are not seen by rules. */
 enum { GENERATION_MAX = 8 };
 
@@ -85,9 +87,10 @@ struct set_work {
 	struct list link;
 	char set[META_GUID_MAX];
 	bool claim, record, release, loud, injected;
-	bool held;     /* its disks were claimed */
-	bool failing;  /* people were told that the last one failed */
-	int64_t retry; /* boot, when it is tried again; 0: not needed */
+	bool held;	       /* its disks were claimed */
+	bool failing;	       /* people were told that the last one failed */
+	unsigned tries, hangs; /* in a row that failed, and that act hung in */
+	int64_t retry;	       /* boot, when it is tried again; 0: not needed */
 };
 
 /* An intent without an outcome, found at start. */

@@ -15,8 +15,9 @@
  *   [TIME] WORDS                        from here each line begins with a time:
  *     add|remove|change DISK; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
  * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
- * (the next N plans of rules and people); fail-builtin N; hold, release (act answers later); crash (the process dies
- * and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
+ * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
+ * process dies and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload);
+ * nothing */
 #include "config/diag.h"
 #include "tests/pipeline/play.h"
 
@@ -316,7 +317,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		y->next_count = n > 1 ? atoi(w[1]) : 1;
 		return 0;
 	}
-	if (strcmp(verb, "fail-builtin") == 0) {
+	if (strcmp(verb, "fail-builtin") == 0 || strcmp(verb, "hang-builtin") == 0) {
+		y->builtin_hangs = verb[0] == 'h';
 		y->builtin_fails = atoi(w[0]);
 		return 0;
 	}

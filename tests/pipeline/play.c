@@ -196,7 +196,8 @@ static void do_plan(struct play *y, struct plan *plan)
 	}
 	if (plan->origin == PLAN_BUILTIN && y->builtin_fails > 0) {
 		y->builtin_fails--;
-		pipeline_act_done(y->p, plan->id, ACTION_FAILED, "act died");
+		pipeline_act_done(y->p, plan->id, y->builtin_hangs ? ACTION_TIMEOUT : ACTION_FAILED,
+				  y->builtin_hangs ? "act hangs" : "act died");
 		return;
 	}
 	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK && !plan->dry_run; i++)

@@ -29,7 +29,8 @@ struct play {
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;
-	json_t *intents; /* by id: stored and without an outcome */
+	bool builtin_hangs; /* instead */
+	json_t *intents;    /* by id: stored and without an outcome */
 	struct buf out;
 	size_t stored;
 	const char *rules_dir, *script;
