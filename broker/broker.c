@@ -16,6 +16,7 @@
 
 #define RESCAN_PAUSE (1 * NS_PER_SEC) /* between two enumerations after losses */
 #define SAVE_WAIT (10 * NS_PER_SEC)   /* at the end, for the history */
+#define SOURCE_RETRY (5 * NS_PER_SEC) /* until a source that could not be started is tried again */
 #define STOP_GRACE (10 * NS_PER_SEC)  /* beyond the act timeout, for plans that run at the end */
 #define PATIENCE (10 * NS_PER_SEC)    /* requests wait for the first picture at most so long */
 
@@ -283,6 +284,7 @@ static int start_sources(struct broker *b)
 				       .settings = b->settings,
 				       .overflow = on_overflow,
 				       .enumerated = on_enumerated,
+				       .retry_ns = SOURCE_RETRY,
 				       .u = b};
 	int r = sources_new(&env, &b->sources);
 

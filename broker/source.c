@@ -2,6 +2,7 @@
 #include "broker/source.h"
 
 #include "broker/sources.h"
+#include "core/list.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -17,17 +18,29 @@ struct sources {
 	struct source_env env;
 	struct source s[SOURCES_MAX];
 	size_t n;
+	struct loop_timer *retry;
 };
+
+static void on_retry(void *u)
+{
+	sources_retry(u);
+}
 
 int sources_new(const struct source_env *env, struct sources **ret)
 {
 	struct sources *ss = calloc(1, sizeof(*ss));
+	int r;
 
 	if (!ss)
 		return -ENOMEM;
 	ss->env = *env;
-	for (size_t i = 0; source_table[i]; i++)
-		ss->s[ss->n++] = (struct source){.ops = source_table[i], .env = &ss->env};
+	r = loop_timer_new(env->loop, on_retry, ss, &ss->retry);
+	if (r < 0) {
+		free(ss);
+		return r;
+	}
+	for (const struct source_ops *const *ops = env->table ? env->table : source_table; *ops; ops++)
+		ss->s[ss->n++] = (struct source){.ops = *ops, .env = &ss->env};
 	*ret = ss;
 	return 0;
 }
@@ -45,6 +58,7 @@ void sources_free(struct sources *ss)
 		return;
 	for (size_t i = ss->n; i-- > 0;)
 		source_stop(&ss->s[i]);
+	loop_timer_free(ss->retry);
 	free(ss);
 }
 
@@ -79,10 +93,26 @@ static void source_start(struct sources *ss, struct source *s)
 	log_info("source %s: %s", s->ops->name, s->ops->doc);
 }
 
+static bool may_retry(const struct source *s)
+{
+	return s->state == SOURCE_FAILED && s->ops->retry;
+}
+
+static void retry_later(struct sources *ss)
+{
+	for (size_t i = 0; i < ss->n; i++)
+		if (may_retry(&ss->s[i])) {
+			loop_timer_in(ss->retry, ss->env.retry_ns);
+			return;
+		}
+	loop_timer_stop(ss->retry);
+}
+
 void sources_start(struct sources *ss)
 {
 	for (size_t i = 0; i < ss->n; i++)
 		source_start(ss, &ss->s[i]);
+	retry_later(ss);
 }
 
 bool sources_run(const struct sources *ss, const char *name)
@@ -95,9 +125,25 @@ bool sources_run(const struct sources *ss, const char *name)
 
 void sources_retry(struct sources *ss)
 {
-	for (size_t i = 0; i < ss->n; i++)
-		if (ss->s[i].state == SOURCE_FAILED && ss->s[i].ops->retry)
-			source_start(ss, &ss->s[i]);
+	for (size_t i = 0; i < ss->n; i++) {
+		struct source *s = &ss->s[i];
+
+		if (!may_retry(s))
+			continue;
+		source_stop(s);
+		source_start(ss, s);
+		if (s->state == SOURCE_ON && s->ops->enumerate)
+			s->ops->enumerate(s);
+	}
+	retry_later(ss);
+}
+
+void source_failed(struct source *s, const struct err *e)
+{
+	log_error("source %s: %s", s->ops->name, e->msg);
+	s->state = SOURCE_FAILED;
+	snprintf(s->reason, sizeof(s->reason), "%.255s", e->msg);
+	retry_later(container_of((struct source_env *)s->env, struct sources, env));
 }
 
 void sources_enumerate(struct sources *ss)

@@ -17,6 +17,8 @@ struct source_env {
 	void (*overflow)(void *u);
 	/* The first enumeration is complete, or was waited for long enough. */
 	void (*enumerated)(void *u);
+	int64_t retry_ns;		       /* after which a source that failed is started again */
+	const struct source_ops *const *table; /* NULL: source_table */
 	void *u;
 };
 
@@ -30,7 +32,7 @@ struct source_ops {
 	void (*stop)(struct source *s);
 	/* Everything is told again, as if it were new; NULL: nothing to tell. */
 	void (*enumerate)(struct source *s);
-	bool retry; /* starting is tried again when a plan has ended: what it needs may be there now */
+	bool retry; /* starting is tried again, for what it needs may come later */
 };
 
 enum source_state { SOURCE_OFF, SOURCE_ON, SOURCE_FAILED };
@@ -53,6 +55,8 @@ extern const struct source_ops *const source_table[];
  * before the trace events in the table. */
 #define SOURCE_ROLE_ERRORS "block errors"
 
+/* A source says that it cannot go on. It is started again later if its ops say so. */
+void source_failed(struct source *s, const struct err *e);
 /* A source says that it lost messages; 0: it is not known how many. */
 void source_lost(struct source *s, uint64_t lost);
 
@@ -65,7 +69,8 @@ DEFINE_CLEANUP(struct sources *, sources_free)
 void sources_start(struct sources *ss);
 /* True if the source of that name is on. */
 bool sources_run(const struct sources *ss, const char *name);
-/* Starts again those that failed and may be retried. */
+/* Starts again those that failed and may be retried, and lets them tell what is there: when a plan has ended, which may
+ * have loaded what they need, and by themselves every retry_ns. */
 void sources_retry(struct sources *ss);
 /* Calls fn for each source that lost something since the last call; lost 0: it is not known how much. */
 void sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u);

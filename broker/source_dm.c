@@ -81,9 +81,8 @@ static void on_ready(void *u, unsigned ready _unused_)
 	struct err e = {0};
 
 	if (read_list(d, &now, &e) < 0) {
-		log_error("source dm: %s", e.msg);
-		s->state = SOURCE_FAILED;
 		loop_fd_want(d->watch, 0);
+		source_failed(s, &e);
 		return;
 	}
 	dm_list_diff(&d->last, &now, on_change, s);
