@@ -55,6 +55,7 @@ struct ddf_table {
 	uint8_t *bytes;
 	bool *touched; /* by sector */
 	uint32_t sectors;
+	bool sealed; /* its CRC is right: the table is as ddf_set_seq left it */
 };
 
 /* One basic volume's configuration record, the freshest. */

@@ -437,10 +437,20 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 	return r;
 }
 
+static void table_seal(struct ddf_table *t)
+{
+	if (t->touched[0])
+		ddf_seal(t->bytes, (size_t)t->sectors * DDF_BLOCK);
+	t->sealed = t->touched[0];
+}
+
 void ddf_set_seq(struct meta_set *s, uint64_t seq)
 {
 	/* 0xFFFFFFFF is the anchor's */
 	s->seq = (uint32_t)MIN(seq, UINT32_MAX - 1);
 	s->timestamp = ddf_now();
 	s->edited = true;
+	/* Once for all disks: most of what a disk's copy costs is the CRC of its two tables. */
+	table_seal(&s->pd);
+	table_seal(&s->vd);
 }

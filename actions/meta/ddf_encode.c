@@ -42,7 +42,7 @@ static void table_place(const struct job *j, const struct ddf_table *t, enum ddf
 	uint8_t *p = ddf_section(l, j->want, sec);
 
 	memcpy(p, t->bytes, (size_t)t->sectors * DDF_BLOCK);
-	if (t->touched[0])
+	if (t->touched[0] && !t->sealed)
 		ddf_seal(p, (size_t)t->sectors * DDF_BLOCK);
 	for (uint32_t i = 0; i < t->sectors; i++)
 		j->changed[l->section[sec].offset + i] |= t->touched[i];
@@ -114,8 +114,8 @@ static int write_add(struct meta_writes *w, uint64_t sector, const void *bytes, 
 	buf = aligned_alloc(4096, (len + 4095) & ~(size_t)4095);
 	if (!buf)
 		return -ENOMEM;
-	memset(buf, 0, len);
 	memcpy(buf, bytes, (size_t)filled * DDF_BLOCK);
+	memset(buf + (size_t)filled * DDF_BLOCK, 0, len - (size_t)filled * DDF_BLOCK);
 	w->w[w->n++] = (struct meta_write){.sector = sector, .buf = buf, .len = len};
 	return 0;
 }

@@ -45,6 +45,7 @@ void ddf_touch(struct ddf_table *t, const void *p, size_t n)
 	size_t to = (size_t)((const uint8_t *)p + n - 1 - t->bytes) / DDF_BLOCK;
 
 	t->touched[0] = true; /* its CRC */
+	t->sealed = false;
 	for (size_t i = from; i <= to; i++)
 		t->touched[i] = true;
 }
@@ -361,6 +362,7 @@ struct meta_set *ddf_set_clone(const struct meta_set *o)
 
 void ddf_set_rewrite(struct meta_set *s)
 {
+	s->pd.sealed = s->vd.sealed = false;
 	memset(s->pd.touched, true, s->pd.sectors * sizeof(*s->pd.touched));
 	memset(s->vd.touched, true, s->vd.sectors * sizeof(*s->vd.touched));
 	for (size_t i = 0; i < s->n_members; i++)
