@@ -167,12 +167,15 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 static int edit_found(struct exec *x, const struct meta_volume *v, unsigned slot, enum member_state found,
 		      struct err *e)
 {
+	struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
 	struct meta_edit disk = {.op = META_SET_DISK, .state = MEMBER_IN_SYNC};
 	int r = 0;
 
 	memcpy(disk.ref, v->members[slot].ref, sizeof(disk.ref));
-	if (v->members[slot].state == MEMBER_FAILED)
+	if (v->members[slot].state == MEMBER_FAILED) {
+		d->fell = 0; /* whoever fails it from now on means it */
 		r = exec_edit(x, &disk, e);
+	}
 	return r < 0 ? r : exec_edit_member(x, v->guid, slot, found, e);
 }
 

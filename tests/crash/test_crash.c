@@ -416,15 +416,22 @@ static void fail_with_two_volumes(void)
 	rig_free(&r);
 }
 
-/* What failed and is gone at once was pulled, and may be back; what a person failed is failed. */
+/* What failed and is gone at once was pulled, and may be back; what a person or a rule failed is failed. */
 static void failed_or_pulled(void)
 {
+	struct plan *p;
 	struct rig r;
 
 	rig_load(&r, "spare-global");
 	start(&r);
 	pulled(&r);
 	CHECK_STR(rig_states(&r), "imi");
+	r.absent[rig_disk_in(&r, 1)] = true;
+	p = rig_plan(&r);
+	rig_step(p, STEP_FAIL_MEMBER, -1)->slot = 1;
+	CHECK_INT(rig_run(&r, p, NULL), 0);
+	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
+	CHECK_STR(rig_states(&r), "ifi");
 	rig_free(&r);
 	rig_load(&r, "spare-global");
 	start(&r);
