@@ -196,6 +196,22 @@ lab_devs() {
 	done
 }
 
+# lab_number DEVICE: the disk's number, the other way round.
+lab_number() {
+	local path n
+	path=$(readlink -f "/sys/block/${1##*/}/device")
+	case $path in
+	*/adapter*)
+		n=${path##*/adapter}
+		echo $((${n%%/*} + 1))
+		;;
+	*)
+		IFS=: read -r _ _ n _ <<< "${path##*/}"
+		echo "$n"
+		;;
+	esac
+}
+
 # lab_wwn N: the WWN, as udev's ID_WWN has it.
 lab_wwn() { udevadm info -q property --property=ID_WWN --value "$(lab_dev "$1")"; }
 

@@ -23,6 +23,19 @@ spared_configure() {
 	udevadm control --reload
 }
 
+# spared_quick: the shipped rules with shorter waits. Disks that a script pulls together would be shared-cause's.
+spared_quick() {
+	cat > /etc/spared/rules.d/90-quick.yaml <<-END
+		version: 1
+		override:
+		  member-gone: {for: ${1:-2s}}
+		  fill-empty-slot: {for: 1s}
+		  member-returned: {for: 1s}
+		  array-degraded: {for: 5s}
+		disable: [shared-cause]
+	END
+}
+
 # spared_start [OPTION...]: until it answers; its log is $LAB_OUT/spared.log, its events stream "mon".
 spared_start() {
 	spared "$@" >> "$LAB_OUT/spared.log" 2>&1 &
@@ -58,6 +71,15 @@ spared_member() { spared_array "$1" "members[] | select(.slot == $2) | .state"; 
 spared_disk_at() { spared_array "$1" "members[] | select(.slot == $2) | .name"; }
 spared_slot() { spared_array "$1" "members[] | select(.name == \"${2##*/}\") | .slot"; }
 spared_states() { spared_array "$1" 'members | map(.state) | join(" ")'; }
+
+# spared_disk NAME SLOT: the number, as in lab_dev, of the disk that sits in a slot.
+spared_disk() { lab_number "$(spared_disk_at "$1" "$2")"; }
+
+# spared_stale DEVICE: until a disk that came back was read and is known to be behind the others.
+spared_stale() {
+	lab_wait_for "sparectl status --json | jq -e '.status.devices[] |
+		select(.node == \"$1\" and .present and .standing == \"stale\")'" 30
+}
 
 # spared_optimal NAME [SECONDS]
 spared_optimal() { lab_wait_for "[ \"\$(spared_array $1 state)\" = optimal ]" "${2:-120}"; }

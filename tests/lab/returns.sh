@@ -1,0 +1,121 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
+# A member that is listed again must read new. It is pulled, writes go on, it returns: by bitmap while the disk was awaited,
+# and by a person's hand after it was failed; then the others go, so that it is read itself. At last mdadm runs the arrays
+# between a crash and the next start: its data count, and no slice from before.
+. "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/spared.sh"
+
+lab_disks 5 48
+lab_md_container ddf $(lab_devs 1-5)
+volume() { mdadm --create "/dev/md/$1" --level="$2" --size=8M "${@:3}" --run > /dev/null 2>&1; }
+volume one 1 -n 2 $(lab_devs 1-2)
+volume five 5 -n 3 --chunk=64 $(lab_devs 3-5)
+lab_udev_settle
+lab_md_sync one
+lab_md_sync five
+lab_md_stop
+
+spared_configure "$(spared_set_of "$(lab_dev 1)")"
+spared_quick
+spared_start
+
+writers() { for v in one five; do lab_writer_start $v /dev/mapper/$v --pace 5000; done; }
+# Until so many more writes are acknowledged.
+writes_go_on() {
+	local upto
+	upto=$(($(lab_writer_stats "$1" | lab_json writes) + 100))
+	lab_wait_for "[ \$(lab_writer_stats $1 | lab_json writes) -ge $upto ]" 30
+}
+spared_slot_of() { sparectl status --json | jq -e --arg d "${1##*/}" '.status.arrays[].members[] | select(.name == $d)'; }
+# A slot of the RAID5 whose disk the mirror does not use.
+free_slot() {
+	local slot
+	for slot in 0 1 2; do
+		[ "$(spared_slot one "$(spared_disk_at five $slot)")" ] || echo $slot
+	done | head -n1
+}
+how_it_returned() { sparectl history --json -n 60 | grep -oE 'by bitmap|full rebuild: [^"]*' | tail -n1; }
+
+spared_optimal one
+spared_optimal five
+writers
+
+say "the RAID5's member is away in maintenance, and back"
+disk=$(spared_disk five 1)
+dev=$(lab_dev "$disk")
+sparectl maintenance on "$dev" > /dev/null
+lab_stream_mark mon
+lab_pull "$disk"
+spared_event array.degraded > /dev/null
+writes_go_on five
+lab_plug "$disk"
+sparectl maintenance off "$(lab_dev "$disk")" > /dev/null
+spared_event array.optimal > /dev/null
+like "by bitmap" "$(how_it_returned)" "by bitmap"
+spared_agrees "$(lab_dev 1)"
+
+say "the RAID1's member is away for too long, and taken back by a person"
+disk=$(spared_disk one 0)
+lab_stream_mark mon
+lab_pull "$disk"
+spared_event array.member-failed > /dev/null
+writes_go_on one
+lab_plug "$disk"
+spared_stale "$(lab_dev "$disk")"
+is "nothing takes it back by itself" "$(spared_member one 0)" failed
+lab_stream_mark mon
+ok "re-added" sparectl array re-add one "$(lab_dev "$disk")"
+spared_event array.optimal > /dev/null
+like "by bitmap, too" "$(how_it_returned)" "by bitmap"
+spared_agrees "$(lab_dev 3)"
+
+say "now they are needed"
+lab_stream_mark mon
+others=("$(spared_disk one 1)" "$(spared_disk five 0)")
+for n in "${others[@]}"; do lab_pull "$n"; done
+spared_event array.member-failed > /dev/null
+writes_go_on one
+writes_go_on five
+is "the mirror runs on the disk that came back" "$(spared_states one)" "in-sync failed"
+is "so does the RAID5" "$(spared_states five)" "failed in-sync in-sync"
+lab_writer_clean one
+lab_writer_clean five
+
+say "the others come back"
+for n in "${others[@]}"; do
+	lab_plug "$n"
+	dev=$(lab_dev "$n")
+	spared_stale "$dev"
+	ok "re-added" sparectl array re-add "$dev"
+done
+spared_optimal one
+spared_optimal five
+
+say "spared crashes, and mdadm runs the arrays; it fails a member"
+spared_kill
+dmsetup remove_all
+lab_md_assemble ddf $(lab_devs 1-5)
+lab_wait_for '[ -e /dev/md/one ] && [ -e /dev/md/five ]' 30
+lab_md_sync one
+lab_md_sync five
+failed=$(lab_dev 1)
+mdadm /dev/md/one --fail "$failed" 2>&1 | lab_quiet
+lab_wait_for "mdadm -E $(lab_dev 2) | grep -q Failed" 20
+# mdmon takes room on a disk of the RAID5 instead.
+lab_wait_for "grep -qx 0 /sys/block/$(basename "$(readlink -f /dev/md/one)")/md/degraded" 30
+lab_fill /dev/md/one 21
+lab_fill /dev/md/five 25
+lab_md_stop
+spared_start
+lab_wait_for '[ -e /dev/mapper/five ]' 30
+ok "the RAID5 has what mdadm wrote" lab_check_fill /dev/mapper/five 25
+lab_wait_for '[ -e /dev/mapper/one ]' 30
+ok "the mirror too" lab_check_fill /dev/mapper/one 21
+nok "what mdadm failed is in no slot" spared_slot_of "$failed"
+lab_pull 2
+lab_pull "$(spared_disk five "$(free_slot)")"
+ok "what mdadm rebuilt has it alone" lab_check_fill /dev/mapper/one 21
+ok "the RAID5 without a member" lab_check_fill /dev/mapper/five 25
+lab_done

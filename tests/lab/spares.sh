@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300 disks=nbd:8:96M
+# Spares that do not do: one that is too small is refused, and a person is told why; one that dies while it is filled is
+# followed by the next; where there is no next one it is said, the case stays open, and a disk that is given later is used.
+. "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/spared.sh"
+
+lab_disks 1 48
+small=$(lab_dev d1)
+lab_md_container ddf $(lab_devs h1-h3)
+lab_md_volume ddf data 5 3 --chunk=64 --size=20M
+lab_md_sync data
+lab_md_stop
+
+# A rebuild takes as long as it is let: kilobytes a second.
+speed() { echo "$1" | tee /proc/sys/dev/raid/speed_limit_min > /proc/sys/dev/raid/speed_limit_max; }
+cases() { sparectl status --json | jq -r '.status.cases[].name' | sort | paste -sd' '; }
+told() { lab_wait_for "grep -q '$1' $LAB_OUT/notices" 30; }
+
+spared_configure "$(spared_set_of "$(lab_dev h1)")"
+echo "budget: {plans-per-hour: 20}" >> /etc/spared/spared.yaml
+spared_quick
+spared_start
+spared_optimal data
+lab_writer_start w /dev/mapper/data --pace 3000
+
+say "a spare that is too small"
+ok "it is taken into the set" sparectl spare add "$small"
+spared_event spare.added > /dev/null
+why="${small#/dev/} is .*B too small"
+like "status tells why it is of no use" "$(sparectl status)" "$why"
+lab_stream_mark mon
+lab_pull h2
+refused=$(spared_event action.refused "too small")
+like "the plan says why" "$refused" "$why"
+ok "and a person is told" told "data lost a member and no spare took its place: $why"
+like "so does the history" "$(sparectl history --array data)" "$why"
+like "and a person who asks for it" "$(sparectl spare activate data "$small" 2>&1 || true)" "$why"
+is "the array goes on, degraded" "$(spared_array data state)" degraded
+is "the small disk is as it was" "$(spared_mdadm_says "$small" | grep "^${small#/dev/} ")" "${small#/dev/} spare"
+is "the case is open" "$(cases | wc -w)" 1
+
+say "one that fits"
+lab_stream_mark mon
+fits=$(lab_dev h4)
+ok "is added" sparectl spare add "$fits"
+spared_event spare.activated > /dev/null
+spared_optimal data
+ok "and serves" test "$(spared_slot data "$fits")" -ge 0
+is "the case is closed" "$(cases)" ""
+spared_agrees "$(lab_dev h1)"
+
+say "a spare is pulled while it is filled: the next one"
+speed 200
+ok "a spare" sparectl spare add "$(lab_dev h5)"
+ok "another" sparectl spare add "$(lab_dev h6)"
+slot=$(spared_slot data "$(lab_dev h1)")
+lab_stream_mark mon
+lab_pull h1
+spared_event spare.activated > /dev/null
+lab_wait_for "[ \"\$(spared_member data $slot)\" = rebuilding ]" 20
+first=$(spared_disk data "$slot")
+lab_stream_mark mon
+lab_pull "h$first"
+spared_event spare.activated > /dev/null
+lab_wait_for "[ \"\$(spared_member data $slot)\" = rebuilding ]" 20
+is "of two spares both were used" "$((first + $(spared_disk data "$slot")))" 11
+speed 200000
+spared_optimal data
+spared_agrees "$(lab_dev h3)"
+
+say "a spare cannot be written while it is filled, and there is no other"
+speed 200
+ok "a spare" sparectl spare add "$(lab_dev h7)"
+slot=$(spared_slot data "$(lab_dev h3)")
+lab_stream_mark mon
+: > "$LAB_OUT/notices"
+lab_pull h3
+spared_event spare.activated > /dev/null
+lab_wait_for "[ \"\$(spared_member data $slot)\" = rebuilding ]" 20
+lab_stream_mark mon
+lab_fault h7 "write 0 -"
+spared_event array.member-failed > /dev/null
+is "it is failed" "$(spared_member data "$slot")" failed
+ok "a person is told" told "data lost a member and no spare took its place: $why"
+like "its case and the pulled disk's are open" "$(cases)" "^sd[a-z]+ sd[a-z]+$"
+speed 200000
+lab_stream_mark mon
+ok "a disk is given" sparectl spare add "$(lab_dev h8)"
+spared_event spare.activated > /dev/null
+spared_optimal data
+is "the cases are closed" "$(cases)" ""
+lab_fault h7
+spared_agrees "$(lab_dev h8)"
+
+lab_writer_clean w
+members=$(for slot in 0 1 2; do echo "/dev/$(spared_disk_at data $slot)"; done)
+ok "stops" sparectl array stop data
+spared_stop
+dmsetup remove_all
+# An old copy among them, as the disk that failed has it, leads mdadm's own table of disks astray.
+lab_md_assemble ddf $members
+lab_wait_for '[ -e /dev/md/data ]' 30
+ok "by mdadm: every acknowledged block" lab_writer verify --state /run/lab/files/w.state /dev/md/data
+lab_md_stop
+lab_done
