@@ -394,6 +394,20 @@ static void release(void)
 	rig_free(&r);
 }
 
+/* A failure that a swap saw on its way, and that nobody could record any more, ends with its table. */
+static void start_after_seen_failure(void)
+{
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	r.x->run[0]->seen_failed[0] = r.x->run[0]->seen_failed[1] = true;
+	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
+	CHECK_INT(rig_assemble(&r, false, false, NULL), 0);
+	CHECK_STR(fake_dm_health(r.dm, r.top), "AAA");
+	rig_free(&r);
+}
+
 /* A disk of two volumes is failed for both: the RAID5 has lost one already, so the RAID6 does not give up another. */
 static void fail_with_two_volumes(void)
 {
@@ -461,6 +475,8 @@ int main(int argc, char **argv)
 		release();
 	if (strstr("failed or pulled", only))
 		failed_or_pulled();
+	if (strstr("start after a seen failure", only))
+		start_after_seen_failure();
 	if (strstr("fail with two volumes", only))
 		fail_with_two_volumes();
 	rig_unload();
