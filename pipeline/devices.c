@@ -142,16 +142,30 @@ static unsigned device_came(struct inventory *inv, struct device *d, const struc
 	return SORT_ALL;
 }
 
+/* A member that a running array reads and writes. */
+static bool in_use(const struct inventory *inv, const struct device *d)
+{
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		const struct array *a = inv->arrays[i];
+		int slot = a->running ? array_slot_of(inv, a, d) : -1;
+		enum member_state state = slot >= 0 ? array_member_state(inv, a, (unsigned)slot) : MEMBER_EMPTY;
+
+		if (state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING)
+			return true;
+	}
+	return false;
+}
+
 static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
 {
 	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
-	bool held = s && s->managed && device_cached(inv, d)->role != ROLE_NONE;
 	uint64_t size = d->size;
 
 	*news = learn_event(inv, d, ev);
 	d->seen = true;
-	/* What an array uses nobody else writes; our own writes are no news. */
-	*probe = ev->extra && !d->probing && (!held || d->size != size || !d->probed);
+	/* What runs nobody else writes; our own writes are no news. A disk that is out of its array may have been
+	 * wiped. */
+	*probe = ev->extra && !d->probing && (!s || !s->managed || !in_use(inv, d) || d->size != size || !d->probed);
 	if (*news)
 		inv->version++;
 	return *news ? SORT_ALL : 0;

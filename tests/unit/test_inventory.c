@@ -393,6 +393,39 @@ static void test_hostile(void)
 	finish(&f);
 }
 
+/* Whether a change of the disk has it read again. */
+static bool changed(struct fixture *f, const char *id)
+{
+	struct event *ev = event_new("device.changed", "test", ORIGIN_KERNEL);
+	bool probe, news;
+
+	ev->device = strdup(id);
+	ev->extra = json_object();
+	inventory_event(f->inv, ev, &probe, &news);
+	event_free(ev);
+	return probe;
+}
+
+/* A member of a running array is not read again for each of our own writes; whoever is out of it may have been wiped.
+ */
+static void test_changed(void)
+{
+	const struct step fail = {.op = STEP_FAIL_MEMBER, .slot = 1, .device = "b"};
+	struct fixture f;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	CHECK(!changed(&f, "a") && !changed(&f, "b"));
+	act(&f, &fail, 1);
+	CHECK(!changed(&f, "a"));
+	CHECK(changed(&f, "b"));
+	CHECK(changed(&f, "x"));
+	model_run_state(f.model, "data", false);
+	act(&f, NULL, 0);
+	CHECK(changed(&f, "a"));
+	finish(&f);
+}
+
 int main(void)
 {
 	test_names();
@@ -406,6 +439,7 @@ int main(void)
 	test_unmanaged();
 	test_keep();
 	test_hostile();
+	test_changed();
 	buf_free(&told);
 	return CHECK_RESULT;
 }
