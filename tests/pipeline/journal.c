@@ -16,8 +16,8 @@
  *     add|remove|change DISK; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
  * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
  * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
- * process dies and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload);
- * nothing */
+ * process dies and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a
+ * reload); nothing */
 #include "config/diag.h"
 #include "tests/pipeline/play.h"
 
@@ -27,6 +27,11 @@
 #include <string.h>
 
 /* ---- the script ---- */
+
+static int number(const char *word)
+{
+	return (int)strtol(word, NULL, 10);
+}
 
 static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
 {
@@ -98,11 +103,11 @@ static void error(struct play *y, const char *name, const char *status, const ch
 	struct value v;
 
 	ev->device = strdup(play_id(name));
-	ev->count = count ? atoi(count) : 1;
+	ev->count = count ? number(count) : 1;
 	if (value_parse(V_ENUM, error_words, status, &v, NULL) == 0)
 		event_set(ev, FACT_ERROR_STATUS, v);
 	if (region)
-		event_set(ev, FACT_ERROR_REGION, value_int(atoi(region)));
+		event_set(ev, FACT_ERROR_REGION, value_int(number(region)));
 	pipeline_feed(y->p, ev);
 }
 
@@ -222,7 +227,7 @@ static void kick(struct play *y, const char *array, const char *slot)
 	char uuid[64];
 	static uint32_t event_nr = 1000;
 
-	model_slot(y->model, array, (unsigned)atoi(slot), MEMBER_FAILED);
+	model_slot(y->model, array, (unsigned)number(slot), MEMBER_FAILED);
 	snprintf(uuid, sizeof(uuid), "SPARED-ddf-%s", array);
 	pipeline_dm_changed(y->p, uuid, event_nr++);
 }
@@ -314,12 +319,12 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		return why(y, w[0], w[1]), 0;
 	if (strcmp(verb, "act") == 0) {
 		y->next_result = (enum action_result)result_of(w[0]);
-		y->next_count = n > 1 ? atoi(w[1]) : 1;
+		y->next_count = n > 1 ? number(w[1]) : 1;
 		return 0;
 	}
 	if (strcmp(verb, "fail-builtin") == 0 || strcmp(verb, "hang-builtin") == 0) {
 		y->builtin_hangs = verb[0] == 'h';
-		y->builtin_fails = atoi(w[0]);
+		y->builtin_fails = number(w[0]);
 		return 0;
 	}
 	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0) {
@@ -329,7 +334,7 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
 		return again(y);
 	if (strcmp(verb, "storm") == 0)
-		return storm(y, w[0], atoi(w[1]), atoi(w[2])), 0;
+		return storm(y, w[0], number(w[1]), number(w[2])), 0;
 	if (strcmp(verb, "status") == 0)
 		return say_status(y), 0;
 	if (strcmp(verb, "rescan") == 0)
@@ -438,11 +443,11 @@ static int do_setup(struct play *y, char *text)
 		return 0;
 	}
 	if (strcmp(w[0], "budget") == 0) {
-		y->settings.budget = atoi(w[1]);
+		y->settings.budget = number(w[1]);
 		return 0;
 	}
 	if (strcmp(w[0], "windows") == 0) {
-		y->settings.windows = strtol(w[1], NULL, 10);
+		y->settings.windows = number(w[1]);
 		return 0;
 	}
 	if (strcmp(w[0], "rules") == 0)

@@ -4,15 +4,7 @@
 
 #include "core/clock.h"
 #include "rules/rules.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests/unit/unit.h"
 
 #define S NS_PER_SEC
 #define M (60 * NS_PER_SEC)

@@ -3,19 +3,15 @@
 #include "config/dirs.h"
 #include "config/settings.h"
 #include "core/clock.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static void tree_knows_where_things_stand(void **state)
 {
@@ -236,8 +232,7 @@ static void stronger_directories_hide_and_mask(void **state)
 	assert_true(drop_ins_list(dirs, 3, &d, &l) < 0);
 	assert_int_equal(d.errors, 1);
 	diag_finish(&d);
-	snprintf(path, sizeof(path), "rm -r %s", root);
-	assert_int_equal(system(path), 0);
+	assert_int_equal(scratch_remove(root), 0);
 }
 
 static void problems_are_sorted_and_machine_readable(void **state)
@@ -268,16 +263,11 @@ static void problems_are_sorted_and_machine_readable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tree_knows_where_things_stand),
-		cmocka_unit_test(tree_refuses_what_rules_do_not_need),
-		cmocka_unit_test(words_that_are_near_are_found),
-		cmocka_unit_test(globs_match_the_whole_string),
-		cmocka_unit_test(settings_have_defaults_and_origins),
-		cmocka_unit_test(settings_manage_nothing_by_default),
-		cmocka_unit_test(settings_report_every_problem),
-		cmocka_unit_test(example_settings_are_right),
-		cmocka_unit_test(stronger_directories_hide_and_mask),
-		cmocka_unit_test(problems_are_sorted_and_machine_readable),
+		unit(tree_knows_where_things_stand),	  unit(tree_refuses_what_rules_do_not_need),
+		unit(words_that_are_near_are_found),	  unit(globs_match_the_whole_string),
+		unit(settings_have_defaults_and_origins), unit(settings_manage_nothing_by_default),
+		unit(settings_report_every_problem),	  unit(example_settings_are_right),
+		unit(stronger_directories_hide_and_mask), unit(problems_are_sorted_and_machine_readable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

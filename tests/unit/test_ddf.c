@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Metadata that lie: the CRC is right and what it covers is wrong. All are refused by name and reason, and nothing is
  * read or written outside of the disk. */
-#include "tests/unit/check.h"
 #include "tests/unit/ddf_disks.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -102,107 +102,123 @@ static void tell(struct test_disk *d, const struct lie *l)
 	}
 }
 
-static void lying(const struct test_set *s)
+static void lying(void **state)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+	const struct test_set *s = *state;
+	for_rows (i, lies) {
 		struct test_disk d = {0};
 		char *text;
 
 		test_disk_copy(&d, &s->disk[0]);
 		tell(&d, &lies[i]);
 		text = test_disk_text(&d);
-		if (lies[i].want && !strstr(text, lies[i].want)) {
-			fprintf(stderr, "lie %zu: '%s' is not in:\n%s\n", i, lies[i].want, text);
-			check_failures++;
-		}
+		if (lies[i].want && !strstr(text, lies[i].want))
+			fail_msg("'%s' is not in:\n%s", lies[i].want, text);
 		if (!lies[i].want)
-			CHECK(strstr(text, "set ") == text);
+			assert_ptr_equal(strstr(text, "set "), text);
 		free(text);
 		test_disk_free(&d);
 	}
 }
 
 /* One bit of one copy: the other one is read. Of both: refused. */
-static void damaged(const struct test_set *s)
+static void damaged(void **state)
 {
+	const struct test_set *s = *state;
 	static const unsigned sectors[] = {0, 1, 2, 60, 129, 130, 161, 162, 168, 617};
 	char *whole = test_disk_text(&s->disk[0]);
 
-	for (size_t i = 0; i < ARRAY_SIZE(sectors); i++) {
+	for_rows (i, sectors) {
 		struct test_disk d = {0};
 		char *text;
 
 		test_disk_copy(&d, &s->disk[0]);
 		test_sector(&d, d.sectors - 32768 + sectors[i])[77] ^= 4;
 		text = test_disk_text(&d);
-		CHECK_STR(text, whole);
+		assert_string_equal(text, whole);
 		free(text);
 		test_sector(&d, d.sectors - 65536 + sectors[i])[77] ^= 4;
 		text = test_disk_text(&d);
-		CHECK(strncmp(text, "-74: ", 5) == 0 && strstr(text, "CRC is wrong"));
+		assert_true(strncmp(text, "-74: ", 5) == 0 && strstr(text, "CRC is wrong"));
 		free(text);
 		test_disk_free(&d);
 	}
 	free(whole);
 }
 
-static void anchors(const struct test_set *s)
+static void anchors(void **state)
 {
+	const struct test_set *s = *state;
 	struct test_disk d = {0};
 	struct meta_copy *c;
 	struct err e;
 
 	test_disk_copy(&d, &s->disk[0]);
 	test_sector(&d, d.sectors - 1)[300] ^= 1;
-	CHECK_INT(meta_ddf.probe(&d.reader, &e), 1);
-	CHECK_INT(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
-	CHECK_STR(e.msg, "the DDF anchor's CRC is wrong");
+	assert_int_equal(meta_ddf.probe(&d.reader, &e), 1);
+	assert_int_equal(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
+	assert_string_equal(e.msg, "the DDF anchor's CRC is wrong");
 	memset(test_sector(&d, d.sectors - 1), 0, 512);
-	CHECK_INT(meta_ddf.probe(&d.reader, &e), 0);
-	CHECK_INT(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
+	assert_int_equal(meta_ddf.probe(&d.reader, &e), 0);
+	assert_int_equal(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
 	test_disk_free(&d);
 
 	/* the same bytes on a disk of another size: the anchor is not where it was */
 	test_disk_copy(&d, &s->disk[0]);
 	d.reader.sectors -= 8;
-	CHECK_INT(meta_ddf.probe(&d.reader, &e), 0);
+	assert_int_equal(meta_ddf.probe(&d.reader, &e), 0);
 	d.reader.sectors = 0;
-	CHECK_INT(meta_ddf.probe(&d.reader, &e), 0);
-	CHECK_INT(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
+	assert_int_equal(meta_ddf.probe(&d.reader, &e), 0);
+	assert_int_equal(meta_ddf.parse(&d.reader, &c, &e), -EBADMSG);
 	test_disk_free(&d);
 }
 
 /* Disks that cannot be one set. */
-static void strangers(struct test_set *s)
+static void strangers(void **state)
 {
+	struct test_set *s = *state;
 	struct test_set other;
 	struct meta_copy *c[3] = {0};
 	struct meta_set *set;
 	struct err e;
 
 	test_set_load(&other, "raid1");
-	CHECK_INT(meta_ddf.parse(&s->disk[0].reader, &c[0], &e), 0);
-	CHECK_INT(meta_ddf.parse(&other.disk[0].reader, &c[1], &e), 0);
-	CHECK_INT(meta_ddf.parse(&s->disk[0].reader, &c[2], &e), 0);
-	CHECK_INT(meta_ddf.join((const struct meta_copy *const[]){c[0], c[1]}, 2, &set, &e), -EINVAL);
-	CHECK(strstr(e.msg, "two DDF containers"));
-	CHECK_INT(meta_ddf.join((const struct meta_copy *const[]){c[0], c[2]}, 2, &set, &e), -EBADMSG);
-	CHECK_STR(e.msg, "two disks say that they are 83a97a81: one is a clone");
-	CHECK_INT(meta_ddf.join(NULL, 0, &set, &e), -EINVAL);
+	assert_int_equal(meta_ddf.parse(&s->disk[0].reader, &c[0], &e), 0);
+	assert_int_equal(meta_ddf.parse(&other.disk[0].reader, &c[1], &e), 0);
+	assert_int_equal(meta_ddf.parse(&s->disk[0].reader, &c[2], &e), 0);
+	assert_int_equal(meta_ddf.join((const struct meta_copy *const[]){c[0], c[1]}, 2, &set, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "two DDF containers"));
+	assert_int_equal(meta_ddf.join((const struct meta_copy *const[]){c[0], c[2]}, 2, &set, &e), -EBADMSG);
+	assert_string_equal(e.msg, "two disks say that they are 83a97a81: one is a clone");
+	assert_int_equal(meta_ddf.join(NULL, 0, &set, &e), -EINVAL);
 	for (int i = 0; i < 3; i++)
 		meta_ddf.copy_free(c[i]);
 	test_set_free(&other);
 }
 
+static int load(void **state)
+{
+	static struct test_set set;
+
+	test_set_load(&set, "two-volumes");
+	*state = &set;
+	return 0;
+}
+
+static int unload(void **state)
+{
+	test_set_free(*state);
+	return 0;
+}
+
 int main(void)
 {
-	struct test_set s;
+	const struct CMUnitTest tests[] = {
+		unit(lying),
+		unit(damaged),
+		unit(anchors),
+		unit(strangers),
+	};
 
-	test_set_load(&s, "two-volumes");
-	lying(&s);
-	damaged(&s);
-	anchors(&s);
-	strangers(&s);
-	test_set_free(&s);
-	return CHECK_RESULT;
+	return cmocka_run_group_tests(tests, load, unload);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Edits of sets that mdadm made: what we read afterwards, in memory and from the bytes, and what mdadm -E makes of it.
  */
-#include "tests/unit/check.h"
 #include "tests/unit/ddf_disks.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -47,17 +47,15 @@ static void commit(struct test_set *s, struct meta_set **set, unsigned without)
 	meta_ddf.set_free(*set);
 	*set = test_join(s, without);
 	disk = test_set_text(*set);
-	CHECK_STR(disk, memory);
+	assert_string_equal(disk, memory);
 	free(memory);
 	free(disk);
 }
 
 static void has(const char *text, const char *want)
 {
-	if (text && !strstr(text, want)) {
-		fprintf(stderr, "'%s' is not in:\n%s\n", want, text);
-		check_failures++;
-	}
+	if (text && !strstr(text, want))
+		fail_msg("'%s' is not in:\n%s", want, text);
 }
 
 static void set_has(const struct meta_set *set, const char *want)
@@ -76,7 +74,7 @@ static void mdadm_has(const struct test_disk *d, const char *ref, const char *wa
 	if (!text)
 		return;
 	test_mdadm_disk(text, ref, got, sizeof(got));
-	CHECK_STR(got + strspn(got, " "), want);
+	assert_string_equal(got + strspn(got, " "), want);
 	if (line)
 		has(text, line);
 	free(text);
@@ -86,12 +84,12 @@ static void refused(struct meta_set *set, struct meta_edit edit, int code, const
 {
 	struct err e = {0};
 
-	CHECK_INT(meta_ddf.edit(set, &edit, &e), -code);
+	assert_int_equal(meta_ddf.edit(set, &edit, &e), -code);
 	has(e.msg, why);
 }
 
 /* Fail, spare, rebuild, of a disk that is in two volumes; each volume's rebuild ends on its own. */
-static void life_of_two_volumes(void)
+static void life_of_two_volumes(void **state _unused_)
 {
 	struct test_set s;
 	struct meta_set *set;
@@ -111,7 +109,7 @@ static void life_of_two_volumes(void)
 	mdadm_has(&s.disk[0], "5ef34759", "active/Online", "state[1] : Partially Optimal, Consistent");
 
 	n = test_disk_add(&s, 131072);
-	CHECK_INT(meta_ddf.add_disk(set, 131072, "SERIAL-7", ref, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 131072, "SERIAL-7", ref, &e), 0);
 	snprintf(s.disk[n].ref, META_REF_MAX, "%s", ref);
 	test_edit(set, disk_edit(set, META_ADD_SPARE, NULL, 0, ref));
 	commit(&s, &set, 0);
@@ -133,23 +131,23 @@ static void life_of_two_volumes(void)
 	/* The note tells it even when r6 is not optimal; a header that somebody else wrote makes the note void. */
 	test_edit(set, member_edit(set, "r6", 4, MEMBER_FAILED));
 	commit(&s, &set, 0);
-	CHECK_INT(ddf_slot_state(set, &set->volumes[1], 1), MEMBER_IN_SYNC);
-	CHECK_INT(ddf_slot_state(set, &set->volumes[0], 1), MEMBER_REBUILDING);
+	assert_int_equal(ddf_slot_state(set, &set->volumes[1], 1), MEMBER_IN_SYNC);
+	assert_int_equal(ddf_slot_state(set, &set->volumes[0], 1), MEMBER_REBUILDING);
 	set->seq = set->joined_seq + 1;
 	ddf_volume_behind(set, &set->volumes[1]);
-	CHECK_INT(ddf_slot_state(set, &set->volumes[1], 1), MEMBER_REBUILDING);
+	assert_int_equal(ddf_slot_state(set, &set->volumes[1], 1), MEMBER_REBUILDING);
 	meta_ddf.set_free(set);
 	set = test_join(&s, 0);
 
 	test_edit(set, member_edit(set, "r5", 1, MEMBER_IN_SYNC));
 	commit(&s, &set, 0);
 	mdadm_has(&s.disk[0], ref, "active/Online", "state[0] : Optimal, Consistent");
-	CHECK(ddf_is_blank(ddf_conf(&set->volumes[0].bvd[0])->vendor, 32));
-	CHECK(ddf_is_blank(ddf_conf(&set->volumes[1].bvd[0])->vendor, 32));
+	assert_true(ddf_is_blank(ddf_conf(&set->volumes[0].bvd[0])->vendor, 32));
+	assert_true(ddf_is_blank(ddf_conf(&set->volumes[1].bvd[0])->vendor, 32));
 
 	refused(set, disk_edit(set, META_DROP_DISK, NULL, 0, ref), EINVAL, "is in use");
 	test_edit(set, disk_edit(set, META_DROP_DISK, NULL, 0, "39b9d79a"));
-	CHECK_INT(meta_ddf.encode(set, "39b9d79a", &(struct meta_writes){0}, &e), -ENODEV);
+	assert_int_equal(meta_ddf.encode(set, "39b9d79a", &(struct meta_writes){0}, &e), -ENODEV);
 	commit(&s, &set, 1U << 3);
 	mdadm_has(&s.disk[0], "39b9d79a", "", NULL);
 	meta_ddf.set_free(set);
@@ -168,7 +166,7 @@ static void strip(char *text)
 }
 
 /* mdmon recorded the end of a rebuild in the golden images: our edit gives mdadm the same picture. */
-static void as_mdmon(void)
+static void as_mdmon(void **state _unused_)
 {
 	struct test_set before, after;
 	struct meta_set *set;
@@ -185,7 +183,7 @@ static void as_mdmon(void)
 		if (got && want) {
 			strip(got);
 			strip(want);
-			CHECK_STR(got, want);
+			assert_string_equal(got, want);
 		}
 		free(got);
 		free(want);
@@ -195,7 +193,7 @@ static void as_mdmon(void)
 	test_set_free(&after);
 }
 
-static void missing_and_back(void)
+static void missing_and_back(void **state _unused_)
 {
 	struct test_set s;
 	struct meta_set *set;
@@ -210,7 +208,7 @@ static void missing_and_back(void)
 		struct meta_writes w;
 		struct err e;
 
-		CHECK_INT(meta_ddf.encode(set, s.disk[i].ref, &w, &e), 0);
+		assert_int_equal(meta_ddf.encode(set, s.disk[i].ref, &w, &e), 0);
 		for (size_t k = 0; k < w.n; k++)
 			test_write(&s.disk[i], &w.w[k]);
 		meta_writes_free(&w);
@@ -221,7 +219,7 @@ static void missing_and_back(void)
 	set_has(set, "disk c46ae061 missing sectors");
 	mdadm_has(&s.disk[1], "c46ae061", "active/Offline, Missing", "state[0] : Degraded, Consistent");
 	refused(set, disk_edit(set, META_ASSIGN, "v10", 2, "c46ae061"), EINVAL, "failed or missing");
-	CHECK_INT(meta_ddf.encode(set, "c46ae061", &(struct meta_writes){0}, NULL), -ENODEV);
+	assert_int_equal(meta_ddf.encode(set, "c46ae061", &(struct meta_writes){0}, NULL), -ENODEV);
 
 	/* It is back, stale: rebuilding until said otherwise, and its own copy is brought up to date. */
 	meta_ddf.set_free(set);
@@ -254,7 +252,7 @@ static void missing_and_back(void)
 	test_set_free(&s);
 }
 
-static void spares(void)
+static void spares(void **state _unused_)
 {
 	struct test_set s;
 	struct meta_set *set;
@@ -277,7 +275,7 @@ static void spares(void)
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, "eab721f2"), EINVAL, "slot 1 is in-sync");
 	test_edit(set, member_edit(set, "v5", 1, MEMBER_FAILED));
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, "9d57c473"), EINVAL, "is in slot 0");
-	CHECK_INT(meta_ddf.add_disk(set, 65536 + 4096, "", small, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 65536 + 4096, "", small, &e), 0);
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, small), ENOSPC,
 		"is 2048 KiB too small: a member needs 8192 sectors, its largest free extent has 4096");
 	test_edit(set, disk_edit(set, META_DROP_DISK, NULL, 0, small));
@@ -289,20 +287,20 @@ static void spares(void)
 
 	/* the spare dies while it is rebuilt; the next one takes the slot */
 	test_edit(set, member_edit(set, "v5", 1, MEMBER_FAILED));
-	CHECK_INT(meta_ddf.add_disk(set, 98304, "", small, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 98304, "", small, &e), 0);
 	snprintf(s.disk[test_disk_add(&s, 98304)].ref, META_REF_MAX, "%s", small);
 	test_edit(set, disk_edit(set, META_ASSIGN, "v5", 1, small));
 	commit(&s, &set, 0);
 	mdadm_has(&s.disk[4], small, "active/Online, Rebuilding", NULL);
 	mdadm_has(&s.disk[4], "eab721f2", "Global-Spare/Offline, Failed", NULL);
-	CHECK_INT(meta_ddf.add_disk(set, 65536, "", small, &e), -ENOSPC);
+	assert_int_equal(meta_ddf.add_disk(set, 65536, "", small, &e), -ENOSPC);
 	test_edit(set, member_edit(set, "v5", 0, MEMBER_FAILED));
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 0, small), EINVAL, "the volume has failed");
 	meta_ddf.set_free(set);
 	test_set_free(&s);
 }
 
-static void flags_and_refusals(void)
+static void flags_and_refusals(void **state _unused_)
 {
 	struct test_set s;
 	struct meta_set *set;
@@ -341,7 +339,7 @@ static void flags_and_refusals(void)
 }
 
 /* A copy of a set is changed on its own. */
-static void clones(void)
+static void clones(void **state _unused_)
 {
 	struct test_set s;
 	struct meta_set *set, *other;
@@ -354,7 +352,7 @@ static void clones(void)
 	test_edit(other, member_edit(other, "v6", 0, MEMBER_FAILED));
 	set_has(other, "failed\n");
 	after = test_set_text(set);
-	CHECK_STR(after, before);
+	assert_string_equal(after, before);
 	free(before);
 	free(after);
 	meta_ddf.set_free(set);
@@ -365,11 +363,10 @@ static void clones(void)
 
 int main(void)
 {
-	life_of_two_volumes();
-	as_mdmon();
-	missing_and_back();
-	spares();
-	flags_and_refusals();
-	clones();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares),
+		unit(flags_and_refusals),  unit(clones),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

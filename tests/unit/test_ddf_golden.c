@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What mdadm wrote is read as md ran it. Each case of tests/golden/meta says, by md's own sysfs files, which disk was
  * in which slot at which offset. What we make of it lies in tests/golden/ddf; SPARED_UPDATE=1 writes it anew. */
-#include "tests/unit/check.h"
 #include "tests/unit/ddf_disks.h"
+#include "tests/unit/unit.h"
 
 #include <stdio.h>
 
@@ -46,16 +46,16 @@ static void volume_line(const struct meta_view *v, const char *line)
 		   name, level, &layout, &chunk, &slots, &component, &sectors) != 7)
 		return;
 	u = volume_named(v, name);
-	CHECK(u != NULL);
-	if (!u || strcmp(name, "v1e") == 0)
+	assert_non_null(u);
+	if (strcmp(name, "v1e") == 0)
 		return;
-	CHECK_STR(raid_level_name(u->level), level);
-	CHECK_INT(u->layout, layout);
-	CHECK_INT(u->chunk, u->level == RAID1 ? 0 : chunk / 512);
-	CHECK_INT(u->slots, slots);
-	CHECK_INT(u->sectors, sectors);
+	assert_string_equal(raid_level_name(u->level), level);
+	assert_int_equal(u->layout, layout);
+	assert_int_equal(u->chunk, u->level == RAID1 ? 0 : chunk / 512);
+	assert_int_equal(u->slots, slots);
+	assert_int_equal(u->sectors, sectors);
 	if (component)
-		CHECK_INT(u->member_sectors, component);
+		assert_int_equal(u->member_sectors, component);
 }
 
 static void member_line(const struct test_set *s, const struct meta_view *v, const char *line)
@@ -72,9 +72,10 @@ static void member_line(const struct test_set *s, const struct meta_view *v, con
 	u = volume_named(v, name);
 	if (!u || u->level == RAID_UNSUPPORTED || n >= u->slots)
 		return;
-	CHECK_STR(u->members[n].ref, s->disk[disk - 1].ref);
-	CHECK_INT(u->members[n].offset, offset);
-	CHECK_STR(member_words[u->members[n].state], strcmp(state, "in_sync") == 0 ? "in-sync" : "rebuilding");
+	assert_string_equal(u->members[n].ref, s->disk[disk - 1].ref);
+	assert_int_equal(u->members[n].offset, offset);
+	assert_string_equal(member_words[u->members[n].state],
+			    strcmp(state, "in_sync") == 0 ? "in-sync" : "rebuilding");
 }
 
 static void against_md(const struct test_set *s, const struct meta_view *v)
@@ -100,11 +101,11 @@ static void against_golden(const struct test_set *s, const char *text)
 	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/ddf/%s.view", s->name);
 	if (getenv("SPARED_UPDATE")) {
 		f = fopen(path, "we");
-		CHECK(f && fputs(text, f) >= 0);
+		assert_true(f && fputs(text, f) >= 0);
 	} else {
 		f = fopen(path, "re");
-		CHECK(f && fread(want, 1, sizeof(want) - 1, f) > 0);
-		CHECK_STR(text, want);
+		assert_true(f && fread(want, 1, sizeof(want) - 1, f) > 0);
+		assert_string_equal(text, want);
 	}
 	if (f)
 		fclose(f);
@@ -122,23 +123,23 @@ static void merged(struct test_set *s, const char *joined)
 	for (size_t i = 0; i < s->n; i++) {
 		struct meta_copy *c = NULL;
 
-		CHECK_INT(meta_ddf.probe(&s->disk[i].reader, &e), 1);
-		CHECK_INT(meta_ddf.parse(&s->disk[i].reader, &c, &e), 0);
-		CHECK_INT(meta_ddf.copy_view(c, &views[i], &e), 0);
-		CHECK_STR(views[i]->self, s->disk[i].ref);
+		assert_int_equal(meta_ddf.probe(&s->disk[i].reader, &e), 1);
+		assert_int_equal(meta_ddf.parse(&s->disk[i].reader, &c, &e), 0);
+		assert_int_equal(meta_ddf.copy_view(c, &views[i], &e), 0);
+		assert_string_equal(views[i]->self, s->disk[i].ref);
 		/* raid-on-dm.md 5: from behind the secondary copy, which is at the workspace's start, to the primary */
-		CHECK_INT(views[i]->room_start, s->disk[i].sectors - 65536 + 618);
-		CHECK_INT(views[i]->room_sectors, 32768 - 618);
+		assert_int_equal(views[i]->room_start, s->disk[i].sectors - 65536 + 618);
+		assert_int_equal(views[i]->room_sectors, 32768 - 618);
 		meta_ddf.copy_free(c);
 	}
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)views, s->n, &v, standing, &split, &e), 0);
-	CHECK(!split);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)views, s->n, &v, standing, &split, &e), 0);
+	assert_false(split);
 	for (size_t i = 0; i < s->n; i++) {
-		CHECK_INT(standing[i], stale(s, i) ? META_STALE : META_CURRENT);
+		assert_int_equal(standing[i], stale(s, i) ? META_STALE : META_CURRENT);
 		meta_view_free(views[i]);
 	}
 	text = test_view_text(v);
-	CHECK_STR(text, joined);
+	assert_string_equal(text, joined);
 	free(text);
 	meta_view_free(v);
 }
@@ -152,8 +153,8 @@ static void unchanged(struct test_set *s, const struct meta_set *set)
 
 		if (stale(s, i) || torn(s, i))
 			continue;
-		CHECK_INT(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
-		CHECK_INT(w.n, 0);
+		assert_int_equal(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
+		assert_int_equal(w.n, 0);
 		meta_writes_free(&w);
 	}
 }
@@ -172,43 +173,49 @@ static void reproduced(struct test_set *s, struct meta_set *set)
 		if (stale(s, i) || torn(s, i))
 			continue;
 		test_disk_copy(&d, &s->disk[i]);
-		CHECK_INT(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
+		assert_int_equal(meta_ddf.encode(set, s->disk[i].ref, &w, &e), 0);
 		for (size_t k = 0; k < w.n; k++) {
 			len += w.w[k].len;
 			test_write(&d, &w.w[k]);
 		}
-		CHECK_INT(len, 2 * (624 + 8) * 512);
-		CHECK_INT(memcmp(d.bytes, s->disk[i].bytes, (size_t)(d.sectors - d.first) * 512), 0);
+		assert_int_equal(len, 2 * (624 + 8) * 512);
+		assert_memory_equal(d.bytes, s->disk[i].bytes, (size_t)(d.sectors - d.first) * 512);
 		meta_writes_free(&w);
 		test_disk_free(&d);
 	}
 }
 
-int main(void)
+static void cases_are_read_and_written(void **state _unused_)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for_rows (i, cases) {
 		struct test_set s;
 		struct meta_set *set;
 		struct meta_view *v = NULL;
-		int before = check_failures;
 		struct err e;
 		char *text;
 
+		row_name("%s", cases[i]);
 		test_set_load(&s, cases[i]);
 		set = test_join(&s, 0);
 		text = test_set_text(set);
-		CHECK_INT(meta_ddf.set_view(set, &v, &e), 0);
+		assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
 		against_md(&s, v);
 		against_golden(&s, text);
 		merged(&s, text);
 		unchanged(&s, set);
 		reproduced(&s, set);
-		if (check_failures != before)
-			fprintf(stderr, "... in case %s\n", cases[i]);
 		free(text);
 		meta_view_free(v);
 		meta_ddf.set_free(set);
 		test_set_free(&s);
 	}
-	return CHECK_RESULT;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit(cases_are_read_and_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A write that is cut anywhere leaves the old state or the new one, to us and to mdadm. Up to the cut the flushed
  * groups are whole; of the group after the last flush any sectors may have reached the disk, in any order. */
-#include "tests/unit/check.h"
 #include "tests/unit/ddf_disks.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -15,18 +15,15 @@ struct sides {
 static void judge(struct sides *x, const struct test_disk *d, bool ask_mdadm, const char *where, size_t cut)
 {
 	char *text = test_disk_text(d), *mdadm = ask_mdadm ? test_mdadm(d) : NULL;
-	int before = check_failures;
 
 	if (strcmp(text, x->ours[0]) == 0)
 		x->seen[0]++;
 	else if (strcmp(text, x->ours[1]) == 0)
 		x->seen[1]++;
 	else
-		CHECK_STR(text, "the old state or the new one");
+		fail_msg("%s, cut at %zu: neither the old state nor the new one:\n%s", where, cut, text);
 	if (mdadm && strcmp(mdadm, x->mdadm[0]) != 0 && strcmp(mdadm, x->mdadm[1]) != 0)
-		CHECK_STR(mdadm, "the old state or the new one, by mdadm");
-	if (check_failures != before)
-		fprintf(stderr, "... %s, cut at %zu\n", where, cut);
+		fail_msg("%s, cut at %zu: to mdadm neither the old state nor the new one:\n%s", where, cut, mdadm);
 	free(text);
 	free(mdadm);
 }
@@ -79,7 +76,7 @@ static void cut_at_random(struct sides *x, const struct test_disk *start, const 
 		for (; from <= k; from++)
 			test_write(&base, &w->w[from]);
 	}
-	CHECK_INT(from, w->n); /* nothing is left unflushed */
+	assert_int_equal(from, w->n); /* nothing is left unflushed */
 	test_disk_free(&base);
 	test_disk_free(&d);
 }
@@ -91,21 +88,21 @@ static void cut(const struct test_disk *start, const struct meta_set *set, const
 	struct sides x = {0};
 	struct err e;
 
-	CHECK_INT(meta_ddf.encode(set, start->ref, &w, &e), 0);
-	CHECK(w.n > 0);
+	assert_int_equal(meta_ddf.encode(set, start->ref, &w, &e), 0);
+	assert_true(w.n > 0);
 	test_disk_copy(&end, start);
 	for (size_t i = 0; i < w.n; i++) {
-		CHECK(w.w[i].len % 4096 == 0 && w.w[i].sector % 8 == 0 && (uintptr_t)w.w[i].buf % 4096 == 0);
+		assert_true(w.w[i].len % 4096 == 0 && w.w[i].sector % 8 == 0 && (uintptr_t)w.w[i].buf % 4096 == 0);
 		test_write(&end, &w.w[i]);
 	}
 	x.ours[0] = test_disk_text(start);
 	x.ours[1] = test_disk_text(&end);
 	x.mdadm[0] = test_mdadm(start);
 	x.mdadm[1] = test_mdadm(&end);
-	CHECK(strcmp(x.ours[0], x.ours[1]) != 0);
+	assert_true(strcmp(x.ours[0], x.ours[1]) != 0);
 	cut_in_order(&x, start, &w, where);
 	cut_at_random(&x, start, &w, 1, where);
-	CHECK(x.seen[0] > 0 && x.seen[1] > 0);
+	assert_true(x.seen[0] > 0 && x.seen[1] > 0);
 	for (int i = 0; i < 2; i++) {
 		free(x.ours[i]);
 		free(x.mdadm[i]);
@@ -128,7 +125,7 @@ static struct meta_set *failed_set(struct test_set *s, const char *name, unsigne
 	return set;
 }
 
-static void healthy(void)
+static void healthy(void **state _unused_)
 {
 	struct test_set s = {0};
 	struct meta_set *set = failed_set(&s, "two-volumes", 0);
@@ -140,7 +137,7 @@ static void healthy(void)
 }
 
 /* The primary is bad: what is read now is the secondary, and the primary is written first. */
-static void primary_bad(void)
+static void primary_bad(void **state _unused_)
 {
 	static const struct {
 		const char *what;
@@ -150,14 +147,14 @@ static void primary_bad(void)
 		{"the primary's disk records are bad", 4, 100},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(damage); i++) {
+	for_rows (i, damage) {
 		struct test_set s = {0};
 		struct meta_set *set;
 
 		test_set_load(&s, "raid5-n-continue");
 		test_sector(&s.disk[0], s.disk[0].sectors - 32768 + damage[i].sector)[damage[i].byte] ^= 0xFF;
 		set = failed_set(&s, NULL, 0);
-		CHECK_INT(ddf_member(set, (uint32_t)strtoul(s.disk[0].ref, NULL, 16))->active, 1);
+		assert_int_equal(ddf_member(set, (uint32_t)strtoul(s.disk[0].ref, NULL, 16))->active, 1);
 		/* mdadm checks no CRC behind the header: what it reads of a primary that is rotten there is not ours to
 		 * judge */
 		if (i == 0)
@@ -168,7 +165,7 @@ static void primary_bad(void)
 }
 
 /* The other copy is bad, or older: an earlier write was cut. */
-static void secondary_bad(void)
+static void secondary_bad(void **state _unused_)
 {
 	struct test_set s = {0};
 	struct meta_set *set;
@@ -188,7 +185,7 @@ static void secondary_bad(void)
 }
 
 /* Cut after the first copy was complete, then written once more: the secondary is ahead and is the one to keep. */
-static void twice(void)
+static void twice(void **state _unused_)
 {
 	struct test_set s = {0};
 	struct meta_set *set = failed_set(&s, "raid6-n-restart", 0);
@@ -197,7 +194,7 @@ static void twice(void)
 	struct err e;
 	size_t k = 0, flushes = 0;
 
-	CHECK_INT(meta_ddf.encode(set, s.disk[0].ref, &w, &e), 0);
+	assert_int_equal(meta_ddf.encode(set, s.disk[0].ref, &w, &e), 0);
 	for (; k < w.n && flushes < 2; k++) {
 		test_write(&s.disk[0], &w.w[k]);
 		flushes += w.w[k].flush;
@@ -205,7 +202,7 @@ static void twice(void)
 	meta_writes_free(&w);
 	meta_ddf.set_free(set);
 	set = test_join(&s, 0);
-	CHECK_INT(ddf_member(set, (uint32_t)strtoul(s.disk[0].ref, NULL, 16))->active, 1);
+	assert_int_equal(ddf_member(set, (uint32_t)strtoul(s.disk[0].ref, NULL, 16))->active, 1);
 	ddf_guid_text(ddf_vd(set, &set->volumes[0])->guid, edit.volume);
 	test_edit(set, edit);
 	meta_ddf.set_seq(set, set->seq + 1U);
@@ -215,7 +212,7 @@ static void twice(void)
 }
 
 /* A blank disk has no DDF until its anchor is there, and then all of it. */
-static void blank(void)
+static void blank(void **state _unused_)
 {
 	struct test_set s = {0};
 	struct meta_set *set;
@@ -227,17 +224,17 @@ static void blank(void)
 	test_set_load(&s, "spares-only");
 	set = test_join(&s, 0);
 	n = test_disk_add(&s, 131072);
-	CHECK_INT(meta_ddf.add_disk(set, 131072, "", s.disk[n].ref, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 131072, "", s.disk[n].ref, &e), 0);
 	meta_ddf.set_seq(set, set->seq + 1U);
-	CHECK_INT(meta_ddf.encode(set, s.disk[n].ref, &w, &e), 0);
+	assert_int_equal(meta_ddf.encode(set, s.disk[n].ref, &w, &e), 0);
 	test_disk_copy(&d, &s.disk[n]);
 	for (size_t k = 0; k < w.n; k++) {
-		CHECK_INT(meta_ddf.probe(&d.reader, &e), 0);
+		assert_int_equal(meta_ddf.probe(&d.reader, &e), 0);
 		test_write(&d, &w.w[k]);
 	}
-	CHECK_INT(meta_ddf.probe(&d.reader, &e), 1);
-	CHECK(w.w[w.n - 1].flush);
-	CHECK_INT(w.w[w.n - 1].sector + w.w[w.n - 1].len / 512, 131072);
+	assert_int_equal(meta_ddf.probe(&d.reader, &e), 1);
+	assert_true(w.w[w.n - 1].flush);
+	assert_int_equal(w.w[w.n - 1].sector + w.w[w.n - 1].len / 512, 131072);
 	meta_writes_free(&w);
 	test_disk_free(&d);
 	meta_ddf.set_free(set);
@@ -245,7 +242,7 @@ static void blank(void)
 }
 
 /* A set that is written twice without being read in between: what the second edit takes back is written, too. */
-static void set_reused(void)
+static void set_reused(void **state _unused_)
 {
 	struct test_set s = {0};
 	struct meta_set *set = failed_set(&s, "raid1", 0);
@@ -262,7 +259,7 @@ static void set_reused(void)
 	meta_ddf.set_free(set);
 	set = test_join(&s, 0);
 	disk = test_set_text(set);
-	CHECK_STR(disk, memory);
+	assert_string_equal(disk, memory);
 	free(memory);
 	free(disk);
 	meta_ddf.set_free(set);
@@ -271,11 +268,9 @@ static void set_reused(void)
 
 int main(void)
 {
-	healthy();
-	primary_bad();
-	secondary_bad();
-	twice();
-	blank();
-	set_reused();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(healthy), unit(primary_bad), unit(secondary_bad), unit(twice), unit(blank), unit(set_reused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/sem.h>
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 enum { COOKIE = 0x0D4D4242, FLAGS_PRIVATE = 0x4E, FLAGS_PUBLIC = 0x40 };
 
@@ -68,8 +68,8 @@ int __wrap_semctl(int id, int n, int command, ...);
 int __wrap_open(const char *path, int flags, ...)
 {
 	seen.other += seen.suspended;
-	CHECK_STR(path, "/dev/mapper/control");
-	CHECK(flags & O_CLOEXEC);
+	assert_string_equal(path, "/dev/mapper/control");
+	assert_true(flags & O_CLOEXEC);
 	return 1000;
 }
 
@@ -80,14 +80,14 @@ int __wrap_open64(const char *path, int flags, ...)
 
 struct dm_task *__wrap_dm_task_create(int type)
 {
-	CHECK(type == DM_DEVICE_VERSION || type == DM_DEVICE_RESUME);
+	assert_true(type == DM_DEVICE_VERSION || type == DM_DEVICE_RESUME);
 	seen.other += seen.suspended;
 	return (struct dm_task *)&seen;
 }
 
 void __wrap_dm_task_destroy(struct dm_task *t)
 {
-	CHECK(t == (struct dm_task *)&seen);
+	assert_true(t == (struct dm_task *)&seen);
 }
 
 int __wrap_dm_task_run(struct dm_task *t)
@@ -101,7 +101,7 @@ int __wrap_dm_task_set_cookie(struct dm_task *t, uint32_t *cookie, uint16_t flag
 {
 	(void)t;
 	seen.other += seen.suspended;
-	CHECK_INT(flags, 0);
+	assert_int_equal(flags, 0);
 	*cookie = COOKIE;
 	seen.cookies++;
 	return 1;
@@ -109,7 +109,7 @@ int __wrap_dm_task_set_cookie(struct dm_task *t, uint32_t *cookie, uint16_t flag
 
 int __wrap_dm_udev_complete(uint32_t cookie)
 {
-	CHECK_INT(cookie, COOKIE);
+	assert_int_equal(cookie, COOKIE);
 	seen.completed++;
 	return 1;
 }
@@ -123,27 +123,27 @@ int __wrap_dm_mknodes(const char *name)
 
 int __wrap_semget(key_t key, int n, int flags)
 {
-	CHECK_INT(key, COOKIE);
-	CHECK(n == 1 && flags == 0);
+	assert_int_equal(key, COOKIE);
+	assert_true(n == 1 && flags == 0);
 	return 7;
 }
 
 int __wrap_semop(int id, struct sembuf *ops, size_t n)
 {
-	CHECK(id == 7 && n == 1 && ops->sem_op == -1);
+	assert_true(id == 7 && n == 1 && ops->sem_op == -1);
 	return 0;
 }
 
 int __wrap_semtimedop(int id, struct sembuf *ops, size_t n, const struct timespec *limit)
 {
 	seen.other += seen.suspended;
-	CHECK(id == 7 && n == 1 && ops->sem_op == 0 && limit->tv_sec > 0);
+	assert_true(id == 7 && n == 1 && ops->sem_op == 0 && limit->tv_sec > 0);
 	return 0;
 }
 
 int __wrap_semctl(int id, int n, int command, ...)
 {
-	CHECK(id == 7 && n == 0 && command == IPC_RMID);
+	assert_true(id == 7 && n == 0 && command == IPC_RMID);
 	seen.semaphore_gone = true;
 	return 0;
 }
@@ -180,10 +180,10 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
 	va_start(ap, command);
 	io = va_arg(ap, struct dm_ioctl *);
 	va_end(ap);
-	CHECK_INT(fd, 1000);
-	CHECK_INT(io->version[0], 4);
-	CHECK_INT(io->version[1], 0);
-	CHECK(io->data_size >= io->data_start && io->data_start == sizeof(*io));
+	assert_int_equal(fd, 1000);
+	assert_int_equal(io->version[0], 4);
+	assert_int_equal(io->version[1], 0);
+	assert_true(io->data_size >= io->data_start && io->data_start == sizeof(*io));
 	seen.ioctls++;
 	seen.command = command;
 	seen.io = *io;
@@ -220,39 +220,39 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
 static const struct dm_ops *const dm = &dm_kernel;
 static struct err e;
 
-static void start(void)
+static void start(void **state _unused_)
 {
 	static const struct dm_target t[2] = {{0, 64, "linear", "8:16 2048"}, {64, 8, "error", ""}};
 	const struct dm_target_spec *spec = (const void *)seen.body;
 
-	CHECK_INT(dm->create(NULL, "leg", "SPARED-ddf-1-leg0", &e), 0);
-	CHECK(seen.command == DM_DEV_CREATE);
-	CHECK_STR(seen.io.uuid, "SPARED-ddf-1-leg0");
-	CHECK_INT(dm->load(NULL, "leg", t, 2, true, &e), 0);
-	CHECK(seen.command == DM_TABLE_LOAD);
-	CHECK_INT(seen.io.target_count, 2);
-	CHECK_INT(seen.io.flags, DM_READONLY_FLAG);
-	CHECK_INT(spec->length, 64);
-	CHECK_STR(spec->target_type, "linear");
-	CHECK_STR((const char *)(spec + 1), "8:16 2048");
-	CHECK_INT(spec->next % 8, 0);
+	assert_int_equal(dm->create(NULL, "leg", "SPARED-ddf-1-leg0", &e), 0);
+	assert_true(seen.command == DM_DEV_CREATE);
+	assert_string_equal(seen.io.uuid, "SPARED-ddf-1-leg0");
+	assert_int_equal(dm->load(NULL, "leg", t, 2, true, &e), 0);
+	assert_true(seen.command == DM_TABLE_LOAD);
+	assert_int_equal(seen.io.target_count, 2);
+	assert_int_equal(seen.io.flags, DM_READONLY_FLAG);
+	assert_int_equal(spec->length, 64);
+	assert_string_equal(spec->target_type, "linear");
+	assert_string_equal((const char *)(spec + 1), "8:16 2048");
+	assert_int_equal(spec->next % 8, 0);
 	spec = (const void *)(seen.body + spec->next);
-	CHECK_INT(spec->sector_start, 64);
-	CHECK_STR(spec->target_type, "error");
-	CHECK_INT(dm->resume(NULL, "leg", true, &e), 0);
-	CHECK(seen.command == DM_DEV_SUSPEND && !(seen.io.flags & DM_SUSPEND_FLAG));
-	CHECK_INT(seen.io.event_nr, FLAGS_PRIVATE << 16 | (COOKIE & 0xffff));
-	CHECK_INT(dm->settle(NULL), 0);
-	CHECK(seen.semaphore_gone);
-	CHECK_INT(seen.cookies, 1);
-	CHECK_INT(seen.completed, 0);
-	CHECK_INT(dm->load(NULL, "leg", t, 0, true, &e), -EINVAL);
+	assert_int_equal(spec->sector_start, 64);
+	assert_string_equal(spec->target_type, "error");
+	assert_int_equal(dm->resume(NULL, "leg", true, &e), 0);
+	assert_true(seen.command == DM_DEV_SUSPEND && !(seen.io.flags & DM_SUSPEND_FLAG));
+	assert_int_equal(seen.io.event_nr, FLAGS_PRIVATE << 16 | (COOKIE & 0xffff));
+	assert_int_equal(dm->settle(NULL), 0);
+	assert_true(seen.semaphore_gone);
+	assert_int_equal(seen.cookies, 1);
+	assert_int_equal(seen.completed, 0);
+	assert_int_equal(dm->load(NULL, "leg", t, 0, true, &e), -EINVAL);
 	seen.error = EINVAL;
-	CHECK_INT(dm->load(NULL, "leg", t, 1, true, &e), -EINVAL);
-	CHECK(strstr(e.msg, "linear 8:16 2048"));
+	assert_int_equal(dm->load(NULL, "leg", t, 1, true, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "linear 8:16 2048"));
 }
 
-static void swap(void)
+static void swap(void **state _unused_)
 {
 	static const struct dm_target t = {0, 64, "raid", "raid1 1 0 2 1:1 1:2 1:3 1:4"};
 	static char params[DM_PARAMS_MAX], longest[DM_PARAMS_MAX];
@@ -261,51 +261,51 @@ static void swap(void)
 
 	memset(longest, 'x', sizeof(longest) - 1);
 	seen.other = seen.cookies = seen.completed = 0;
-	CHECK_INT(dm->suspend(NULL, "r1", true, &e), 0);
-	CHECK_INT(seen.io.flags, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
-	CHECK(seen.suspended);
+	assert_int_equal(dm->suspend(NULL, "r1", true, &e), 0);
+	assert_int_equal(seen.io.flags, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG);
+	assert_true(seen.suspended);
 	seen.status = "raid1 2 AD 0/64 frozen 0 0 -";
-	CHECK_INT(dm->status(NULL, "r1", params, &e), 0);
-	CHECK(seen.command == DM_TABLE_STATUS && seen.io.flags == DM_NOFLUSH_FLAG);
-	CHECK_STR(params, seen.status);
+	assert_int_equal(dm->status(NULL, "r1", params, &e), 0);
+	assert_true(seen.command == DM_TABLE_STATUS && seen.io.flags == DM_NOFLUSH_FLAG);
+	assert_string_equal(params, seen.status);
 	seen.status = longest;
-	CHECK_INT(dm->status(NULL, "r1", params, &e), 0);
-	CHECK_INT(strlen(params), DM_PARAMS_MAX - 1);
+	assert_int_equal(dm->status(NULL, "r1", params, &e), 0);
+	assert_int_equal(strlen(params), DM_PARAMS_MAX - 1);
 	/* Loading, waiting and suspending again are refused or nothing. */
 	seen.suspended = false;
-	CHECK_INT(dm->load(NULL, "r2", &t, 1, false, &e), -EDEADLK);
-	CHECK_INT(dm->settle(NULL), -EDEADLK);
-	CHECK_INT(dm->suspend(NULL, "r1", true, &e), 0);
+	assert_int_equal(dm->load(NULL, "r2", &t, 1, false, &e), -EDEADLK);
+	assert_int_equal(dm->settle(NULL), -EDEADLK);
+	assert_int_equal(dm->suspend(NULL, "r1", true, &e), 0);
 	seen.suspended = true;
 	/* The swap fails; the way back needs no memory either. */
 	seen.error = ENOMEM;
-	CHECK_INT(dm->resume(NULL, "r1", false, &e), -ENOMEM);
-	CHECK_INT(seen.completed, 1);
-	CHECK_INT(dm->clear(NULL, "r1", &e), 0);
-	CHECK(seen.command == DM_TABLE_CLEAR);
+	assert_int_equal(dm->resume(NULL, "r1", false, &e), -ENOMEM);
+	assert_int_equal(seen.completed, 1);
+	assert_int_equal(dm->clear(NULL, "r1", &e), 0);
+	assert_true(seen.command == DM_TABLE_CLEAR);
 	seen.no_uevent = true;
-	CHECK_INT(dm->resume(NULL, "r1", false, &e), 0);
-	CHECK_INT(seen.io.event_nr, FLAGS_PUBLIC << 16 | (COOKIE & 0xffff));
-	CHECK_INT(seen.completed, 2);
-	CHECK_INT(seen.other, 0);
-	CHECK_INT(dm->settle(NULL), 0);
-	CHECK_INT(seen.cookies, seen.completed);
+	assert_int_equal(dm->resume(NULL, "r1", false, &e), 0);
+	assert_int_equal(seen.io.event_nr, FLAGS_PUBLIC << 16 | (COOKIE & 0xffff));
+	assert_int_equal(seen.completed, 2);
+	assert_int_equal(seen.other, 0);
+	assert_int_equal(dm->settle(NULL), 0);
+	assert_int_equal(seen.cookies, seen.completed);
 
 	seen.error = EINTR; /* a suspend that a signal ended is told, not begun again */
-	CHECK_INT(dm->suspend(NULL, "r1", false, &e), -EINTR);
-	CHECK_INT(dm->settle(NULL), 0);
+	assert_int_equal(dm->suspend(NULL, "r1", false, &e), -EINTR);
+	assert_int_equal(dm->settle(NULL), 0);
 	seen.error = EINTR;
-	CHECK_INT(dm->clear(NULL, "r1", &e), 0);
-	CHECK_INT(dm->list(NULL, "SPARED-", &all, &n, &e), 0);
-	CHECK_INT(n, 2);
-	CHECK_STR(all[1].name, "dev2");
-	CHECK(all[0].event_nr == 5 && all[0].major == 253 && all[0].minor == 3 && all[0].live_table &&
-	      all[0].read_only);
+	assert_int_equal(dm->clear(NULL, "r1", &e), 0);
+	assert_int_equal(dm->list(NULL, "SPARED-", &all, &n, &e), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(all[1].name, "dev2");
+	assert_true(all[0].event_nr == 5 && all[0].major == 253 && all[0].minor == 3 && all[0].live_table &&
+		    all[0].read_only);
 	free(all);
 }
 
 /* Several devices held at once: the cookie counts for all of their resumes, also for those that fail first. */
-static void held(void)
+static void held(void **state _unused_)
 {
 	char name[8];
 	int i;
@@ -315,53 +315,56 @@ static void held(void)
 	for (i = 0; i < 8; i++) {
 		seen.suspended = false; /* preparing allocates: before the suspend of its own device */
 		snprintf(name, sizeof(name), "h%d", i);
-		CHECK_INT(dm->suspend(NULL, name, false, &e), 0);
+		assert_int_equal(dm->suspend(NULL, name, false, &e), 0);
 	}
 	seen.suspended = false;
-	CHECK_INT(dm->suspend(NULL, "one too many", false, &e), -ENOSPC);
+	assert_int_equal(dm->suspend(NULL, "one too many", false, &e), -ENOSPC);
 	seen.suspended = true;
 	for (i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "h%d", i);
 		seen.error = EIO;
-		CHECK_INT(dm->resume(NULL, name, false, &e), -EIO);
-		CHECK_INT(dm->resume(NULL, name, false, &e), 0);
+		assert_int_equal(dm->resume(NULL, name, false, &e), -EIO);
+		assert_int_equal(dm->resume(NULL, name, false, &e), 0);
 		seen.suspended = true;
 	}
-	CHECK_INT(seen.other, 0);
-	CHECK_INT(seen.cookies, 16);
+	assert_int_equal(seen.other, 0);
+	assert_int_equal(seen.cookies, 16);
 	seen.suspended = false;
-	CHECK_INT(dm->settle(NULL), 0);
+	assert_int_equal(dm->settle(NULL), 0);
 }
 
-static void errors(void)
+static void errors(void **state _unused_)
 {
 	char params[DM_PARAMS_MAX], longest[200];
 	struct dm_info_view v;
 
 	seen.error = ENXIO;
-	CHECK_INT(dm->info(NULL, "gone", &v, &e), 0);
-	CHECK(!v.exists);
+	assert_int_equal(dm->info(NULL, "gone", &v, &e), 0);
+	assert_true(!v.exists);
 	seen.error = ENXIO;
-	CHECK_INT(dm->status(NULL, "gone", params, &e), -ENXIO);
-	CHECK(strstr(e.msg, "gone"));
+	assert_int_equal(dm->status(NULL, "gone", params, &e), -ENXIO);
+	assert_non_null(strstr(e.msg, "gone"));
 	seen.error = EBUSY;
-	CHECK_INT(dm->create(NULL, "leg", "u", &e), -EEXIST);
+	assert_int_equal(dm->create(NULL, "leg", "u", &e), -EEXIST);
 	seen.removed_busy = 2;
-	CHECK_INT(dm->remove(NULL, "leg", true, &e), 0);
+	assert_int_equal(dm->remove(NULL, "leg", true, &e), 0);
 	seen.removed_busy = 1;
-	CHECK_INT(dm->remove(NULL, "leg", false, &e), -EBUSY);
-	CHECK_INT(dm->settle(NULL), 0);
+	assert_int_equal(dm->remove(NULL, "leg", false, &e), -EBUSY);
+	assert_int_equal(dm->settle(NULL), 0);
 	memset(longest, 'n', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	CHECK_INT(dm->clear(NULL, longest, &e), -ENAMETOOLONG);
-	CHECK_INT(dm->create(NULL, "leg", longest, &e), -ENAMETOOLONG);
+	assert_int_equal(dm->clear(NULL, longest, &e), -ENAMETOOLONG);
+	assert_int_equal(dm->create(NULL, "leg", longest, &e), -ENAMETOOLONG);
 }
 
 int main(void)
 {
-	start();
-	swap();
-	held();
-	errors();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(start),
+		unit(swap),
+		unit(held),
+		unit(errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "broker/dm_list.h"
 
 #include "core/buf.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <linux/dm-ioctl.h>
@@ -64,7 +64,7 @@ static void told(void *u, enum dm_change change, const struct dm_list_entry *ent
 	buf_addf(u, "%c%s:%u ", "+=-"[change], entry -> uuid, entry -> event_nr);
 }
 
-static void test_decode(void)
+static void test_decode(void **state _unused_)
 {
 	_cleanup_(dm_list_finish) struct dm_list l = {0};
 	struct answer a;
@@ -75,16 +75,16 @@ static void test_decode(void)
 	add(&a, 3, "vg-lv", 1, "LVM-x");
 	add(&a, 4, "r5", 3, "SPARED-ddf-aa");
 	finish(&a);
-	CHECK_INT(dm_list_decode(a.words, a.len, "SPARED-", &l, NULL), 0);
-	CHECK_INT(l.n, 2);
-	CHECK_STR(l.entries[0].name, "r5");
-	CHECK_STR(l.entries[0].uuid, "SPARED-ddf-aa");
-	CHECK_INT(l.entries[0].event_nr, 3);
-	CHECK_INT(l.entries[1].event_nr, 7);
-	CHECK_INT(l.entries[1].dev, 2);
+	assert_int_equal(dm_list_decode(a.words, a.len, "SPARED-", &l, NULL), 0);
+	assert_int_equal(l.n, 2);
+	assert_string_equal(l.entries[0].name, "r5");
+	assert_string_equal(l.entries[0].uuid, "SPARED-ddf-aa");
+	assert_int_equal(l.entries[0].event_nr, 3);
+	assert_int_equal(l.entries[1].event_nr, 7);
+	assert_int_equal(l.entries[1].dev, 2);
 }
 
-static void test_empty(void)
+static void test_empty(void **state _unused_)
 {
 	_cleanup_(dm_list_finish) struct dm_list l = {0};
 	struct answer a;
@@ -92,11 +92,11 @@ static void test_empty(void)
 	begin(&a);
 	add(&a, 0, "", 0, NULL);
 	finish(&a);
-	CHECK_INT(dm_list_decode(a.words, a.len, "", &l, NULL), 0);
-	CHECK_INT(l.n, 0);
+	assert_int_equal(dm_list_decode(a.words, a.len, "", &l, NULL), 0);
+	assert_int_equal(l.n, 0);
 }
 
-static void test_hostile(void)
+static void test_hostile(void **state _unused_)
 {
 	struct dm_list l = {0};
 	struct answer a;
@@ -105,38 +105,42 @@ static void test_hostile(void)
 	begin(&a);
 	add(&a, 1, "a", 1, "SPARED-a");
 	finish(&a);
-	CHECK_INT(dm_list_decode(a.words, 100, "", &l, NULL), -EBADMSG);
+	assert_int_equal(dm_list_decode(a.words, 100, "", &l, NULL), -EBADMSG);
 	for (size_t cut = sizeof(struct dm_ioctl) + 1; cut + 8 < a.len; cut++) {
 		struct answer b = a;
 
 		b.len = cut;
 		finish(&b);
-		CHECK_INT(dm_list_decode(b.words, b.len, "", &l, NULL), cut <= sizeof(struct dm_ioctl) ? 0 : -EBADMSG);
+		assert_int_equal(dm_list_decode(b.words, b.len, "", &l, NULL),
+				 cut <= sizeof(struct dm_ioctl) ? 0 : -EBADMSG);
 		dm_list_finish(&l);
 	}
 	memcpy(bytes(&a) + a.last + offsetof(struct dm_name_list, next), &next, sizeof(next));
-	CHECK_INT(dm_list_decode(a.words, a.len, "", &l, NULL), -EBADMSG);
+	assert_int_equal(dm_list_decode(a.words, a.len, "", &l, NULL), -EBADMSG);
 	next = 4; /* overlapping entries end by the limit or as garbage, never beyond the buffer */
 	memcpy(bytes(&a) + a.last + offsetof(struct dm_name_list, next), &next, sizeof(next));
 	dm_list_decode(a.words, a.len, "", &l, NULL);
 	dm_list_finish(&l);
 }
 
-static void test_diff(void)
+static void test_diff(void **state _unused_)
 {
 	struct dm_list_entry before[] = {{.uuid = "a", .event_nr = 1}, {.uuid = "b", .event_nr = 2}, {.uuid = "d"}};
 	struct dm_list_entry now[] = {{.uuid = "b", .event_nr = 3}, {.uuid = "c", .event_nr = 0}, {.uuid = "d"}};
 	_cleanup_(buf_free) struct buf out = {0};
 
 	dm_list_diff(&(struct dm_list){before, 3}, &(struct dm_list){now, 3}, told, &out);
-	CHECK_STR(buf_str(&out), "-a:1 =b:3 +c:0 ");
+	assert_string_equal(buf_str(&out), "-a:1 =b:3 +c:0 ");
 }
 
 int main(void)
 {
-	test_decode();
-	test_empty();
-	test_hostile();
-	test_diff();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_decode),
+		unit(test_empty),
+		unit(test_hostile),
+		unit(test_diff),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

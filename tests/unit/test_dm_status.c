@@ -3,15 +3,15 @@
 
 #include <errno.h>
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
-static void goldens(void)
+static void goldens(void **state _unused_)
 {
 	FILE *f = fopen(SPARED_TESTS_DIR "/golden/dm/status.txt", "re");
 	char line[512], want[512], got[512];
 	int n = 0;
 
-	CHECK(f);
+	assert_non_null(f);
 	while (f && fgets(line, sizeof(line), f)) {
 		struct dm_raid_status s;
 		struct err e = {0};
@@ -19,26 +19,23 @@ static void goldens(void)
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#')
 			continue;
-		CHECK(fgets(want, sizeof(want), f));
+		assert_non_null(fgets(want, sizeof(want), f));
 		want[strcspn(want, "\n")] = '\0';
-		if (dm_raid_status_parse(line, &s, &e) < 0) {
-			fprintf(stderr, "%s: %s\n", line, e.msg);
-			check_failures++;
-			continue;
-		}
+		if (dm_raid_status_parse(line, &s, &e) < 0)
+			fail_msg("%s: %s", line, e.msg);
 		snprintf(got, sizeof(got), "= %s %u %s %" PRIu64 "/%" PRIu64 " %s %" PRIu64 " %" PRIu64 " %c%s", s.type,
 			 s.slots, s.health, s.done, s.total, dm_raid_action_name(s.action), s.mismatches, s.data_offset,
 			 s.journal, dm_raid_settled(&s) ? " settled" : "");
-		CHECK_STR(got, want);
+		assert_string_equal(got, want);
 		n++;
 	}
-	CHECK(n > 10);
+	assert_true(n > 10);
 	if (f)
 		fclose(f);
 }
 
 /* Each line, and a part of the message that it must give. */
-static void garbage(void)
+static void garbage(void **state _unused_)
 {
 	static const char *const lines[][2] = {
 		{"", "before the type"},
@@ -66,23 +63,24 @@ static void garbage(void)
 		{"raid1 2 AA 1/1 idle 0 0 -\nraid1", "more than one line"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+	for_rows (i, lines) {
 		struct dm_raid_status s;
 		struct err e = {0};
 
-		CHECK_INT(dm_raid_status_parse(lines[i][0], &s, &e), -EBADMSG);
-		if (!strstr(e.msg, lines[i][1])) {
-			fprintf(stderr, "'%s': %s\n", lines[i][0], e.msg);
-			check_failures++;
-		}
+		assert_int_equal(dm_raid_status_parse(lines[i][0], &s, &e), -EBADMSG);
+		if (!strstr(e.msg, lines[i][1]))
+			fail_msg("'%s': %s", lines[i][0], e.msg);
 	}
-	CHECK_INT(dm_raid_status_parse("raid1", &(struct dm_raid_status){0}, NULL), -EBADMSG);
-	CHECK_STR(dm_raid_action_name((enum dm_raid_action)99), "undef");
+	assert_int_equal(dm_raid_status_parse("raid1", &(struct dm_raid_status){0}, NULL), -EBADMSG);
+	assert_string_equal(dm_raid_action_name((enum dm_raid_action)99), "undef");
 }
 
 int main(void)
 {
-	goldens();
-	garbage();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(goldens),
+		unit(garbage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 static const struct {
 	const char *name;
@@ -52,14 +52,14 @@ static bool read_spec(char *line, struct dm_raid_table *t, struct dm_raid_slot *
 	return true;
 }
 
-static void goldens(void)
+static void goldens(void **state _unused_)
 {
 	FILE *f = fopen(SPARED_TESTS_DIR "/golden/dm/tables.txt", "re");
 	static struct dm_target target;
 	char line[512], want[512], got[DM_PARAMS_MAX + 64];
 	int n = 0;
 
-	CHECK(f);
+	assert_non_null(f);
 	while (f && fgets(line, sizeof(line), f)) {
 		struct dm_raid_slot slots[64];
 		struct dm_raid_table t;
@@ -69,39 +69,39 @@ static void goldens(void)
 		line[strcspn(line, "\n")] = '\0';
 		if (line[0] == '#')
 			continue;
-		CHECK(fgets(want, sizeof(want), f));
+		assert_non_null(fgets(want, sizeof(want), f));
 		want[strcspn(want, "\n")] = '\0';
-		CHECK(read_spec(line, &t, slots));
+		assert_true(read_spec(line, &t, slots));
 		r = dm_raid_table_print(&t, &target, &e);
 		if (r < 0)
 			snprintf(got, sizeof(got), "! %s", e.msg);
 		else
 			snprintf(got, sizeof(got), "= %" PRIu64 " %" PRIu64 " %s %s", target.start, target.len,
 				 target.type, target.params);
-		CHECK_STR(got, want);
-		CHECK(r == 0 || r == -EINVAL);
+		assert_string_equal(got, want);
+		assert_true(r == 0 || r == -EINVAL);
 		n++;
 	}
-	CHECK(n > 15);
+	assert_true(n > 15);
 	if (f)
 		fclose(f);
 }
 
-static void type_of(void)
+static void type_of(void **state _unused_)
 {
 	enum dm_raid_type t;
 
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
-		CHECK_INT(dm_raid_type_of(types[i].level, types[i].layout, &t), 0);
-		CHECK_INT(t, types[i].type);
+	for_rows (i, types) {
+		assert_int_equal(dm_raid_type_of(types[i].level, types[i].layout, &t), 0);
+		assert_int_equal(t, types[i].type);
 	}
-	CHECK_INT(dm_raid_type_of(5, 3, &t), -ENOTSUP);
-	CHECK_INT(dm_raid_type_of(6, 2, &t), -ENOTSUP); /* md's default RAID6: dm-raid has nothing like it */
-	CHECK_INT(dm_raid_type_of(10, 0x201, &t), -ENOTSUP);
-	CHECK_INT(dm_raid_type_of(4, 0, &t), -ENOTSUP);
+	assert_int_equal(dm_raid_type_of(5, 3, &t), -ENOTSUP);
+	assert_int_equal(dm_raid_type_of(6, 2, &t), -ENOTSUP); /* md's default RAID6: dm-raid has nothing like it */
+	assert_int_equal(dm_raid_type_of(10, 0x201, &t), -ENOTSUP);
+	assert_int_equal(dm_raid_type_of(4, 0, &t), -ENOTSUP);
 }
 
-static void full_width(void)
+static void full_width(void **state _unused_)
 {
 	static struct dm_target target;
 	struct dm_raid_slot slots[64];
@@ -109,47 +109,46 @@ static void full_width(void)
 
 	for (unsigned i = 0; i < 64; i++)
 		slots[i] = (struct dm_raid_slot){true, i < 2, 4095, 1048575, 4095, 1048574};
-	CHECK_INT(dm_raid_table_print(&t, &target, NULL), 0);
+	assert_int_equal(dm_raid_table_print(&t, &target, NULL), 0);
 	t.sectors = UINT64_MAX;
-	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+	assert_int_equal(dm_raid_table_print(&t, &target, NULL), -EINVAL);
 	t.slots = 65;
-	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+	assert_int_equal(dm_raid_table_print(&t, &target, NULL), -EINVAL);
 	t.type = (enum dm_raid_type)77;
-	CHECK_INT(dm_raid_table_print(&t, &target, NULL), -EINVAL);
+	assert_int_equal(dm_raid_table_print(&t, &target, NULL), -EINVAL);
 }
 
-static void linear(void)
+static void linear(void **state _unused_)
 {
 	static struct dm_target t;
 
 	dm_linear_print(8, 16, 24576, 32768, &t);
-	CHECK_STR(t.type, "linear");
-	CHECK_STR(t.params, "8:16 24576");
-	CHECK_INT(t.len, 32768);
+	assert_string_equal(t.type, "linear");
+	assert_string_equal(t.params, "8:16 24576");
+	assert_int_equal(t.len, 32768);
 }
 
-static void names(void)
+static void names(void **state _unused_)
 {
 	char s[DM_NAME_LEN_MAX + 1], longest[DM_NAME_LEN_MAX + 2];
 
-	CHECK_INT(dm_name_escape("vol-1_a.b:c@d=e+f#g", s), 0);
-	CHECK_STR(s, "vol-1_a.b:c@d=e+f#g");
-	CHECK_INT(dm_name_escape("my vol/\xc3\xa4", s), 0);
-	CHECK_STR(s, "my\\x20vol\\x2f\\xc3\\xa4");
-	CHECK_INT(dm_name_escape("", s), -EINVAL);
+	assert_int_equal(dm_name_escape("vol-1_a.b:c@d=e+f#g", s), 0);
+	assert_string_equal(s, "vol-1_a.b:c@d=e+f#g");
+	assert_int_equal(dm_name_escape("my vol/\xc3\xa4", s), 0);
+	assert_string_equal(s, "my\\x20vol\\x2f\\xc3\\xa4");
+	assert_int_equal(dm_name_escape("", s), -EINVAL);
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	CHECK_INT(dm_name_escape(longest, s), -ENAMETOOLONG);
+	assert_int_equal(dm_name_escape(longest, s), -ENAMETOOLONG);
 	longest[DM_NAME_LEN_MAX] = '\0';
-	CHECK_INT(dm_name_escape(longest, s), 0);
+	assert_int_equal(dm_name_escape(longest, s), 0);
 }
 
 int main(void)
 {
-	goldens();
-	type_of();
-	full_width();
-	linear();
-	names();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(goldens), unit(type_of), unit(full_width), unit(linear), unit(names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

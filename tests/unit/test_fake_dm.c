@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 static const struct dm_target start = {.len = 32768, .type = "raid", .params = "raid1 1 0 2 253:9 8:0 253:8 8:16"};
 static const struct dm_target spare = {
@@ -14,14 +14,14 @@ static const struct dm_ops *started(struct fake_dm *f)
 {
 	const struct dm_ops *o = fake_dm_ops(f);
 
-	CHECK_INT(o->create(o->u, "r1", "SPARED-ddf-x", NULL), 0);
-	CHECK_INT(o->load(o->u, "r1", &start, 1, false, NULL), 0);
-	CHECK_INT(o->resume(o->u, "r1", false, NULL), 0);
-	CHECK_INT(o->settle(o->u), 0);
+	assert_int_equal(o->create(o->u, "r1", "SPARED-ddf-x", NULL), 0);
+	assert_int_equal(o->load(o->u, "r1", &start, 1, false, NULL), 0);
+	assert_int_equal(o->resume(o->u, "r1", false, NULL), 0);
+	assert_int_equal(o->settle(o->u), 0);
 	return o;
 }
 
-static void swap(void)
+static void swap(void **state _unused_)
 {
 	_cleanup_(fake_dm_freep) struct fake_dm *f = fake_dm_new();
 	const struct dm_ops *o = started(f);
@@ -31,44 +31,44 @@ static void swap(void)
 	size_t n;
 
 	fake_dm_fail_member(f, "r1", 1);
-	CHECK_INT(o->load(o->u, "r1", &spare, 1, false, NULL), 0);
-	CHECK_INT(o->suspend(o->u, "r1", true, NULL), 0);
-	CHECK_INT(o->status(o->u, "r1", params, NULL), 0);
-	CHECK_STR(params, "raid1 2 AD 32768/32768 frozen 0 0 -");
-	CHECK_INT(o->resume(o->u, "r1", false, NULL), 0);
-	CHECK_INT(o->settle(o->u), 0);
-	CHECK_INT(o->status(o->u, "r1", params, NULL), 0);
-	CHECK_INT(dm_raid_status_parse(params, &s, NULL), 0);
-	CHECK_STR(s.health, "Aa");
-	CHECK_INT(s.action, DM_RECOVER);
-	CHECK(!dm_raid_settled(&s));
+	assert_int_equal(o->load(o->u, "r1", &spare, 1, false, NULL), 0);
+	assert_int_equal(o->suspend(o->u, "r1", true, NULL), 0);
+	assert_int_equal(o->status(o->u, "r1", params, NULL), 0);
+	assert_string_equal(params, "raid1 2 AD 32768/32768 frozen 0 0 -");
+	assert_int_equal(o->resume(o->u, "r1", false, NULL), 0);
+	assert_int_equal(o->settle(o->u), 0);
+	assert_int_equal(o->status(o->u, "r1", params, NULL), 0);
+	assert_int_equal(dm_raid_status_parse(params, &s, NULL), 0);
+	assert_string_equal(s.health, "Aa");
+	assert_int_equal(s.action, DM_RECOVER);
+	assert_true(!dm_raid_settled(&s));
 	fake_dm_rebuilt(f, "r1");
-	CHECK_INT(o->list(o->u, "SPARED-", &all, &n, NULL), 0);
-	CHECK_INT(n, 1);
-	CHECK_INT(all[0].event_nr, 2);
+	assert_int_equal(o->list(o->u, "SPARED-", &all, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(all[0].event_nr, 2);
 	free(all);
-	CHECK_INT(o->info(o->u, "r2", &v, NULL), 0);
-	CHECK(!v.exists);
-	CHECK(!fake_dm_violation_at_end(f));
-	CHECK_STR(fake_dm_log(f), "create r1 SPARED-ddf-x\n"
-				  "load r1: 0 32768 raid raid1 1 0 2 253:9 8:0 253:8 8:16\n"
-				  "resume r1 (swap)\n"
-				  "load r1: 0 32768 raid raid1 3 0 rebuild 1 2 253:9 8:0 253:7 8:32\n"
-				  "suspend r1 noflush\n"
-				  "resume r1 (swap)\n");
+	assert_int_equal(o->info(o->u, "r2", &v, NULL), 0);
+	assert_true(!v.exists);
+	assert_null(fake_dm_violation_at_end(f));
+	assert_string_equal(fake_dm_log(f), "create r1 SPARED-ddf-x\n"
+					    "load r1: 0 32768 raid raid1 1 0 2 253:9 8:0 253:8 8:16\n"
+					    "resume r1 (swap)\n"
+					    "load r1: 0 32768 raid raid1 3 0 rebuild 1 2 253:9 8:0 253:7 8:32\n"
+					    "suspend r1 noflush\n"
+					    "resume r1 (swap)\n");
 }
 
-static void roll_back(void)
+static void roll_back(void **state _unused_)
 {
 	_cleanup_(fake_dm_freep) struct fake_dm *f = fake_dm_new();
 	const struct dm_ops *o = started(f);
 
-	CHECK_INT(o->load(o->u, "r1", &spare, 1, false, NULL), 0);
-	CHECK_INT(o->suspend(o->u, "r1", true, NULL), 0);
-	CHECK(fake_dm_violation_at_end(f));
+	assert_int_equal(o->load(o->u, "r1", &spare, 1, false, NULL), 0);
+	assert_int_equal(o->suspend(o->u, "r1", true, NULL), 0);
+	assert_non_null(fake_dm_violation_at_end(f));
 }
 
-static void illegal(void)
+static void illegal(void **state _unused_)
 {
 	static const struct {
 		const char *calls, *violation;
@@ -83,13 +83,13 @@ static void illegal(void)
 		{"lfsqr", "swap of r1 although it was AA at the load and is DA now"},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for_rows (i, cases) {
 		_cleanup_(fake_dm_freep) struct fake_dm *f = fake_dm_new();
 		const struct dm_ops *o = started(f);
 		char params[DM_PARAMS_MAX];
 
 		for (const char *c = cases[i].calls; *c; c++) {
-			CHECK(!fake_dm_violation(f));
+			assert_null(fake_dm_violation(f));
 			switch (*c) {
 			case 's':
 				o->suspend(o->u, "r1", false, NULL);
@@ -113,7 +113,7 @@ static void illegal(void)
 				o->resume(o->u, "r1", false, NULL);
 			}
 		}
-		CHECK_STR(fake_dm_violation(f), cases[i].violation);
+		assert_string_equal(fake_dm_violation(f), cases[i].violation);
 	}
 }
 
@@ -124,7 +124,7 @@ static int die_in_suspend(void *u, enum fake_dm_call call, const char *name, uns
 	return call == FAKE_SUSPEND ? -EINTR : 0;
 }
 
-static void faults(void)
+static void faults(void **state _unused_)
 {
 	_cleanup_(fake_dm_freep) struct fake_dm *f = fake_dm_new();
 	const struct dm_ops *o = started(f);
@@ -132,33 +132,36 @@ static void faults(void)
 	int hooked = 0;
 
 	fake_dm_fail_call(f, 2, ENOMEM, false);
-	CHECK_INT(o->load(o->u, "r1", &spare, 1, false, &e), 0);
-	CHECK_INT(o->suspend(o->u, "r1", false, &e), -ENOMEM);
-	CHECK(!fake_dm_suspended(f, "r1"));
+	assert_int_equal(o->load(o->u, "r1", &spare, 1, false, &e), 0);
+	assert_int_equal(o->suspend(o->u, "r1", false, &e), -ENOMEM);
+	assert_true(!fake_dm_suspended(f, "r1"));
 	fake_dm_fail_call(f, 1, EIO, true);
-	CHECK_INT(o->clear(o->u, "r1", &e), -EIO);
-	CHECK(!fake_dm_inactive(f, "r1"));
+	assert_int_equal(o->clear(o->u, "r1", &e), -EIO);
+	assert_true(!fake_dm_inactive(f, "r1"));
 	fake_dm_set_hook(f, die_in_suspend, &hooked);
-	CHECK_INT(o->suspend(o->u, "r1", false, &e), -EINTR);
-	CHECK_INT(hooked, 1);
+	assert_int_equal(o->suspend(o->u, "r1", false, &e), -EINTR);
+	assert_int_equal(hooked, 1);
 	fake_dm_set_open(f, "r1", 1);
-	CHECK_INT(o->remove(o->u, "r1", false, &e), -EBUSY);
+	assert_int_equal(o->remove(o->u, "r1", false, &e), -EBUSY);
 	fake_dm_set_open(f, "r1", 0);
 	/* A suspend and resume of the same table revives whatever lies in a failed member's place. */
 	fake_dm_set_hook(f, NULL, NULL);
 	fake_dm_fail_member(f, "r1", 0);
-	CHECK_INT(o->suspend(o->u, "r1", false, &e), 0);
-	CHECK_INT(o->resume(o->u, "r1", false, &e), 0);
-	CHECK_STR(fake_dm_health(f, "r1"), "aA");
-	CHECK_INT(o->remove(o->u, "r1", false, &e), 0);
-	CHECK_INT(o->resume(o->u, "r1", false, &e), -ENXIO);
+	assert_int_equal(o->suspend(o->u, "r1", false, &e), 0);
+	assert_int_equal(o->resume(o->u, "r1", false, &e), 0);
+	assert_string_equal(fake_dm_health(f, "r1"), "aA");
+	assert_int_equal(o->remove(o->u, "r1", false, &e), 0);
+	assert_int_equal(o->resume(o->u, "r1", false, &e), -ENXIO);
 }
 
 int main(void)
 {
-	swap();
-	roll_back();
-	illegal();
-	faults();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(swap),
+		unit(roll_back),
+		unit(illegal),
+		unit(faults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Planning and guards on small worlds: what is planned, what is already so, what is refused and why. */
 #include "actions/guard.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static const char *ask(struct world_array *w, enum plan_origin origin, const cha
 	return buf_str(&out);
 }
 
-static void test_redundancy(void)
+static void test_redundancy(void **state _unused_)
 {
 	static const struct {
 		enum raid_level level;
@@ -79,186 +79,196 @@ static void test_redundancy(void)
 		{RAID10, 4, {0, 1}, 2, -1},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for_rows (i, rows) {
 		struct world_array w = world(rows[i].level, rows[i].slots);
 
 		for (size_t k = 0; k < rows[i].n_out; k++)
 			w.slot[rows[i].out[k]].state = MEMBER_FAILED;
-		CHECK_INT(world_redundancy(&w), rows[i].redundancy);
+		assert_int_equal(world_redundancy(&w), rows[i].redundancy);
 	}
 }
 
-static void test_fail(void)
+static void test_fail(void **state _unused_)
 {
 	struct world_array w = world(RAID10, 4);
 
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
-	CHECK_INT(w.state, ARRAY_DEGRADED);
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "");
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	assert_int_equal(w.state, ARRAY_DEGRADED);
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "");
 	/* the other leg of the same mirror, and a leg of the other one */
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
-		  "refused: fail-member: data (raid10, 3 of 4 members in sync) cannot do without sdb\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "sdc", -1, NULL), "fail-member sdc from data\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
+			    "refused: fail-member: data (raid10, 3 of 4 members in sync) cannot do without sdb\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "sdc", -1, NULL), "fail-member sdc from data\n");
 	w = world(RAID5, 3);
 	w.slot[1].state = MEMBER_MISSING;
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-b", 1, NULL), "fail-member sdb from data\n");
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-z", 1, NULL),
-		  "refused: fail-member: id-z is not a member of data\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-b", 1, NULL), "fail-member sdb from data\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-z", 1, NULL),
+			    "refused: fail-member: id-z is not a member of data\n");
 	w = world(RAID1, 2);
 	w.slot[0].readable = false;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
-		  "refused: fail-member: sdb holds a copy that no other of the 1 readable members of data has\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL), "fail-member sda from data\n");
+	assert_string_equal(
+		ask(&w, PLAN_OPERATOR, "fail-member", "id-b", -1, NULL),
+		"refused: fail-member: sdb holds a copy that no other of the 1 readable members of data has\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL), "fail-member sda from data\n");
 }
 
-static void test_spares(void)
+static void test_spares(void **state _unused_)
 {
 	struct world_array w = world(RAID6, 4), v;
 	struct world_spare *s;
 
-	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL), "");
+	assert_string_equal(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL), "");
 	w.slot[2].state = MEMBER_FAILED;
-	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
-		  "refused: activate-spare: no valid spare: none is known\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+			    "refused: activate-spare: no valid spare: none is known\n");
 	spare(&w, "small", SPARE_DEDICATED, 7992);
 	spare(&w, "gone", SPARE_GLOBAL, 9000)->state = SPARE_LOST;
 	spare(&w, "shaky", SPARE_GLOBAL, 9000)->flapping = true;
 	spare(&w, "other", SPARE_GLOBAL, 9000)->serves = false;
-	CHECK_STR(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
-		  "refused: activate-spare: no valid spare: small is 4KiB too small; gone is lost; shaky is marked "
-		  "flapping; "
-		  "other does not serve data\n");
+	assert_string_equal(
+		ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+		"refused: activate-spare: no valid spare: small is 4KiB too small; gone is lost; shaky is marked "
+		"flapping; "
+		"other does not serve data\n");
 	v = w;
-	CHECK_STR(ask(&v, PLAN_OPERATOR, "activate-spare", NULL, -1, "{\"spare\":\"shaky\"}"),
-		  "activate-spare shaky for data\n");
-	CHECK_INT(v.slot[2].state, MEMBER_REBUILDING);
+	assert_string_equal(ask(&v, PLAN_OPERATOR, "activate-spare", NULL, -1, "{\"spare\":\"shaky\"}"),
+			    "activate-spare shaky for data\n");
+	assert_int_equal(v.slot[2].state, MEMBER_REBUILDING);
 	spare(&w, "big", SPARE_GLOBAL, 20000);
 	spare(&w, "fits", SPARE_GLOBAL, 8000);
 	v = w;
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare fits for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare fits for data\n");
 	spare(&w, "mine", SPARE_DEDICATED, 30000);
 	v = w;
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
 	v = w;
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"from\":[\"global\",\"dedicated\"]}"),
-		  "activate-spare fits for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"from\":[\"global\",\"dedicated\"]}"),
+			    "activate-spare fits for data\n");
 	s = spare(&w, "flash", SPARE_DEDICATED, 8000);
 	s->media = MEDIA_SSD;
 	v = w;
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare mine for data\n");
 	v = w;
 	v.slot[2].media = MEDIA_SSD;
 	snprintf(v.slot[2].device, sizeof(v.slot[2].device), "id-c");
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"same\":[\"media\"]}"),
-		  "activate-spare flash for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, "{\"same\":[\"media\"]}"),
+			    "activate-spare flash for data\n");
 	/* a second one takes the next */
 	v = w;
 	v.slot[0].state = MEMBER_MISSING;
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare mine for data\n");
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare flash for data\n");
-	CHECK_STR(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare mine for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "activate-spare flash for data\n");
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "");
 }
 
-static void test_guards(void)
+static void test_guards(void **state _unused_)
 {
 	struct world_array w = world(RAID6, 4);
 
 	w.managed = false;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL),
-		  "refused: fail-member: data is not managed: its set c0ffee is not listed under 'manage'\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", -1, NULL),
+			    "refused: fail-member: data is not managed: its set c0ffee is not listed under 'manage'\n");
 	w = world(RAID6, 4);
 	w.maintenance = true;
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL), "refused: fail-member: data is in maintenance\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL),
+			    "refused: fail-member: data is in maintenance\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
 	w = world(RAID6, 4);
 	w.plans_last_hour = 2;
-	CHECK_STR(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL),
-		  "refused: fail-member: rules changed data 2 times within the last hour, 2 are allowed\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "fail-member", "id-a", 0, NULL),
+			    "refused: fail-member: rules changed data 2 times within the last hour, 2 are allowed\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL), "fail-member sda from data\n");
 	w = world(RAID6, 4);
 	w.split = true;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL),
-		  "refused: fail-member: data has two histories: its halves each advanced alone\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "id-a", 0, NULL),
+			    "refused: fail-member: data has two histories: its halves each advanced alone\n");
 	w.state = ARRAY_INACTIVE;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
-		  "refused: assemble: data has two histories: its halves each advanced alone; look at one with --force "
-		  "--read-only, wipe the disks of the one that is not wanted, and start the other\n");
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"read-only\":true}"), "assemble data read-only\n");
-	CHECK_INT(w.state, ARRAY_READ_ONLY);
+	assert_string_equal(
+		ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
+		"refused: assemble: data has two histories: its halves each advanced alone; look at one with --force "
+		"--read-only, wipe the disks of the one that is not wanted, and start the other\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"read-only\":true}"),
+			    "assemble data read-only\n");
+	assert_int_equal(w.state, ARRAY_READ_ONLY);
 	w = world(RAID6, 4);
 	w.state = ARRAY_INACTIVE;
 	w.stopped_by = STOPPED_OPERATOR;
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL), "refused: assemble: data was stopped by a person\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL),
+			    "refused: assemble: data was stopped by a person\n");
 	w.room = false;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
-		  "refused: assemble: no room for slices on the members of data (made by a controller: unknown)\n");
+	assert_string_equal(
+		ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
+		"refused: assemble: no room for slices on the members of data (made by a controller: unknown)\n");
 }
 
-static void test_starting(void)
+static void test_starting(void **state _unused_)
 {
 	struct world_array w = world(RAID6, 4);
 
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL), "");
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL), "");
 	w.state = ARRAY_INACTIVE;
 	w.complete = false;
 	w.slot[0].state = MEMBER_MISSING;
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL),
-		  "refused: assemble: 3 of 4 members of data are here and current: it could only run degraded "
-		  "(--degraded)\n");
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"degraded\":true}"), "assemble data degraded\n");
-	CHECK_INT(w.state, ARRAY_DEGRADED);
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, NULL),
+			    "refused: assemble: 3 of 4 members of data are here and current: it could only run "
+			    "degraded (--degraded)\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"degraded\":true}"),
+			    "assemble data degraded\n");
+	assert_int_equal(w.state, ARRAY_DEGRADED);
 	w.state = ARRAY_INACTIVE;
 	w.startable = false;
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"degraded\":true}"),
-		  "refused: assemble: only 3 of 4 members of data are here and current: too few to run; bring back the "
-		  "others, "
-		  "or let failed ones in with --force, which may lose data\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"force\":true}"), "assemble data by force\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"degraded\":true}"),
+			    "refused: assemble: only 3 of 4 members of data are here and current: too few to run; "
+			    "bring back the others, or let failed ones in with --force, which may lose data\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, "{\"force\":true}"),
+			    "assemble data by force\n");
 	w.state = ARRAY_INACTIVE;
-	CHECK_STR(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"force\":true}"),
-		  "usage: assemble has no parameter 'force'");
+	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"force\":true}"),
+			    "usage: assemble has no parameter 'force'");
 }
 
-static void test_members(void)
+static void test_members(void **state _unused_)
 {
 	struct world_array w = world(RAID5, 3);
 	struct world_spare *blank, *full;
 
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", "id-a", -1, NULL),
-		  "refused: remove-member: sda is in-sync in data: fail it first\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "re-add-member", "id-a", -1, NULL), "");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "remove-member", "id-a", -1, NULL),
+			    "refused: remove-member: sda is in-sync in data: fail it first\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "re-add-member", "id-a", -1, NULL), "");
 	w.slot[0].state = MEMBER_STALE;
-	CHECK_STR(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL), "re-add-member sda to data\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL), "re-add-member sda to data\n");
 	w.slot[0].state = MEMBER_FAILED;
-	CHECK_STR(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL),
-		  "refused: re-add-member: sda is failed; only a person may take it back\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":0}"), "remove-member sda from data\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":9}"),
-		  "refused: remove-member: data has no slot 9, only 0 to 2\n");
+	assert_string_equal(ask(&w, PLAN_RULE, "re-add-member", "id-a", 0, NULL),
+			    "refused: re-add-member: sda is failed; only a person may take it back\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":0}"),
+			    "remove-member sda from data\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "remove-member", NULL, -1, "{\"slot\":9}"),
+			    "refused: remove-member: data has no slot 9, only 0 to 2\n");
 	blank = spare(&w, "sdx", SPARE_GLOBAL, 9000);
 	blank->of_set = blank->serves = false;
 	full = spare(&w, "sdy", SPARE_GLOBAL, 9000);
 	*full = (struct world_spare){
 		.name = "sdy", .device = "id-sdy", .contents = CONTENTS_FILESYSTEM, .holds = "ext4"};
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdy", -1, NULL),
-		  "refused: add-spare: sdy is not blank: it holds ext4; 'wipefs -a /dev/sdy' empties it\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdb", -1, NULL),
-		  "refused: add-spare: sdb is a member of data (in-sync)\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, "{\"array\":\"data\"}"), "add-spare sdx to data\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, NULL), "");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "remove-spare", "sdx", -1, NULL), "remove-spare sdx from data\n");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "fail-member", "sdb", -1, "{\"spped\":1}"),
-		  "usage: fail-member has no parameter 'spped'");
-	CHECK_STR(ask(&w, PLAN_OPERATOR, "notify", NULL, -1, NULL), "usage: 'notify' is not an action on an array");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "add-spare", "sdy", -1, NULL),
+			    "refused: add-spare: sdy is not blank: it holds ext4; 'wipefs -a /dev/sdy' empties it\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "add-spare", "sdb", -1, NULL),
+			    "refused: add-spare: sdb is a member of data (in-sync)\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, "{\"array\":\"data\"}"),
+			    "add-spare sdx to data\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "add-spare", "sdx", -1, NULL), "");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "remove-spare", "sdx", -1, NULL), "remove-spare sdx from data\n");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "fail-member", "sdb", -1, "{\"spped\":1}"),
+			    "usage: fail-member has no parameter 'spped'");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "notify", NULL, -1, NULL),
+			    "usage: 'notify' is not an action on an array");
 }
 
 int main(void)
 {
-	test_redundancy();
-	test_fail();
-	test_spares();
-	test_guards();
-	test_starting();
-	test_members();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_redundancy), unit(test_fail),	    unit(test_spares),
+		unit(test_guards),     unit(test_starting), unit(test_members),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

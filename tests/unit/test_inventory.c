@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "pipeline/inventory.h"
 #include "pipeline/model.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,11 +32,11 @@ static void begin(struct fixture *f, enum raid_level level)
 	settings_init(&f->settings);
 	f->settings.manage = everything;
 	f->settings.n_manage = 1;
-	CHECK_INT(inventory_new(&f->settings, &f->inv), 0);
-	CHECK_INT(model_new(&f->model), 0);
+	assert_int_equal(inventory_new(&f->settings, &f->inv), 0);
+	assert_int_equal(model_new(&f->model), 0);
 	for (const char *const *id = (const char *const[]){"a", "b", "c", "d", "x", "y", NULL}; *id; id++)
 		model_disk(f->model, *id, UINT64_C(4) << 30);
-	CHECK_INT(model_array(f->model, &a, NULL), 0);
+	assert_int_equal(model_array(f->model, &a, NULL), 0);
 }
 
 static void finish(struct fixture *f)
@@ -97,9 +97,9 @@ static void act(struct fixture *f, const struct step *steps, size_t n)
 	strcpy(p->volume, "data");
 	inventory_plan_devices(f->inv, p);
 	for (size_t i = 0; i < n; i++)
-		CHECK_INT(model_step(f->model, p, &steps[i], &e), 0);
+		assert_int_equal(model_step(f->model, p, &steps[i], &e), 0);
 	state = model_state(f->model, "set");
-	CHECK_INT(inventory_state(f->inv, state, p, NS_PER_SEC, &changed, &e), 0);
+	assert_int_equal(inventory_state(f->inv, state, p, NS_PER_SEC, &changed, &e), 0);
 	json_decref(state);
 	plan_free(p);
 }
@@ -120,7 +120,7 @@ static struct value fact(const struct fixture *f, enum subject_sort sort, const 
 	static struct facts facts;
 
 	memset(&facts, 0, sizeof(facts));
-	CHECK(inventory_world_ops.bind(f->inv, sort, id, &facts));
+	assert_true(inventory_world_ops.bind(f->inv, sort, id, &facts));
 	return facts.v[fact];
 }
 
@@ -141,59 +141,59 @@ static const char *differences(struct fixture *f)
 	return buf_str(&told);
 }
 
-static void test_names(void)
+static void test_names(void **state _unused_)
 {
 	struct fixture f;
 
 	begin(&f, RAID5);
-	CHECK(add(&f, "a", "sda", 1));
-	CHECK(!add(&f, "a", "sda", 1)); /* told twice */
-	CHECK(add(&f, "a", "sdq", 2));	/* listed again under another name, before the removal is told */
-	CHECK(!take_away(&f, "a", "/dev/sda"));
-	CHECK(inventory_device(f.inv, "a")->present);
-	CHECK(inventory_find_device(f.inv, "/dev/sdq") == inventory_device(f.inv, "a"));
-	CHECK(!inventory_find_device(f.inv, "sda"));
-	CHECK(inventory_device_by_number(f.inv, 8, 'q') == inventory_device(f.inv, "a"));
-	CHECK(take_away(&f, "a", "/dev/sdq"));
-	CHECK(!take_away(&f, "a", "/dev/sdq"));
-	CHECK(!inventory_device_by_number(f.inv, 8, 'q'));
+	assert_true(add(&f, "a", "sda", 1));
+	assert_true(!add(&f, "a", "sda", 1)); /* told twice */
+	assert_true(add(&f, "a", "sdq", 2));  /* listed again under another name, before the removal is told */
+	assert_true(!take_away(&f, "a", "/dev/sda"));
+	assert_true(inventory_device(f.inv, "a")->present);
+	assert_true(inventory_find_device(f.inv, "/dev/sdq") == inventory_device(f.inv, "a"));
+	assert_true(!inventory_find_device(f.inv, "sda"));
+	assert_true(inventory_device_by_number(f.inv, 8, 'q') == inventory_device(f.inv, "a"));
+	assert_true(take_away(&f, "a", "/dev/sdq"));
+	assert_true(!take_away(&f, "a", "/dev/sdq"));
+	assert_true(!inventory_device_by_number(f.inv, 8, 'q'));
 	finish(&f);
 }
 
-static void test_facts(void)
+static void test_facts(void **state _unused_)
 {
 	struct fixture f;
 
 	begin(&f, RAID6);
 	add_all(&f);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_OPTIMAL);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, 2);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
-	CHECK_INT(fact(&f, SORT_DEVICE, "x", FACT_DEVICE_ROLE).i, ROLE_SPARE);
-	CHECK_INT(fact(&f, SORT_SPARE, "x", FACT_SPARE_FITS).i, 1);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
-	CHECK_STR(fact(&f, SORT_MEMBER, "data/1", FACT_DEVICE_ID).str, "b");
-	CHECK_STR(differences(&f), "spare.added x");
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_OPTIMAL);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, 2);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	assert_int_equal(fact(&f, SORT_DEVICE, "x", FACT_DEVICE_ROLE).i, ROLE_SPARE);
+	assert_int_equal(fact(&f, SORT_SPARE, "x", FACT_SPARE_FITS).i, 1);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
+	assert_string_equal(fact(&f, SORT_MEMBER, "data/1", FACT_DEVICE_ID).str, "b");
+	assert_string_equal(differences(&f), "spare.added x");
 	take_away(&f, "b", NULL);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_MISSING);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_DEGRADED);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_PRESENT).i, 3);
-	CHECK(strset_has(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_MISSING_SLOTS).set, "1"));
-	CHECK(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_COMPLETE).b);
-	CHECK(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
-	CHECK_STR(differences(&f), "array.degraded");
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_MISSING);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STATE).i, ARRAY_DEGRADED);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_PRESENT).i, 3);
+	assert_true(strset_has(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_MISSING_SLOTS).set, "1"));
+	assert_true(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_COMPLETE).b);
+	assert_true(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
+	assert_string_equal(differences(&f), "array.degraded");
 	take_away(&f, "x", NULL);
-	CHECK_INT(fact(&f, SORT_SPARE, "x", FACT_SPARE_STATE).i, SPARE_LOST);
-	CHECK_STR(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdx is lost");
-	CHECK_STR(differences(&f), "spare.lost x");
+	assert_int_equal(fact(&f, SORT_SPARE, "x", FACT_SPARE_STATE).i, SPARE_LOST);
+	assert_string_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdx is lost");
+	assert_string_equal(differences(&f), "spare.lost x");
 	take_away(&f, "c", NULL);
 	take_away(&f, "d", NULL);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, -1);
-	CHECK_STR(differences(&f), "array.failed");
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REDUNDANCY).i, -1);
+	assert_string_equal(differences(&f), "array.failed");
 	finish(&f);
 }
 
-static void test_return(void)
+static void test_return(void **state _unused_)
 {
 	const struct step record = {.op = STEP_RECORD, .slot = -1},
 			  readd = {.op = STEP_READD_MEMBER, .slot = 1, .device = "b"};
@@ -205,21 +205,21 @@ static void test_return(void)
 	take_away(&f, "b", NULL);
 	act(&f, &record, 1);
 	add(&f, "b", "sdb", 2);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
 	act(&f, NULL, 0); /* a plan that it has no part in does not make it current */
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
 	act(&f, &readd, 1);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_REBUILDING);
-	CHECK(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REBUILDING).b);
-	CHECK_STR(differences(&f), "array.degraded, array.resync-started");
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_REBUILDING);
+	assert_true(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_REBUILDING).b);
+	assert_string_equal(differences(&f), "array.degraded, array.resync-started");
 	model_rebuilt(f.model, "data");
 	act(&f, NULL, 0);
-	CHECK_STR(differences(&f), "array.optimal, array.resync-finished");
+	assert_string_equal(differences(&f), "array.optimal, array.resync-finished");
 	finish(&f);
 }
 
 /* An old copy that is here alone is old all the same. */
-static void test_old_copy(void)
+static void test_old_copy(void **state _unused_)
 {
 	const struct step record = {.op = STEP_RECORD, .slot = -1};
 	struct fixture f;
@@ -231,12 +231,12 @@ static void test_old_copy(void)
 	for (const char *const *id = (const char *const[]){"a", "c", "d", "x", NULL}; *id; id++)
 		take_away(&f, *id, NULL);
 	add(&f, "b", "sdb", 2);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
-	CHECK(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_STALE);
+	assert_true(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_STARTABLE).b);
 	finish(&f);
 }
 
-static void test_swap(void)
+static void test_swap(void **state _unused_)
 {
 	const struct step steps[] = {{.op = STEP_FAIL_MEMBER, .slot = 2, .device = "c"},
 				     {.op = STEP_ACTIVATE_SPARE, .slot = 2, .device = "x"}};
@@ -246,20 +246,21 @@ static void test_swap(void)
 	begin(&f, RAID10);
 	add_all(&f);
 	differences(&f);
-	CHECK(fact(&f, SORT_MEMBER, "data/2", FACT_MEMBER_EXPENDABLE).b);
+	assert_true(fact(&f, SORT_MEMBER, "data/2", FACT_MEMBER_EXPENDABLE).b);
 	act(&f, steps, 2);
-	CHECK_STR(differences(&f), "array.member-failed c, spare.activated x, array.degraded, array.resync-started");
-	CHECK(!fact(&f, SORT_MEMBER, "data/3", FACT_MEMBER_EXPENDABLE).b); /* its mirror is not in sync yet */
-	CHECK(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_EXPENDABLE).b);
-	CHECK_INT(fact(&f, SORT_DEVICE, "c", FACT_DEVICE_ROLE).i, ROLE_NONE);
-	CHECK_INT(inventory_draw(f.inv, "data", &w), 0);
-	CHECK_INT(w.n_spares, 1); /* c: a person may give it again */
-	CHECK(w.spare[0].former && !w.spare[0].of_set && !w.spare[0].serves);
-	CHECK(w.rebuilding && w.room && w.managed);
+	assert_string_equal(differences(&f),
+			    "array.member-failed c, spare.activated x, array.degraded, array.resync-started");
+	assert_true(!fact(&f, SORT_MEMBER, "data/3", FACT_MEMBER_EXPENDABLE).b); /* its mirror is not in sync yet */
+	assert_true(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_EXPENDABLE).b);
+	assert_int_equal(fact(&f, SORT_DEVICE, "c", FACT_DEVICE_ROLE).i, ROLE_NONE);
+	assert_int_equal(inventory_draw(f.inv, "data", &w), 0);
+	assert_int_equal(w.n_spares, 1); /* c: a person may give it again */
+	assert_true(w.spare[0].former && !w.spare[0].of_set && !w.spare[0].serves);
+	assert_true(w.rebuilding && w.room && w.managed);
 	finish(&f);
 }
 
-static void test_spare_size(void)
+static void test_spare_size(void **state _unused_)
 {
 	struct fixture f;
 	struct value v = value_size(UINT64_C(4) << 30);
@@ -269,15 +270,15 @@ static void test_spare_size(void)
 	model_spare(f.model, "set", "z");
 	add_all(&f);
 	add(&f, "z", "sdz", 1);
-	CHECK_INT(inventory_tell(f.inv, SORT_DEVICE, "z", FACT_DEVICE_SIZE, v), SORT_ALL);
-	CHECK_INT(fact(&f, SORT_SPARE, "z", FACT_SPARE_FITS).i, 0);
-	CHECK_STR(fact(&f, SORT_SPARE, "z", FACT_SPARE_UNFIT_REASON).str, "sdz is 4KiB too small");
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	assert_int_equal(inventory_tell(f.inv, SORT_DEVICE, "z", FACT_DEVICE_SIZE, v), SORT_ALL);
+	assert_int_equal(fact(&f, SORT_SPARE, "z", FACT_SPARE_FITS).i, 0);
+	assert_string_equal(fact(&f, SORT_SPARE, "z", FACT_SPARE_UNFIT_REASON).str, "sdz is 4KiB too small");
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
 	finish(&f);
 }
 
 /* A blank disk of a pool: what the format will keep for itself is not free. */
-static void test_pool_size(void)
+static void test_pool_size(void **state _unused_)
 {
 	static const char *shelf[] = {"shelf"}, *data[] = {"data"};
 	struct setting_group tags = {.pattern = "y", .words = shelf, .n = 1};
@@ -291,34 +292,34 @@ static void test_pool_size(void)
 	f.settings.n_device_tags = f.settings.n_pools = 1;
 	add_all(&f);
 	add(&f, "y", "sdy", 1);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 2);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 2);
 	ev->device = strdup("y");
 	event_set(ev, FACT_DEVICE_SIZE, value_size((UINT64_C(4) << 30) - 4096));
 	inventory_event(f.inv, ev, NULL, NULL);
 	event_free(ev);
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
-	CHECK_STR(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdy is 4KiB too small");
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
+	assert_string_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdy is 4KiB too small");
 	f.settings.device_tags = f.settings.pools = NULL;
 	f.settings.n_device_tags = f.settings.n_pools = 0;
 	finish(&f);
 }
 
-static void test_told(void)
+static void test_told(void **state _unused_)
 {
 	struct fixture f;
 
 	begin(&f, RAID5);
 	add_all(&f);
 	inventory_tell(f.inv, SORT_ARRAY, "data", FACT_ARRAY_SPARES, value_int(0));
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
 	inventory_tell(f.inv, SORT_ARRAY, "data", FACT_ARRAY_SPARES, value_int(7));
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 7);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 7);
 	take_away(&f, "x", NULL); /* the model changes its mind: what was told is over */
-	CHECK_INT(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
+	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 0);
 	finish(&f);
 }
 
-static void test_unmanaged(void)
+static void test_unmanaged(void **state _unused_)
 {
 	struct fixture f;
 	struct facts facts = {0};
@@ -327,12 +328,12 @@ static void test_unmanaged(void)
 	f.settings.n_manage = 0;
 	inventory_settings(f.inv, &f.settings);
 	add_all(&f);
-	CHECK(!inventory_world_ops.bind(f.inv, SORT_ARRAY, "data", &facts));
-	CHECK_INT(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_NONE);
-	CHECK_STR(differences(&f), "");
+	assert_true(!inventory_world_ops.bind(f.inv, SORT_ARRAY, "data", &facts));
+	assert_int_equal(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_NONE);
+	assert_string_equal(differences(&f), "");
 	f.settings.n_manage = 1;
 	inventory_settings(f.inv, &f.settings);
-	CHECK_INT(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_MEMBER);
+	assert_int_equal(fact(&f, SORT_DEVICE, "a", FACT_DEVICE_ROLE).i, ROLE_MEMBER);
 	finish(&f);
 }
 
@@ -342,7 +343,7 @@ static int names_of(void *u, const char *id)
 	return 0;
 }
 
-static void test_keep(void)
+static void test_keep(void **state _unused_)
 {
 	_cleanup_(buf_free) struct buf ids = {0};
 	struct inventory *again = NULL, *copy;
@@ -354,28 +355,28 @@ static void test_keep(void)
 	inventory_maintenance(f.inv, "b", NULL, true, 0);
 	take_away(&f, "b", NULL);
 	copy = inventory_clone(f.inv);
-	CHECK(copy != NULL);
-	CHECK_INT(inventory_world_ops.each(copy, SORT_MEMBER, names_of, &ids), 0);
-	CHECK_STR(buf_str(&ids), "data/0 data/1 data/2 data/3 ");
-	CHECK_INT(array_member_state(copy, inventory_array(copy, "data"), 1), MEMBER_MISSING);
-	CHECK(inventory_array(copy, "data")->running);
+	assert_non_null(copy);
+	assert_int_equal(inventory_world_ops.each(copy, SORT_MEMBER, names_of, &ids), 0);
+	assert_string_equal(buf_str(&ids), "data/0 data/1 data/2 data/3 ");
+	assert_int_equal(array_member_state(copy, inventory_array(copy, "data"), 1), MEMBER_MISSING);
+	assert_true(inventory_array(copy, "data")->running);
 	inventory_free(copy);
 	j = inventory_save(f.inv);
-	CHECK_INT(inventory_new(&f.settings, &again), 0);
-	CHECK_INT(inventory_restore(again, j, NULL), 0);
-	CHECK_INT(inventory_devices(again), 5);
-	CHECK(inventory_device(again, "a")->was_present && !inventory_device(again, "a")->present);
-	CHECK(!inventory_device(again, "b")->was_present && inventory_device(again, "b")->maintenance);
+	assert_int_equal(inventory_new(&f.settings, &again), 0);
+	assert_int_equal(inventory_restore(again, j, NULL), 0);
+	assert_int_equal(inventory_devices(again), 5);
+	assert_true(inventory_device(again, "a")->was_present && !inventory_device(again, "a")->present);
+	assert_true(!inventory_device(again, "b")->was_present && inventory_device(again, "b")->maintenance);
 	json_decref(j);
 	/* what its disks say makes the array known again, the absent one's name included */
 	inventory_free(f.inv);
 	f.inv = again;
-	CHECK(!add(&f, "a", "sda", 1));
-	CHECK_STR(array_slot_device(f.inv, inventory_array(f.inv, "data"), 1)->name, "sdb");
+	assert_true(!add(&f, "a", "sda", 1));
+	assert_string_equal(array_slot_device(f.inv, inventory_array(f.inv, "data"), 1)->name, "sdb");
 	finish(&f);
 }
 
-static void test_hostile(void)
+static void test_hostile(void **state _unused_)
 {
 	struct fixture f;
 	const char *set;
@@ -387,10 +388,16 @@ static void test_hostile(void)
 			   "ddf");
 	inventory_probed(f.inv, "a", answer, NULL, &set);
 	json_decref(answer);
-	CHECK_INT(inventory_device(f.inv, "a")->contents, CONTENTS_UNREADABLE);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_STATE).i, MEMBER_MISSING);
-	CHECK_INT(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
+	assert_int_equal(inventory_device(f.inv, "a")->contents, CONTENTS_UNREADABLE);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_STATE).i, MEMBER_MISSING);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/1", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
 	finish(&f);
+}
+
+static int end(void **state _unused_)
+{
+	buf_free(&told);
+	return 0;
 }
 
 /* Whether a change of the disk has it read again. */
@@ -408,38 +415,31 @@ static bool changed(struct fixture *f, const char *id)
 
 /* A member of a running array is not read again for each of our own writes; whoever is out of it may have been wiped.
  */
-static void test_changed(void)
+static void test_changed(void **state _unused_)
 {
 	const struct step fail = {.op = STEP_FAIL_MEMBER, .slot = 1, .device = "b"};
 	struct fixture f;
 
 	begin(&f, RAID5);
 	add_all(&f);
-	CHECK(!changed(&f, "a") && !changed(&f, "b"));
+	assert_true(!changed(&f, "a") && !changed(&f, "b"));
 	act(&f, &fail, 1);
-	CHECK(!changed(&f, "a"));
-	CHECK(changed(&f, "b"));
-	CHECK(changed(&f, "x"));
+	assert_true(!changed(&f, "a"));
+	assert_true(changed(&f, "b"));
+	assert_true(changed(&f, "x"));
 	model_run_state(f.model, "data", false);
 	act(&f, NULL, 0);
-	CHECK(changed(&f, "a"));
+	assert_true(changed(&f, "a"));
 	finish(&f);
 }
 
 int main(void)
 {
-	test_names();
-	test_facts();
-	test_return();
-	test_old_copy();
-	test_swap();
-	test_spare_size();
-	test_pool_size();
-	test_told();
-	test_unmanaged();
-	test_keep();
-	test_hostile();
-	test_changed();
-	buf_free(&told);
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_names), unit(test_facts),	 unit(test_return),    unit(test_old_copy),
+		unit(test_swap),  unit(test_spare_size), unit(test_told),      unit(test_unmanaged),
+		unit(test_keep),  unit(test_hostile),	 unit(test_pool_size), unit(test_changed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, end);
 }

@@ -2,7 +2,7 @@
 /* From raw messages to events: which devices are disks, who they are, what errors mean; and storms. */
 #include "pipeline/coalesce.h"
 #include "pipeline/normalise.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,27 +26,27 @@ static const struct raw_device disk = {
 	.rotational = true,
 };
 
-static void test_disk(void)
+static void test_disk(void **state _unused_)
 {
 	_cleanup_(event_freep) struct event *ev = NULL;
 
-	CHECK_INT(normalise_device(&disk, ORIGIN_KERNEL, false, &ev), 1);
+	assert_int_equal(normalise_device(&disk, ORIGIN_KERNEL, false, &ev), 1);
 	if (!ev)
 		return;
-	CHECK_STR(ev->kind, "device.added");
-	CHECK_STR(ev->device, "wwn-0x5000c500a1b2c3d4");
-	CHECK_STR(event_get(ev, FACT_DEVICE_NAME).str, "sda");
-	CHECK_STR(event_get(ev, FACT_DEVICE_SERIAL).str, "Z1");
-	CHECK_STR(event_get(ev, FACT_DEVICE_TRANSPORT).str, "sata");
-	CHECK_STR(event_get(ev, FACT_DEVICE_CONTROLLER).str, "pci-0000:00:1f.2");
-	CHECK_INT(event_get(ev, FACT_DEVICE_MEDIA).i, MEDIA_HDD);
-	CHECK_INT(event_get(ev, FACT_DEVICE_SIZE).u, 512000);
-	CHECK_INT(event_get(ev, FACT_DEVICE_ENCLOSURE).type, V_NONE);
-	CHECK_INT(json_integer_value(json_object_get(ev->extra, "diskseq")), 7);
-	CHECK_STR(json_string_value(json_object_get(ev->extra, "node")), "/dev/sda");
+	assert_string_equal(ev->kind, "device.added");
+	assert_string_equal(ev->device, "wwn-0x5000c500a1b2c3d4");
+	assert_string_equal(event_get(ev, FACT_DEVICE_NAME).str, "sda");
+	assert_string_equal(event_get(ev, FACT_DEVICE_SERIAL).str, "Z1");
+	assert_string_equal(event_get(ev, FACT_DEVICE_TRANSPORT).str, "sata");
+	assert_string_equal(event_get(ev, FACT_DEVICE_CONTROLLER).str, "pci-0000:00:1f.2");
+	assert_int_equal(event_get(ev, FACT_DEVICE_MEDIA).i, MEDIA_HDD);
+	assert_int_equal(event_get(ev, FACT_DEVICE_SIZE).u, 512000);
+	assert_int_equal(event_get(ev, FACT_DEVICE_ENCLOSURE).type, V_NONE);
+	assert_int_equal(json_integer_value(json_object_get(ev->extra, "diskseq")), 7);
+	assert_string_equal(json_string_value(json_object_get(ev->extra, "node")), "/dev/sda");
 }
 
-static void test_kinds(void)
+static void test_kinds(void **state _unused_)
 {
 	static const struct {
 		const char *name, *type, *dm;
@@ -67,7 +67,7 @@ static void test_kinds(void)
 		{"vda", "disk", NULL, 1, 1},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for_rows (i, rows) {
 		for (int virtual_disks = 0; virtual_disks <= 1; virtual_disks++) {
 			struct raw_device raw = disk;
 			struct event *ev = NULL;
@@ -77,50 +77,50 @@ static void test_kinds(void)
 			raw.devname = node;
 			raw.devtype = rows[i].type;
 			raw.dm_uuid = rows[i].dm;
-			CHECK_INT(normalise_device(&raw, ORIGIN_KERNEL, virtual_disks, &ev),
-				  virtual_disks ? rows[i].want_virtual : rows[i].want);
+			assert_int_equal(normalise_device(&raw, ORIGIN_KERNEL, virtual_disks, &ev),
+					 virtual_disks ? rows[i].want_virtual : rows[i].want);
 			event_free(ev);
 		}
 	}
 }
 
-static void test_identity(void)
+static void test_identity(void **state _unused_)
 {
 	struct raw_device raw = disk;
 	char id[128];
 
 	raw.id_fs_type = "mpath_member";
 	normalise_identity(&raw, id, sizeof(id));
-	CHECK_STR(id, "path-pci-0000:00:1f.2-ata-1");
+	assert_string_equal(id, "path-pci-0000:00:1f.2-ata-1");
 	raw.id_fs_type = raw.id_wwn = NULL;
 	normalise_identity(&raw, id, sizeof(id));
-	CHECK_STR(id, "serial-ST4000_Z1");
+	assert_string_equal(id, "serial-ST4000_Z1");
 	raw.id_serial = raw.id_serial_short = NULL;
 	normalise_identity(&raw, id, sizeof(id));
-	CHECK_STR(id, "path-pci-0000:00:1f.2-ata-1");
+	assert_string_equal(id, "path-pci-0000:00:1f.2-ata-1");
 	raw.id_path = "";
 	normalise_identity(&raw, id, sizeof(id));
-	CHECK_STR(id, "name-sda");
+	assert_string_equal(id, "name-sda");
 	raw.id_serial = "evil\n\x1b[2J";
 	normalise_identity(&raw, id, sizeof(id));
-	CHECK_STR(id, "serial-evil\\x0a\\x1b[2J");
+	assert_string_equal(id, "serial-evil\\x0a\\x1b[2J");
 }
 
-static void test_dm_uuid(void)
+static void test_dm_uuid(void **state _unused_)
 {
 	char guid[52];
 
-	CHECK(normalise_dm_uuid("SPARED-ddf-4c696e7578", guid, sizeof(guid)));
-	CHECK_STR(guid, "4c696e7578");
-	CHECK(!normalise_dm_uuid("SPARED-ddf-4c696e7578-leg0", guid, sizeof(guid)));
-	CHECK(!normalise_dm_uuid("SPARED-ddf-4c696e7578-meta0", guid, sizeof(guid)));
-	CHECK(!normalise_dm_uuid("SPARED-ddf-", guid, sizeof(guid)));
-	CHECK(!normalise_dm_uuid("SPARED-ddf", guid, sizeof(guid)));
-	CHECK(!normalise_dm_uuid("LVM-1", guid, sizeof(guid)));
-	CHECK(!normalise_dm_uuid(NULL, guid, sizeof(guid)));
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578", guid, sizeof(guid)));
+	assert_string_equal(guid, "4c696e7578");
+	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-leg0", guid, sizeof(guid)));
+	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-meta0", guid, sizeof(guid)));
+	assert_true(!normalise_dm_uuid("SPARED-ddf-", guid, sizeof(guid)));
+	assert_true(!normalise_dm_uuid("SPARED-ddf", guid, sizeof(guid)));
+	assert_true(!normalise_dm_uuid("LVM-1", guid, sizeof(guid)));
+	assert_true(!normalise_dm_uuid(NULL, guid, sizeof(guid)));
 }
 
-static void test_errors(void)
+static void test_errors(void **state _unused_)
 {
 	static const struct {
 		int error;
@@ -141,7 +141,7 @@ static void test_errors(void)
 		{-E2BIG, "", 1, ERROR_OTHER, OPERATION_OTHER},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for_rows (i, rows) {
 		struct raw_error raw = {.source = "tracefs",
 					.sector = 4656,
 					.sectors = 16,
@@ -149,13 +149,13 @@ static void test_errors(void)
 					.rwbs = rows[i].rwbs};
 		_cleanup_(event_freep) struct event *ev = NULL;
 
-		CHECK_INT(normalise_error(&raw, "wwn-1", &ev), rows[i].want);
+		assert_int_equal(normalise_error(&raw, "wwn-1", &ev), rows[i].want);
 		if (!ev)
 			continue;
-		CHECK_INT(event_get(ev, FACT_ERROR_STATUS).i, rows[i].status);
-		CHECK_INT(event_get(ev, FACT_ERROR_OPERATION).i, rows[i].operation);
-		CHECK_INT(event_get(ev, FACT_ERROR_REGION).i, 2);
-		CHECK_INT(ev->count, 1);
+		assert_int_equal(event_get(ev, FACT_ERROR_STATUS).i, rows[i].status);
+		assert_int_equal(event_get(ev, FACT_ERROR_OPERATION).i, rows[i].operation);
+		assert_int_equal(event_get(ev, FACT_ERROR_REGION).i, 2);
+		assert_int_equal(ev->count, 1);
 	}
 }
 
@@ -178,36 +178,35 @@ static void storm_error(struct coalesce *c, int64_t at, uint64_t sector)
 		coalesce_add(c, ev, count, NULL);
 }
 
-static void test_storm(void)
+static void test_storm(void **state _unused_)
 {
 	_cleanup_(coalesce_freep) struct coalesce *c = NULL;
 	int64_t deadline;
 
-	CHECK_INT(coalesce_new(&c), 0);
+	assert_int_equal(coalesce_new(&c), 0);
 	for (int i = 0; i < 1000; i++)
 		storm_error(c, NS_PER_SEC, (uint64_t)(i % 3) * 2048);
-	CHECK_INT(passed, 3); /* the first of each place at once */
-	CHECK(coalesce_deadline(c, &deadline));
-	CHECK_INT(deadline, NS_PER_SEC + COALESCE_WINDOW_NS);
+	assert_int_equal(passed, 3); /* the first of each place at once */
+	assert_true(coalesce_deadline(c, &deadline));
+	assert_int_equal(deadline, NS_PER_SEC + COALESCE_WINDOW_NS);
 	coalesce_due(c, deadline, count, NULL);
-	CHECK_INT(passed, 6);
-	CHECK_INT(summed, 1000); /* none is lost */
-	CHECK(!coalesce_deadline(c, &deadline));
+	assert_int_equal(passed, 6);
+	assert_int_equal(summed, 1000); /* none is lost */
+	assert_true(!coalesce_deadline(c, &deadline));
 	/* more places than there is room for: they go on, and are counted */
 	passed = summed = 0;
 	for (int i = 0; i < 10000; i++)
 		storm_error(c, 2 * NS_PER_SEC, (uint64_t)(i % 1000) * 2048);
 	coalesce_due(c, 3 * NS_PER_SEC, count, NULL);
-	CHECK_INT(summed, 10000);
+	assert_int_equal(summed, 10000);
 }
 
 int main(void)
 {
-	test_disk();
-	test_kinds();
-	test_identity();
-	test_dm_uuid();
-	test_errors();
-	test_storm();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_disk),    unit(test_kinds),  unit(test_identity),
+		unit(test_dm_uuid), unit(test_errors), unit(test_storm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Plans as values: printed, to JSON and back, and what is refused of JSON that lies. */
 #include "actions/plan.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <stdlib.h>
 
@@ -39,40 +39,24 @@ static const char text[] = "fail-member sdb from data\n"
 			   "assemble data degraded by force\n"
 			   "refused: activate-spare: no valid spare\n";
 
-static void test_round_trip(void)
+static void test_round_trip(void **state _unused_)
 {
 	_cleanup_(plan_freep) struct plan *p = example(), *back = NULL;
 	_cleanup_(buf_free) struct buf a = {0}, b = {0};
 	json_t *j = plan_to_json(p), *again;
 	struct err e = {0};
 
-	CHECK_INT(plan_from_json(j, &back, &e), 0);
+	assert_int_equal(plan_from_json(j, &back, &e), 0);
 	plan_print(p, &a);
-	CHECK_STR(buf_str(&a), text);
+	assert_string_equal(buf_str(&a), text);
 	if (back) {
 		plan_print(back, &b);
-		CHECK_STR(buf_str(&b), text);
+		assert_string_equal(buf_str(&b), text);
 		again = plan_to_json(back);
-		CHECK(json_equal(j, again));
+		assert_true(json_equal(j, again));
 		json_decref(again);
-		CHECK(back->devices[0].diskseq == p->devices[0].diskseq);
-		CHECK_INT(back->step[1].on_failure, FAILURE_CONTINUE);
-	}
-	json_decref(j);
-}
-
-/* Each changes one thing of a good plan, which is then refused. */
-static void refused(void (*spoil)(json_t *j), const char *message)
-{
-	_cleanup_(plan_freep) struct plan *p = example(), *back = NULL;
-	json_t *j = plan_to_json(p);
-	struct err e = {0};
-
-	spoil(j);
-	CHECK(plan_from_json(j, &back, &e) < 0);
-	if (!strstr(e.msg, message)) {
-		fprintf(stderr, "'%s' does not say '%s'\n", e.msg, message);
-		check_failures++;
+		assert_true(back->devices[0].diskseq == p->devices[0].diskseq);
+		assert_int_equal(back->step[1].on_failure, FAILURE_CONTINUE);
 	}
 	json_decref(j);
 }
@@ -124,16 +108,38 @@ static void spoil_node(json_t *j)
 	json_object_del(json_array_get(json_object_get(j, "devices"), 0), "node");
 }
 
+/* Each changes one thing of a good plan, which is then refused. */
+static void what_is_spoilt_is_refused(void **state _unused_)
+{
+	static const struct {
+		void (*spoil)(json_t *j);
+		const char *message;
+	} rows[] = {
+		{spoil_version, "version 2"},	   {spoil_key, "shell"},
+		{spoil_op, "format-disk"},	   {spoil_slot, "slot 64"},
+		{spoil_length, "'set' is longer"}, {spoil_count, "more than 16 steps"},
+		{spoil_devices, "lists"},	   {spoil_node, "node"},
+	};
+
+	for_rows (i, rows) {
+		_cleanup_(plan_freep) struct plan *p = example(), *back = NULL;
+		json_t *j = plan_to_json(p);
+		struct err e = {0};
+
+		rows[i].spoil(j);
+		assert_true(plan_from_json(j, &back, &e) < 0);
+		if (!strstr(e.msg, rows[i].message))
+			fail_msg("'%s' does not say '%s'", e.msg, rows[i].message);
+		json_decref(j);
+	}
+}
+
 int main(void)
 {
-	test_round_trip();
-	refused(spoil_version, "version 2");
-	refused(spoil_key, "shell");
-	refused(spoil_op, "format-disk");
-	refused(spoil_slot, "slot 64");
-	refused(spoil_length, "'set' is longer");
-	refused(spoil_count, "more than 16 steps");
-	refused(spoil_devices, "lists");
-	refused(spoil_node, "node");
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_round_trip),
+		unit(what_is_spoilt_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/request.h"
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 static const char *check(const char *text, bool root, struct request_check *rc)
 {
@@ -12,7 +12,7 @@ static const char *check(const char *text, bool root, struct request_check *rc)
 	return r < 0 ? rc->code : "ok";
 }
 
-static void test_table(void)
+static void test_table(void **state _unused_)
 {
 	static const struct {
 		const char *request;
@@ -42,42 +42,45 @@ static void test_table(void)
 		{"{\"v\":1,\"verb\":\"rules-reload\"}", false, "denied", NULL},
 	};
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for_rows (i, rows) {
 		struct request_check rc;
 
-		CHECK_STR(check(rows[i].request, rows[i].root, &rc), rows[i].want);
+		assert_string_equal(check(rows[i].request, rows[i].root, &rc), rows[i].want);
 		if (rows[i].message)
-			CHECK_STR(rc.message, rows[i].message);
+			assert_string_equal(rc.message, rows[i].message);
 	}
 }
 
-static void test_id(void)
+static void test_id(void **state _unused_)
 {
 	struct request_check rc;
 
 	check("{\"v\":9,\"id\":42,\"verb\":1}", true, &rc);
-	CHECK_INT(rc.id, 42);
+	assert_int_equal(rc.id, 42);
 }
 
 /* Every verb has a text, and a changing one is for root. */
-static void test_verbs(void)
+static void test_verbs(void **state _unused_)
 {
 	for (const struct verb *v = verb_table; v->name; v++) {
-		CHECK(v->doc && *v->doc);
-		CHECK(v->keys != NULL);
-		CHECK((v->handler == VERB_PLAN || v->handler == VERB_COMMAND) == (v->action != NULL));
-		CHECK(!v->action || v->changes);
+		assert_true(v->doc && *v->doc);
+		assert_non_null(v->keys);
+		assert_true((v->handler == VERB_PLAN || v->handler == VERB_COMMAND) == (v->action != NULL));
+		assert_true(!v->action || v->changes);
 	}
-	CHECK_INT(message_type("event"), TYPE_EVENT);
-	CHECK_INT(message_type("notice"), TYPE_NOTICE);
-	CHECK_INT(message_type("show"), 0);
-	CHECK_INT(message_type(NULL), 0);
+	assert_int_equal(message_type("event"), TYPE_EVENT);
+	assert_int_equal(message_type("notice"), TYPE_NOTICE);
+	assert_int_equal(message_type("show"), 0);
+	assert_int_equal(message_type(NULL), 0);
 }
 
 int main(void)
 {
-	test_table();
-	test_id();
-	test_verbs();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_table),
+		unit(test_id),
+		unit(test_verbs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

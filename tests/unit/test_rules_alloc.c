@@ -123,8 +123,8 @@ static void counting_what_is_known_allocates_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(matching_allocates_nothing),
-		cmocka_unit_test(counting_what_is_known_allocates_nothing),
+		unit(matching_allocates_nothing),
+		unit(counting_what_is_known_allocates_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,21 +310,21 @@ static void shadow_does_not_touch_the_engine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_event_fires_without_threshold),
-		cmocka_unit_test(threshold_counts_in_a_half_open_window),
-		cmocka_unit_test(one_event_may_stand_for_many),
-		cmocka_unit_test(distinct_counts_places_not_errors),
-		cmocka_unit_test(unknown_keys_are_not_counted),
-		cmocka_unit_test(unless_keeps_the_window),
-		cmocka_unit_test(limit_empties_the_window),
-		cmocka_unit_test(a_limited_storm_is_told_once),
-		cmocka_unit_test(clear_raises_once_and_ends_after_quiet),
-		cmocka_unit_test(marks_are_facts_and_end),
-		cmocka_unit_test(priority_orders_and_stop_ends),
-		cmocka_unit_test(several_arrays_on_one_disk_make_one_verdict),
-		cmocka_unit_test(inhibit_empties_and_delays),
-		cmocka_unit_test(caused_events_of_the_eighth_generation_are_not_seen),
-		cmocka_unit_test(shadow_does_not_touch_the_engine),
+		unit(every_event_fires_without_threshold),
+		unit(threshold_counts_in_a_half_open_window),
+		unit(one_event_may_stand_for_many),
+		unit(distinct_counts_places_not_errors),
+		unit(unknown_keys_are_not_counted),
+		unit(unless_keeps_the_window),
+		unit(limit_empties_the_window),
+		unit(a_limited_storm_is_told_once),
+		unit(clear_raises_once_and_ends_after_quiet),
+		unit(marks_are_facts_and_end),
+		unit(priority_orders_and_stop_ends),
+		unit(several_arrays_on_one_disk_make_one_verdict),
+		unit(inhibit_empties_and_delays),
+		unit(caused_events_of_the_eighth_generation_are_not_seen),
+		unit(shadow_does_not_touch_the_engine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void check_threshold(bool distinct)
 		assert_true(*p && *w);
 		snprintf(when, sizeof(when), "%.*s", (int)strcspn(p, " "), p);
 		assert_int_equal(value_parse(V_DURATION, NULL, when, &v, NULL), 0);
-		assert_int_equal(v.i / S, atoi(w));
+		assert_int_equal(v.i / S, strtol(w, NULL, 10));
 		p = strchr(p, '\n') + 1;
 		w = strchr(w, '\n') + 1;
 	}
@@ -167,8 +167,8 @@ static void waits_agree_with_the_oracle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(thresholds_agree_with_the_oracle),
-		cmocka_unit_test(waits_agree_with_the_oracle),
+		unit(thresholds_agree_with_the_oracle),
+		unit(waits_agree_with_the_oracle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

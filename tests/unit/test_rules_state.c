@@ -268,13 +268,13 @@ static void why_has_an_answer_of_one_line(void **state)
 }
 
 #define WHOLE                                                                                                          \
-	"  - name: whole\n    description: d\n    event: block.error\n"                                                 \
-	"    where: {device.role: member, error.status: [medium, io], array.redundancy: {ge: 2}}\n"                      \
-	"    threshold: {count: 3, within: 10m}\n    unless:\n      - member.expendable: false\n"                        \
-	"      - device.maintenance: true\n    limit: 1h\n    do: [fail-member]\n"                                       \
-	"  - name: quiet\n    description: d\n    event: device.removed\n"                                              \
-	"    do: [{inhibit: {rules: [whole, lost], for: 5m, per: device.id}}]\n"                                        \
-	"  - name: lost\n    description: d\n    watch: member\n    where: {member.state: missing}\n    for: 30s\n"      \
+	"  - name: whole\n    description: d\n    event: block.error\n"                                                \
+	"    where: {device.role: member, error.status: [medium, io], array.redundancy: {ge: 2}}\n"                    \
+	"    threshold: {count: 3, within: 10m}\n    unless:\n      - member.expendable: false\n"                      \
+	"      - device.maintenance: true\n    limit: 1h\n    do: [fail-member]\n"                                     \
+	"  - name: quiet\n    description: d\n    event: device.removed\n"                                             \
+	"    do: [{inhibit: {rules: [whole, lost], for: 5m, per: device.id}}]\n"                                       \
+	"  - name: lost\n    description: d\n    watch: member\n    where: {member.state: missing}\n    for: 30s\n"    \
 	"    do: [fail-member]\n"
 
 static void expect_why(struct fixture *fx, const char *rule, enum subject_sort sort, const char *id, const char *want)
@@ -433,16 +433,16 @@ static void origins_are_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(windows_and_limits_survive_a_restart),
-		cmocka_unit_test(active_stays_active_and_pending_starts_anew),
-		cmocka_unit_test(a_copy_goes_its_own_way),
-		cmocka_unit_test(reload_keeps_what_did_not_change),
-		cmocka_unit_test(a_verdict_is_a_value),
-		cmocka_unit_test(unknown_facts_fail_the_step),
-		cmocka_unit_test(why_has_an_answer_of_one_line),
-		cmocka_unit_test(why_tells_every_part),
-		cmocka_unit_test(what_it_would_do_is_a_verdict),
-		cmocka_unit_test(origins_are_told),
+		unit(windows_and_limits_survive_a_restart),
+		unit(active_stays_active_and_pending_starts_anew),
+		unit(a_copy_goes_its_own_way),
+		unit(reload_keeps_what_did_not_change),
+		unit(a_verdict_is_a_value),
+		unit(unknown_facts_fail_the_step),
+		unit(why_has_an_answer_of_one_line),
+		unit(why_tells_every_part),
+		unit(what_it_would_do_is_a_verdict),
+		unit(origins_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

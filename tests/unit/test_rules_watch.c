@@ -268,18 +268,18 @@ static void only_what_changed_is_looked_at(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(state_that_lasts_fires_once),
-		cmocka_unit_test(back_at_the_very_moment_wins),
-		cmocka_unit_test(true_at_start_counts_from_the_start),
-		cmocka_unit_test(sleeping_is_not_waiting),
-		cmocka_unit_test(held_back_is_due_until_it_may),
-		cmocka_unit_test(repeats_while_true_up_to_the_limit),
-		cmocka_unit_test(refused_is_due_again_when_something_changes),
-		cmocka_unit_test(total_within_sums_up),
-		cmocka_unit_test(hysteresis_has_two_marks),
-		cmocka_unit_test(devices_with_array_facts_are_watched_for_each_membership),
-		cmocka_unit_test(a_subject_that_leaves_is_forgotten_without_a_word),
-		cmocka_unit_test(only_what_changed_is_looked_at),
+		unit(state_that_lasts_fires_once),
+		unit(back_at_the_very_moment_wins),
+		unit(true_at_start_counts_from_the_start),
+		unit(sleeping_is_not_waiting),
+		unit(held_back_is_due_until_it_may),
+		unit(repeats_while_true_up_to_the_limit),
+		unit(refused_is_due_again_when_something_changes),
+		unit(total_within_sums_up),
+		unit(hysteresis_has_two_marks),
+		unit(devices_with_array_facts_are_watched_for_each_membership),
+		unit(a_subject_that_leaves_is_forgotten_without_a_word),
+		unit(only_what_changed_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,13 +256,13 @@ static void nothing_is_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(events_are_in_order_and_found_by_value),
-		cmocka_unit_test(a_hundred_thousand_places_are_told_apart),
-		cmocka_unit_test(one_rule_has_a_quarter),
-		cmocka_unit_test(what_is_touched_stays),
-		cmocka_unit_test(all_rules_together_have_a_bound),
-		cmocka_unit_test(limits_are_bounded_too),
-		cmocka_unit_test(nothing_is_left),
+		unit(events_are_in_order_and_found_by_value),
+		unit(a_hundred_thousand_places_are_told_apart),
+		unit(one_rule_has_a_quarter),
+		unit(what_is_touched_stays),
+		unit(all_rules_together_have_a_bound),
+		unit(limits_are_bounded_too),
+		unit(nothing_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

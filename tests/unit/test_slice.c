@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "actions/meta/blockio.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 static const struct slice_super raid5 = {
 	.n_devices = 3,
@@ -30,7 +30,7 @@ static uint64_t number(const uint8_t *p, unsigned n)
 }
 
 /* The offsets of struct dm_raid_superblock and bitmap_super_t. */
-static void superblock_bytes(void)
+static void superblock_bytes(void **state _unused_)
 {
 	static const struct {
 		unsigned at, len;
@@ -76,17 +76,13 @@ static void superblock_bytes(void)
 
 	memset(buf, 0xee, len);
 	slice_encode(&raid5, false, buf, len);
-	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
-		if (number(buf + want[i].at, want[i].len) != want[i].v) {
-			fprintf(stderr, "byte %u: %#" PRIx64 "\n", want[i].at, number(buf + want[i].at, want[i].len));
-			check_failures++;
-		}
+	for_rows (i, want) {
+		row_name("byte %u", want[i].at);
+		assert_int_equal(number(buf + want[i].at, want[i].len), want[i].v);
+	}
 	for (size_t i = 4096 + 64; i < len; i++)
-		if (buf[i]) {
-			fprintf(stderr, "byte %zu is %#x\n", i, buf[i]);
-			check_failures++;
-			break;
-		}
+		if (buf[i])
+			fail_msg("byte %zu is %#x", i, buf[i]);
 	free(buf);
 }
 
@@ -99,7 +95,7 @@ static unsigned bits_set(const uint8_t *p, size_t n)
 	return bits;
 }
 
-static void bitmap(void)
+static void bitmap(void **state _unused_)
 {
 	size_t len = SLICE_SECTORS * 512;
 	uint8_t *buf = blockio_alloc(len);
@@ -108,34 +104,34 @@ static void bitmap(void)
 	s.sectors = 5 * 8192 + 1; /* 6 regions of 4 MiB */
 	s.array_sectors = 2 * s.sectors;
 	slice_encode(&s, true, buf, len);
-	CHECK_INT(buf[4096 + 256], 0x3f);
-	CHECK_INT(bits_set(buf + 4096 + 256, len - 4096 - 256), 6);
+	assert_int_equal(buf[4096 + 256], 0x3f);
+	assert_int_equal(bits_set(buf + 4096 + 256, len - 4096 - 256), 6);
 
 	s.level = 10; /* md counts all copies' first: the array's sectors */
 	s.layout = 0x102;
 	slice_encode(&s, true, buf, len);
-	CHECK_INT(number(buf + 4136, 8), s.array_sectors);
-	CHECK_INT(bits_set(buf + 4096 + 256, len - 4096 - 256), 11);
+	assert_int_equal(number(buf + 4136, 8), s.array_sectors);
+	assert_int_equal(bits_set(buf + 4096 + 256, len - 4096 - 256), 11);
 
 	/* Beyond 8 TiB the region grows, as dm-raid's own default does; 2^21 bits are the most. */
 	s = raid5;
 	s.level = 1;
 	s.sectors = s.array_sectors = UINT64_C(1) << 34;
 	slice_encode(&s, true, buf, len);
-	CHECK_INT(number(buf + 4148, 4), 4194304);
-	CHECK_INT(bits_set(buf + 4096 + 256, len - 4096 - 256), 1 << 21);
+	assert_int_equal(number(buf + 4148, 4), 4194304);
+	assert_int_equal(bits_set(buf + 4096 + 256, len - 4096 - 256), 1 << 21);
 	s.sectors = s.array_sectors = (UINT64_C(1) << 34) + 8192;
 	slice_encode(&s, true, buf, len);
-	CHECK_INT(number(buf + 4148, 4), 4194304);
-	CHECK_INT(bits_set(buf + 4096 + 256, len - 4096 - 256), (1 << 21) + 1);
+	assert_int_equal(number(buf + 4148, 4), 4194304);
+	assert_int_equal(bits_set(buf + 4096 + 256, len - 4096 - 256), (1 << 21) + 1);
 	s.sectors = s.array_sectors = (UINT64_C(1) << 34) + (1 << 21);
 	slice_encode(&s, true, buf, len);
-	CHECK_INT(number(buf + 4148, 4), 2 * 4194304);
-	CHECK_INT(bits_set(buf + 4096 + 256, len - 4096 - 256), (1 << 20) + 128);
+	assert_int_equal(number(buf + 4148, 4), 2 * 4194304);
+	assert_int_equal(bits_set(buf + 4096 + 256, len - 4096 - 256), (1 << 20) + 128);
 	free(buf);
 }
 
-static void parse(void)
+static void parse(void **state _unused_)
 {
 	size_t len = SLICE_SECTORS * 512;
 	uint8_t *buf = blockio_alloc(len);
@@ -143,68 +139,66 @@ static void parse(void)
 	/* One byte changed each: what spared never makes is not guessed about. */
 	static const unsigned lies[] = {4, 8, 60, 64, 72, 76, 80, 84, 96, 104, 120, 128, 136, 144};
 
-	CHECK_INT(slice_super_parse(buf, &s), -ENODATA);
+	assert_int_equal(slice_super_parse(buf, &s), -ENODATA);
 	slice_encode(&raid5, true, buf, len);
-	CHECK_INT(slice_super_parse(buf, &s), 0);
-	CHECK(s.n_devices == 3 && s.position == 2 && s.events == raid5.events && s.failed == 2);
-	CHECK(s.recovery_offset == UINT64_MAX && s.resync_offset == UINT64_MAX);
-	CHECK(s.level == 5 && s.layout == 2 && s.stripe_sectors == 128 && s.array_sectors == 32768 &&
-	      s.sectors == 16384);
-	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+	assert_int_equal(slice_super_parse(buf, &s), 0);
+	assert_true(s.n_devices == 3 && s.position == 2 && s.events == raid5.events && s.failed == 2);
+	assert_true(s.recovery_offset == UINT64_MAX && s.resync_offset == UINT64_MAX);
+	assert_true(s.level == 5 && s.layout == 2 && s.stripe_sectors == 128 && s.array_sectors == 32768 &&
+		    s.sectors == 16384);
+	for_rows (i, lies) {
 		buf[lies[i]] ^= 0x40;
-		if (slice_super_parse(buf, &s) != -EBADMSG) {
-			fprintf(stderr, "byte %u may be anything\n", lies[i]);
-			check_failures++;
-		}
+		row_name("byte %u", lies[i]);
+		assert_int_equal(slice_super_parse(buf, &s), -EBADMSG);
 		buf[lies[i]] ^= 0x40;
 	}
 	buf[12] = 3; /* position beyond the slots */
-	CHECK_INT(slice_super_parse(buf, &s), -EBADMSG);
+	assert_int_equal(slice_super_parse(buf, &s), -EBADMSG);
 	buf[12] = 2;
 	buf[24] = 8; /* a failed slot that is not there */
-	CHECK_INT(slice_super_parse(buf, &s), -EBADMSG);
+	assert_int_equal(slice_super_parse(buf, &s), -EBADMSG);
 	buf[24] = 2;
 	memset(buf + 88, 0, 8);
-	CHECK_INT(slice_super_parse(buf, &s), -EBADMSG);
+	assert_int_equal(slice_super_parse(buf, &s), -EBADMSG);
 	buf[0] = 'd';
-	CHECK_INT(slice_super_parse(buf, &s), -ENODATA);
+	assert_int_equal(slice_super_parse(buf, &s), -ENODATA);
 	free(buf);
 }
 
-static void set_resync(void)
+static void set_resync(void **state _unused_)
 {
 	size_t len = SLICE_SECTORS * 512;
 	uint8_t *buf = blockio_alloc(len), *want = blockio_alloc(len);
 	struct slice_super s = raid5;
 
-	CHECK_INT(slice_set_resync(buf, 0), -ENODATA);
+	assert_int_equal(slice_set_resync(buf, 0), -ENODATA);
 	slice_encode(&raid5, true, buf, len);
-	CHECK_INT(slice_set_resync(buf, 0), 0);
+	assert_int_equal(slice_set_resync(buf, 0), 0);
 	s.resync_offset = 0;
 	slice_encode(&s, true, want, len);
-	CHECK(memcmp(buf, want, len) == 0);
+	assert_memory_equal(buf, want, len);
 	buf[60] = 1;
-	CHECK_INT(slice_set_resync(buf, 0), -EBADMSG);
+	assert_int_equal(slice_set_resync(buf, 0), -EBADMSG);
 	free(buf);
 	free(want);
 }
 
-static void bays(void)
+static void bays(void **state _unused_)
 {
-	CHECK_INT(slice_bay_sector(1000, 0), 1000);
-	CHECK_INT(slice_bay_sector(1001, 0), 1008);
-	CHECK_INT(slice_bay_sector(1001, 2), 1008 + 2 * SLICE_BAY_SECTORS);
-	CHECK_INT(slice_bay_count(1000, SLICE_BAY_SECTORS - 1), 0);
-	CHECK_INT(slice_bay_count(1000, SLICE_BAY_SECTORS), 1);
-	CHECK_INT(slice_bay_count(1001, SLICE_BAY_SECTORS + 6), 0);
-	CHECK_INT(slice_bay_count(1001, SLICE_BAY_SECTORS + 7), 1);
-	CHECK_INT(slice_bay_count(1001, 3), 0);
-	CHECK_INT(slice_bay_count(0, UINT64_MAX), SLICE_BAYS_MAX);
+	assert_int_equal(slice_bay_sector(1000, 0), 1000);
+	assert_int_equal(slice_bay_sector(1001, 0), 1008);
+	assert_int_equal(slice_bay_sector(1001, 2), 1008 + 2 * SLICE_BAY_SECTORS);
+	assert_int_equal(slice_bay_count(1000, SLICE_BAY_SECTORS - 1), 0);
+	assert_int_equal(slice_bay_count(1000, SLICE_BAY_SECTORS), 1);
+	assert_int_equal(slice_bay_count(1001, SLICE_BAY_SECTORS + 6), 0);
+	assert_int_equal(slice_bay_count(1001, SLICE_BAY_SECTORS + 7), 1);
+	assert_int_equal(slice_bay_count(1001, 3), 0);
+	assert_int_equal(slice_bay_count(0, UINT64_MAX), SLICE_BAYS_MAX);
 	/* As mdadm makes a DDF disk: the free part of its workspace (raid-on-dm 5). */
-	CHECK_INT(slice_bay_count(131072 + 618, 32768 - 618), 15);
+	assert_int_equal(slice_bay_count(131072 + 618, 32768 - 618), 15);
 }
 
-static void geometry(void)
+static void geometry(void **state _unused_)
 {
 	static const struct {
 		enum raid_level level;
@@ -227,18 +221,18 @@ static void geometry(void)
 		{RAID_UNSUPPORTED, 0, -ENOTSUP, {0}},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+	for_rows (i, want) {
 		struct meta_volume v = {.level = want[i].level, .layout = want[i].layout, .chunk = 128};
 		uint32_t level = 0, layout = 0, chunk = 0;
 
-		CHECK_INT(slice_geometry(&v, &level, &layout, &chunk), want[i].r);
-		CHECK_INT(level, want[i].md[0]);
-		CHECK_INT(layout, want[i].md[1]);
-		CHECK_INT(chunk, want[i].md[2]);
+		assert_int_equal(slice_geometry(&v, &level, &layout, &chunk), want[i].r);
+		assert_int_equal(level, want[i].md[0]);
+		assert_int_equal(layout, want[i].md[1]);
+		assert_int_equal(chunk, want[i].md[2]);
 	}
 }
 
-static void stamps(void)
+static void stamps(void **state _unused_)
 {
 	struct stamp s = {
 		.set = "4c696e75782d4d44deadbeef0000000000000000deadbeef",
@@ -254,26 +248,26 @@ static void stamps(void)
 	struct stamp got;
 	uint8_t *buf = blockio_alloc(STAMP_SECTORS * 512);
 
-	CHECK_INT(stamp_parse(buf, &got), -ENODATA);
+	assert_int_equal(stamp_parse(buf, &got), -ENODATA);
 	stamp_encode(&s, buf);
-	CHECK_INT(stamp_parse(buf, &got), 0);
-	CHECK_STR(got.set, s.set);
-	CHECK_STR(got.volume, s.volume);
-	CHECK_INT(got.slot, 3);
-	CHECK(got.epoch == s.epoch && got.seq_current == 41 && got.seq_intended == 42 && got.hash_current == 1 &&
-	      got.hash_intended == 2 && got.running);
+	assert_int_equal(stamp_parse(buf, &got), 0);
+	assert_string_equal(got.set, s.set);
+	assert_string_equal(got.volume, s.volume);
+	assert_int_equal(got.slot, 3);
+	assert_true(got.epoch == s.epoch && got.seq_current == 41 && got.seq_intended == 42 && got.hash_current == 1 &&
+		    got.hash_intended == 2 && got.running);
 	/* A torn write of any sector is seen. */
 	for (unsigned i = 8; i < STAMP_SECTORS * 512; i += 37) {
 		buf[i] ^= 1;
-		CHECK_INT(stamp_parse(buf, &got), -EBADMSG);
+		assert_int_equal(stamp_parse(buf, &got), -EBADMSG);
 		buf[i] ^= 1;
 	}
 	buf[0] = 0;
-	CHECK_INT(stamp_parse(buf, &got), -ENODATA);
+	assert_int_equal(stamp_parse(buf, &got), -ENODATA);
 	free(buf);
 }
 
-static void hash(void)
+static void hash(void **state _unused_)
 {
 	static struct meta_volume v, w;
 	uint64_t h;
@@ -294,12 +288,12 @@ static void hash(void)
 	w.clean = w.initialised = true;
 	w.seq = 7;
 	w.members[3].offset = 9;
-	CHECK(meta_volume_hash(&w) == h);
+	assert_true(meta_volume_hash(&w) == h);
 #define DIFFERS(change)                                                                                                \
 	do {                                                                                                           \
 		w = v;                                                                                                 \
 		change;                                                                                                \
-		CHECK(meta_volume_hash(&w) != h);                                                                      \
+		assert_true(meta_volume_hash(&w) != h);                                                                \
 	} while (0)
 	DIFFERS(w.level = RAID6);
 	DIFFERS(w.layout = 1);
@@ -315,13 +309,10 @@ static void hash(void)
 
 int main(void)
 {
-	superblock_bytes();
-	bitmap();
-	parse();
-	set_resync();
-	bays();
-	geometry();
-	stamps();
-	hash();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(superblock_bytes), unit(bitmap), unit(parse), unit(set_resync), unit(bays),
+		unit(geometry),		unit(stamps), unit(hash),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The rules of a start (docs/reliability.md), one by one, on values. */
 #include "actions/start.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -89,130 +89,130 @@ static int analyse(void)
 	return start_analyse(&in, &st, &why);
 }
 
-static void first_use(void)
+static void first_use(void **state _unused_)
 {
 	given(RAID6, 4);
 	with_slices(false);
 	for (unsigned i = 0; i < 4; i++)
 		in.disk[i].has_stamp = false;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NNNN");
-	CHECK(st.anew && !st.resync);
-	CHECK(st.events > UINT64_C(7) << 32);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNNN");
+	assert_true(st.anew && !st.resync);
+	assert_true(st.events > UINT64_C(7) << 32);
 }
 
-static void dirty_first_use(void)
+static void dirty_first_use(void **state _unused_)
 {
 	given(RAID6, 4);
 	volume.clean = false;
 	with_slices(false);
 	for (unsigned i = 0; i < 4; i++)
 		in.disk[i].has_stamp = false;
-	CHECK_INT(analyse(), 0);
-	CHECK(st.anew && st.resync);
+	assert_int_equal(analyse(), 0);
+	assert_true(st.anew && st.resync);
 	volume.members[2].state = MEMBER_FAILED;
-	CHECK_INT(analyse(), -EUCLEAN); /* parity is what slot 2 would be computed from */
+	assert_int_equal(analyse(), -EUCLEAN); /* parity is what slot 2 would be computed from */
 	in.force = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NN-N");
-	CHECK(!st.resync && st.write_hole);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NN-N");
+	assert_true(!st.resync && st.write_hole);
 }
 
-static void dirty_mirror_degraded(void)
+static void dirty_mirror_degraded(void **state _unused_)
 {
 	given(RAID1, 2);
 	volume.clean = false;
 	volume.members[1].state = MEMBER_FAILED;
 	with_slices(false);
 	in.disk[0].has_stamp = in.disk[1].has_stamp = false;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "N-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "N-");
 }
 
-static void clean_stop(void)
+static void clean_stop(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(false);
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFF");
-	CHECK(!st.anew && !st.resync);
-	CHECK_INT(st.epoch, 99);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF");
+	assert_true(!st.anew && !st.resync);
+	assert_int_equal(st.epoch, 99);
 }
 
-static void crash_resyncs(void)
+static void crash_resyncs(void **state _unused_)
 {
 	given(RAID5, 3);
 	volume.clean = false;
 	with_slices(true);
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFF");
-	CHECK(st.resync && !st.write_hole);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF");
+	assert_true(st.resync && !st.write_hole);
 }
 
-static void slices_know_a_failure(void)
+static void slices_know_a_failure(void **state _unused_)
 {
 	given(RAID5, 3);
 	volume.clean = false;
 	with_slices(true);
 	in.disk[0].super.events = in.disk[2].super.events = 60;
 	in.disk[0].super.failed = in.disk[2].super.failed = 1 << 1;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "F-F");
-	CHECK(st.slot[1].edit && st.slot[1].state == MEMBER_FAILED);
-	CHECK(!st.resync && st.write_hole); /* no resync can be asked for without slot 1 */
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "F-F");
+	assert_true(st.slot[1].edit && st.slot[1].state == MEMBER_FAILED);
+	assert_true(!st.resync && st.write_hole); /* no resync can be asked for without slot 1 */
 	/* The loser's own slice has nothing to say, even if only one survivor has it. */
 	in.disk[2].super.failed = 0;
 	in.disk[2].super.events = 50;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "F-F");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "F-F");
 }
 
-static void failure_beyond_redundancy(void)
+static void failure_beyond_redundancy(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(true);
 	in.disk[0].super.events = 60;
 	in.disk[0].super.failed = 0x6;
-	CHECK_INT(analyse(), -ENODATA);
-	CHECK(strstr(why.msg, "slot 1") && strstr(why.msg, "slot 2"));
+	assert_int_equal(analyse(), -ENODATA);
+	assert_true(strstr(why.msg, "slot 1") && strstr(why.msg, "slot 2"));
 	in.force = true;
 	in.disk[2].super.events = 55;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "N-N"); /* slot 2 missed less than slot 1 */
-	CHECK(st.anew && !st.slot[2].edit && st.slot[1].edit);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "N-N"); /* slot 2 missed less than slot 1 */
+	assert_true(st.anew && !st.slot[2].edit && st.slot[1].edit);
 }
 
 /* A disk that is here and fails is as good as absent, but nobody waits for it. */
-static void disk_fails(void)
+static void disk_fails(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(true);
 	in.disk[2].present = false;
-	CHECK_INT(analyse(), -EAGAIN);
+	assert_int_equal(analyse(), -EAGAIN);
 	in.disk[2].fails = true;
-	CHECK_INT(analyse(), 0);
-	CHECK(st.slot[2].how == START_OUT && st.slot[2].edit);
-	CHECK_INT(st.slot[2].state, MEMBER_FAILED);
-	CHECK_STR(st.slot[2].why, "its disk fails");
+	assert_int_equal(analyse(), 0);
+	assert_true(st.slot[2].how == START_OUT && st.slot[2].edit);
+	assert_int_equal(st.slot[2].state, MEMBER_FAILED);
+	assert_string_equal(st.slot[2].why, "its disk fails");
 }
 
-static void other_tool_ran(void)
+static void other_tool_ran(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(false);
 	in.seq = 9;
 	for (unsigned i = 0; i < 3; i++)
 		in.disk[i].seq = 9;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NNN");
-	CHECK_INT(st.epoch, 0);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNN");
+	assert_int_equal(st.epoch, 0);
 	/* What it left rebuilding is rebuilt, and never taken back as found. */
 	volume.members[1].state = MEMBER_REBUILDING;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NRN");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NRN");
 }
 
-static void torn_update(void)
+static void torn_update(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(true);
@@ -221,30 +221,30 @@ static void torn_update(void)
 		in.disk[i].stamp.seq_intended = 20;
 	in.disk[0].seq = 20; /* written; the others stand behind */
 	in.disk[1].standing = in.disk[2].standing = META_STALE;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFF");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF");
 	/* One that is behind for another reason is stale. */
 	in.disk[2].stamp.seq_intended = 15;
-	CHECK_INT(analyse(), -EAGAIN);
+	assert_int_equal(analyse(), -EAGAIN);
 	in.degraded = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FF-");
-	CHECK(st.slot[2].edit && st.slot[2].state == MEMBER_MISSING);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FF-");
+	assert_true(st.slot[2].edit && st.slot[2].state == MEMBER_MISSING);
 }
 
-static void stale_and_absent(void)
+static void stale_and_absent(void **state _unused_)
 {
 	given(RAID6, 4);
 	with_slices(false);
 	in.disk[1].standing = META_STALE;
 	in.disk[1].seq = in.disk[1].stamp.seq_current = in.disk[1].stamp.seq_intended = 5;
 	in.disk[3].present = false;
-	CHECK_INT(analyse(), -EAGAIN);
+	assert_int_equal(analyse(), -EAGAIN);
 	in.degraded = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "F-F-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "F-F-");
 	in.disk[0].present = false;
-	CHECK_INT(analyse(), -ENODATA);
+	assert_int_equal(analyse(), -ENODATA);
 	/* Known to be failed or missing: nothing to wait for. */
 	given(RAID6, 4);
 	with_slices(false);
@@ -252,78 +252,78 @@ static void stale_and_absent(void)
 	in.disk[3].present = false;
 	for (unsigned i = 0; i < 3; i++)
 		in.disk[i].hash = in.disk[i].stamp.hash_current = volume_hash(&volume, i);
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFF-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF-");
 }
 
-static void rebuild_again(void)
+static void rebuild_again(void **state _unused_)
 {
 	given(RAID5, 3);
 	volume.members[2].state = MEMBER_REBUILDING;
 	with_slices(true);
 	in.disk[0].super.failed = in.disk[1].super.failed = 1 << 2; /* it was "- -" before */
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFR");
-	CHECK(!st.slot[2].edit);
-	CHECK(!st.resync);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFR");
+	assert_true(!st.slot[2].edit);
+	assert_true(!st.resync);
 }
 
-static void damaged_slice(void)
+static void damaged_slice(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(true);
 	in.disk[1].super_status = -EBADMSG;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FRF");
-	CHECK(st.slot[1].edit && st.slot[1].state == MEMBER_REBUILDING);
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FRF");
+	assert_true(st.slot[1].edit && st.slot[1].state == MEMBER_REBUILDING);
 	in.disk[1].super_status = 0;
 	in.disk[1].super.position = 2;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FRF");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FRF");
 	/* Never live: the format alone knows, and all are written. */
 	with_slices(false);
 	in.disk[1].super_status = -EBADMSG;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NNN");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNN");
 }
 
-static void newest_epoch(void)
+static void newest_epoch(void **state _unused_)
 {
 	given(RAID1, 3);
 	with_slices(true);
 	in.disk[1].stamp.epoch = 12;
 	in.disk[1].super.events = 40;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FRF");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FRF");
 	in.disk[1].stamp.epoch = 0; /* it was being rebuilt when its stamp was written */
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FRF");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FRF");
 }
 
-static void two_halves(void)
+static void two_halves(void **state _unused_)
 {
 	given(RAID1, 2);
 	with_slices(true);
 	in.disk[0].super.failed = 2;
 	in.disk[1].super.failed = 1;
 	in.degraded = true;
-	CHECK_INT(analyse(), -ESTALE);
+	assert_int_equal(analyse(), -ESTALE);
 	in.force = true;
-	CHECK_INT(analyse(), -ESTALE);
+	assert_int_equal(analyse(), -ESTALE);
 	in.read_only = true;
-	CHECK_INT(analyse(), 0);
+	assert_int_equal(analyse(), 0);
 	given(RAID1, 2);
 	with_slices(true);
 	in.split = true;
 	in.disk[1].standing = META_SPLIT;
 	in.degraded = true;
-	CHECK_INT(analyse(), -ESTALE);
+	assert_int_equal(analyse(), -ESTALE);
 	in.force = in.read_only = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "F-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "F-");
 }
 
-static void raid10_pairs(void)
+static void raid10_pairs(void **state _unused_)
 {
 	struct meta_volume half;
 
@@ -331,75 +331,78 @@ static void raid10_pairs(void)
 	with_slices(true);
 	half = volume;
 	half.members[2] = half.members[3] = (struct meta_member){.state = MEMBER_EMPTY};
-	CHECK(volume_hash(&half, 0) == volume_hash(&volume, 0));
-	CHECK(volume_hash(&half, 1) == volume_hash(&volume, 1));
-	CHECK(volume_hash(&half, 2) != volume_hash(&volume, 2));
+	assert_true(volume_hash(&half, 0) == volume_hash(&volume, 0));
+	assert_true(volume_hash(&half, 1) == volume_hash(&volume, 1));
+	assert_true(volume_hash(&half, 2) != volume_hash(&volume, 2));
 	in.disk[0].present = false;
 	in.disk[3].present = false;
 	in.degraded = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "-FF-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "-FF-");
 	in.disk[1].present = false;
-	CHECK_INT(analyse(), -ENODATA);
+	assert_int_equal(analyse(), -ENODATA);
 }
 
-static void unfinished_resync(void)
+static void unfinished_resync(void **state _unused_)
 {
 	given(RAID5, 3);
 	with_slices(true);
 	for (unsigned i = 0; i < 3; i++)
 		in.disk[i].super.resync_offset = 100;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "FFF");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF");
 	in.disk[2].present = false;
 	in.degraded = true;
-	CHECK_INT(analyse(), -EUCLEAN);
+	assert_int_equal(analyse(), -EUCLEAN);
 	in.force = true;
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NN-");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NN-");
 }
 
-static void plain_raid0(void)
+static void plain_raid0(void **state _unused_)
 {
 	given(RAID0, 3);
 	with_slices(false);
 	in.disk[1].standing = META_STALE; /* nothing can have been written without it */
-	CHECK_INT(analyse(), 0);
-	CHECK_STR(how(), "NNN");
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNN");
 	in.disk[1].present = false;
 	in.degraded = true;
-	CHECK_INT(analyse(), -ENODATA);
+	assert_int_equal(analyse(), -ENODATA);
 }
 
-static void unsupported(void)
+static void unsupported(void **state _unused_)
 {
 	given(RAID1, 2);
 	volume.level = RAID_UNSUPPORTED;
 	strcpy(volume.unsupported, "RAID1E");
-	CHECK_INT(analyse(), -ENOTSUP);
-	CHECK(strstr(why.msg, "RAID1E"));
+	assert_int_equal(analyse(), -ENOTSUP);
+	assert_non_null(strstr(why.msg, "RAID1E"));
 }
 
 int main(void)
 {
-	first_use();
-	dirty_first_use();
-	dirty_mirror_degraded();
-	clean_stop();
-	crash_resyncs();
-	slices_know_a_failure();
-	failure_beyond_redundancy();
-	disk_fails();
-	other_tool_ran();
-	torn_update();
-	stale_and_absent();
-	rebuild_again();
-	damaged_slice();
-	newest_epoch();
-	two_halves();
-	raid10_pairs();
-	unfinished_resync();
-	plain_raid0();
-	unsupported();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(first_use),
+		unit(dirty_first_use),
+		unit(dirty_mirror_degraded),
+		unit(clean_stop),
+		unit(crash_resyncs),
+		unit(slices_know_a_failure),
+		unit(failure_beyond_redundancy),
+		unit(disk_fails),
+		unit(other_tool_ran),
+		unit(torn_update),
+		unit(stale_and_absent),
+		unit(rebuild_again),
+		unit(damaged_slice),
+		unit(newest_epoch),
+		unit(two_halves),
+		unit(raid10_pairs),
+		unit(unfinished_resync),
+		unit(plain_raid0),
+		unit(unsupported),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/tracefs_decode.h"
 
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -100,27 +100,27 @@ static int decode(const struct page *p, size_t len, struct heard *h, uint64_t *l
 	return trace_page_decode(p->bytes, len, &layout, &format, 1, hear, h, lost, NULL);
 }
 
-static void test_formats(void)
+static void test_formats(void **state _unused_)
 {
 	struct trace_format f;
 	struct err e = {0};
 
-	CHECK_INT(trace_layout_parse(header_page, &layout, &e), 0);
-	CHECK_INT(layout.commit_size, 8);
-	CHECK_INT(layout.data_offset, 16);
-	CHECK_INT(trace_layout_parse("field: int nothing;", &layout, &e), -EBADMSG);
-	CHECK_INT(trace_format_parse(format_later, &f, &e), 0);
-	CHECK_INT(f.rwbs.offset, 34);
-	CHECK_INT(f.rwbs.size, 10);
-	CHECK_INT(trace_format_parse(FORMAT_HEAD, &f, &e), -EBADMSG);
-	CHECK_STR(e.msg, "the trace event has no field error");
-	CHECK_INT(trace_format_parse("", &f, &e), -EBADMSG);
-	CHECK_INT(trace_format_parse(format_6_1, &format, &e), 0);
-	CHECK_INT(format.id, 1063);
-	CHECK_INT(format.sector.offset, 16);
+	assert_int_equal(trace_layout_parse(header_page, &layout, &e), 0);
+	assert_int_equal(layout.commit_size, 8);
+	assert_int_equal(layout.data_offset, 16);
+	assert_int_equal(trace_layout_parse("field: int nothing;", &layout, &e), -EBADMSG);
+	assert_int_equal(trace_format_parse(format_later, &f, &e), 0);
+	assert_int_equal(f.rwbs.offset, 34);
+	assert_int_equal(f.rwbs.size, 10);
+	assert_int_equal(trace_format_parse(FORMAT_HEAD, &f, &e), -EBADMSG);
+	assert_string_equal(e.msg, "the trace event has no field error");
+	assert_int_equal(trace_format_parse("", &f, &e), -EBADMSG);
+	assert_int_equal(trace_format_parse(format_6_1, &format, &e), 0);
+	assert_int_equal(format.id, 1063);
+	assert_int_equal(format.sector.offset, 16);
 }
 
-static void test_records(void)
+static void test_records(void **state _unused_)
 {
 	struct heard h;
 	struct page p;
@@ -133,23 +133,23 @@ static void test_records(void)
 	put32(&p, 2);
 	put_record(&p, 1, 1063, 254u << 20 | 0xfffff, UINT64_MAX, -5, "FWFS");
 	finish(&p, 0);
-	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
-	CHECK_INT(h.n, 2);
-	CHECK_INT(lost, 0);
-	CHECK_INT(h.te[0].time, 1005);
-	CHECK_INT(h.te[0].major, 8);
-	CHECK_INT(h.te[0].minor, 16);
-	CHECK_INT(h.te[0].sector, 4656);
-	CHECK_INT(h.te[0].sectors, 8);
-	CHECK_INT(h.te[0].error, -61);
-	CHECK_STR(h.te[0].rwbs, "RS");
-	CHECK_INT(h.te[1].time, 1012 + 3 + (INT64_C(2) << 27) + 1);
-	CHECK_INT(h.te[1].minor, 0xfffff);
-	CHECK(h.te[1].sector == UINT64_MAX);
-	CHECK_STR(h.te[1].rwbs, "FWFS");
+	assert_int_equal(decode(&p, p.len, &h, &lost), 0);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(lost, 0);
+	assert_int_equal(h.te[0].time, 1005);
+	assert_int_equal(h.te[0].major, 8);
+	assert_int_equal(h.te[0].minor, 16);
+	assert_int_equal(h.te[0].sector, 4656);
+	assert_int_equal(h.te[0].sectors, 8);
+	assert_int_equal(h.te[0].error, -61);
+	assert_string_equal(h.te[0].rwbs, "RS");
+	assert_int_equal(h.te[1].time, 1012 + 3 + (INT64_C(2) << 27) + 1);
+	assert_int_equal(h.te[1].minor, 0xfffff);
+	assert_true(h.te[1].sector == UINT64_MAX);
+	assert_string_equal(h.te[1].rwbs, "FWFS");
 }
 
-static void test_lost(void)
+static void test_lost(void **state _unused_)
 {
 	struct heard h;
 	struct page p;
@@ -158,17 +158,17 @@ static void test_lost(void)
 	begin(&p, 0);
 	put_record(&p, 0, 1063, 8u << 20, 1, -5, "R");
 	finish(&p, 1u << 31);
-	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
-	CHECK_INT(lost, 1);
+	assert_int_equal(decode(&p, p.len, &h, &lost), 0);
+	assert_int_equal(lost, 1);
 	finish(&p, 1u << 31 | 1u << 30);
 	put(&p, &missed, sizeof(missed));
-	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
-	CHECK_INT(lost, 3816);
-	CHECK_INT(h.n, 1);
+	assert_int_equal(decode(&p, p.len, &h, &lost), 0);
+	assert_int_equal(lost, 3816);
+	assert_int_equal(h.n, 1);
 }
 
 /* A page that lies gives what was right before the lie, and no more. */
-static void test_hostile(void)
+static void test_hostile(void **state _unused_)
 {
 	struct heard h;
 	struct page p;
@@ -178,24 +178,24 @@ static void test_hostile(void)
 	put_record(&p, 0, 1063, 8u << 20, 1, -5, "R");
 	put32(&p, 28);
 	finish(&p, 0);
-	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
-	CHECK_INT(h.n, 1);
-	CHECK_INT(decode(&p, 15, &h, &lost), -EBADMSG);
-	CHECK_INT(decode(&p, 40, &h, &lost), -EBADMSG);
+	assert_int_equal(decode(&p, p.len, &h, &lost), -EBADMSG);
+	assert_int_equal(h.n, 1);
+	assert_int_equal(decode(&p, 15, &h, &lost), -EBADMSG);
+	assert_int_equal(decode(&p, 40, &h, &lost), -EBADMSG);
 	begin(&p, 0);
 	put32(&p, 0); /* a long record of no length */
 	put32(&p, 0);
 	finish(&p, 0);
-	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
+	assert_int_equal(decode(&p, p.len, &h, &lost), -EBADMSG);
 	begin(&p, 0);
 	put32(&p, 0);
 	put32(&p, UINT32_MAX);
 	finish(&p, 0);
-	CHECK_INT(decode(&p, p.len, &h, &lost), -EBADMSG);
+	assert_int_equal(decode(&p, p.len, &h, &lost), -EBADMSG);
 	begin(&p, 0);
 	put32(&p, 29); /* padding to the end of the page */
 	finish(&p, 0);
-	CHECK_INT(decode(&p, p.len, &h, &lost), 0);
+	assert_int_equal(decode(&p, p.len, &h, &lost), 0);
 }
 
 static int sum_cpu(void *u, unsigned cpu)
@@ -204,24 +204,23 @@ static int sum_cpu(void *u, unsigned cpu)
 	return 0;
 }
 
-static void test_cpus(void)
+static void test_cpus(void **state _unused_)
 {
 	unsigned sum = 0;
 
-	CHECK_INT(cpu_list_parse("0-3,8\n", sum_cpu, &sum), 0);
-	CHECK_INT(sum, 1 + 2 + 3 + 4 + 9);
-	CHECK_INT(cpu_list_parse("3-1", sum_cpu, &sum), -EBADMSG);
-	CHECK_INT(cpu_list_parse("0-99999", sum_cpu, &sum), -EBADMSG);
-	CHECK_INT(cpu_list_parse("x", sum_cpu, &sum), -EBADMSG);
-	CHECK_INT(cpu_list_parse("", sum_cpu, &sum), 0);
+	assert_int_equal(cpu_list_parse("0-3,8\n", sum_cpu, &sum), 0);
+	assert_int_equal(sum, 1 + 2 + 3 + 4 + 9);
+	assert_int_equal(cpu_list_parse("3-1", sum_cpu, &sum), -EBADMSG);
+	assert_int_equal(cpu_list_parse("0-99999", sum_cpu, &sum), -EBADMSG);
+	assert_int_equal(cpu_list_parse("x", sum_cpu, &sum), -EBADMSG);
+	assert_int_equal(cpu_list_parse("", sum_cpu, &sum), 0);
 }
 
 int main(void)
 {
-	test_formats();
-	test_records();
-	test_lost();
-	test_hostile();
-	test_cpus();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(test_formats), unit(test_records), unit(test_lost), unit(test_hostile), unit(test_cpus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

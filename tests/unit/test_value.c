@@ -2,15 +2,10 @@
 /* core/value.c: reading, printing and comparing of every type. */
 #include "core/clock.h"
 #include "core/value.h"
+#include "tests/unit/unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const char *const words[] = {"hdd", "ssd", NULL};
 
@@ -85,7 +80,7 @@ static void check_print(const struct value *v, enum value_style style, const cha
 static void samples_read_and_print(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+	for_rows (i, samples) {
 		const struct sample *s = &samples[i];
 		struct value v;
 		struct err e = {0};
@@ -110,7 +105,7 @@ static void samples_read_and_print(void **state)
 static void canonical_reads_back(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+	for_rows (i, samples) {
 		_cleanup_(buf_free) struct buf out = {0};
 		struct value v, again;
 
@@ -158,11 +153,11 @@ static void escaping_is_cut_between_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(samples_read_and_print),
-		cmocka_unit_test(canonical_reads_back),
-		cmocka_unit_test(equality_needs_one_type),
-		cmocka_unit_test(sets_are_searched),
-		cmocka_unit_test(escaping_is_cut_between_characters),
+		unit(samples_read_and_print),
+		unit(canonical_reads_back),
+		unit(equality_needs_one_type),
+		unit(sets_are_searched),
+		unit(escaping_is_cut_between_characters),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Views as JSON, what several views say together, and what is true of levels. */
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include "actions/meta/meta.h"
 
@@ -58,7 +58,7 @@ static void lose(struct meta_view *v, unsigned i, bool failed)
 	v->volumes[0].members[i].state = failed ? MEMBER_FAILED : MEMBER_MISSING;
 }
 
-static void json(void)
+static void json(void **state _unused_)
 {
 	struct meta_view *v = view("aaaaaaaa", 9), *back = NULL;
 	struct err e;
@@ -69,12 +69,12 @@ static void json(void)
 	strcpy(v->disks[4].dedicated_to[0], "01");
 	lose(v, 2, true);
 	j = meta_view_to_json(v);
-	CHECK_INT(meta_view_from_json(j, &back, &e), 0);
+	assert_int_equal(meta_view_from_json(j, &back, &e), 0);
 	k = meta_view_to_json(back);
-	CHECK(json_equal(j, k));
-	CHECK_INT(back->volumes[0].members[2].state, MEMBER_FAILED);
-	CHECK(meta_view_disk(back, "cccccccc")->failed && !meta_view_disk(back, "none"));
-	CHECK(meta_view_volume(back, "01") == &back->volumes[0] && !meta_view_volume(back, "02"));
+	assert_true(json_equal(j, k));
+	assert_int_equal(back->volumes[0].members[2].state, MEMBER_FAILED);
+	assert_true(meta_view_disk(back, "cccccccc")->failed && !meta_view_disk(back, "none"));
+	assert_true(meta_view_volume(back, "01") == &back->volumes[0] && !meta_view_volume(back, "02"));
 	json_decref(k);
 	meta_view_free(back);
 	json_decref(j);
@@ -106,9 +106,9 @@ static const struct {
 	{"volumes/0/members/1", "7", "is no object"},
 };
 
-static void json_spoilt(void)
+static void json_spoilt(void **state _unused_)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(spoilt); i++) {
+	for_rows (i, spoilt) {
 		struct meta_view *v = view("aaaaaaaa", 9), *back = NULL;
 		json_t *j = meta_view_to_json(v), *at = j;
 		json_t *value = spoilt[i].json ? json_loads(spoilt[i].json, JSON_DECODE_ANY, NULL) : NULL;
@@ -117,22 +117,22 @@ static void json_spoilt(void)
 
 		snprintf(path, sizeof(path), "%s", spoilt[i].path);
 		while ((key = strsep(&rest, "/")) && rest)
-			at = json_is_array(at) ? json_array_get(at, (size_t)atoi(key)) : json_object_get(at, key);
+			at = json_is_array(at) ? json_array_get(at, strtoul(key, NULL, 10)) : json_object_get(at, key);
 		if (!value)
 			json_object_del(at, key);
 		else if (json_is_array(at))
-			json_array_set_new(at, (size_t)atoi(key), value);
+			json_array_set_new(at, strtoul(key, NULL, 10), value);
 		else
 			json_object_set_new(at, key, value);
-		CHECK_INT(meta_view_from_json(j, &back, &e), -EBADMSG);
+		assert_int_equal(meta_view_from_json(j, &back, &e), -EBADMSG);
 		if (!strstr(e.msg, spoilt[i].want))
-			CHECK_STR(e.msg, spoilt[i].want);
+			assert_string_equal(e.msg, spoilt[i].want);
 		json_decref(j);
 		meta_view_free(v);
 	}
 }
 
-static void together(void)
+static void together(void **state _unused_)
 {
 	struct meta_view *v[5], *m = NULL;
 	enum meta_standing standing[5];
@@ -148,35 +148,36 @@ static void together(void)
 	v[4]->volumes[0].known = false;
 	v[4]->volumes[0].slots = 0;
 	v[4]->volumes[0].level = RAID_UNSUPPORTED;
-	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[4], v[2], v[0], v[1], v[3]}, 5, &m, standing,
-				  &split, &e),
-		  0);
-	CHECK(!split);
-	CHECK_INT(standing[1], META_STALE);
-	CHECK_INT(standing[0], META_CURRENT);
-	CHECK_INT(m->seq, 12);
-	CHECK_INT(m->volumes[0].level, RAID6);
-	CHECK_INT(m->volumes[0].members[2].state, MEMBER_FAILED);
-	CHECK_STR(m->self, "");
-	CHECK_INT(m->room_sectors, 0);
+	assert_int_equal(meta_view_merge((const struct meta_view *const[]){v[4], v[2], v[0], v[1], v[3]}, 5, &m,
+					 standing, &split, &e),
+			 0);
+	assert_false(split);
+	assert_int_equal(standing[1], META_STALE);
+	assert_int_equal(standing[0], META_CURRENT);
+	assert_int_equal(m->seq, 12);
+	assert_int_equal(m->volumes[0].level, RAID6);
+	assert_int_equal(m->volumes[0].members[2].state, MEMBER_FAILED);
+	assert_string_equal(m->self, "");
+	assert_int_equal(m->room_sectors, 0);
 	meta_view_free(m);
 
 	/* only the spare and the stale member are here: the old record, with what is known today of its disks */
-	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[2], v[4]}, 2, &m, standing, &split, &e), 0);
-	CHECK_INT(m->volumes[0].members[2].state, MEMBER_FAILED);
-	CHECK_INT(m->volumes[0].members[0].state, MEMBER_IN_SYNC);
+	assert_int_equal(meta_view_merge((const struct meta_view *const[]){v[2], v[4]}, 2, &m, standing, &split, &e),
+			 0);
+	assert_int_equal(m->volumes[0].members[2].state, MEMBER_FAILED);
+	assert_int_equal(m->volumes[0].members[0].state, MEMBER_IN_SYNC);
 	meta_view_free(m);
 
-	CHECK_INT(meta_view_merge((const struct meta_view *const[]){v[2], v[2]}, 2, &m, standing, &split, &e),
-		  -EBADMSG);
+	assert_int_equal(meta_view_merge((const struct meta_view *const[]){v[2], v[2]}, 2, &m, standing, &split, &e),
+			 -EBADMSG);
 	strcpy(v[1]->set, "other");
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), -EINVAL);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), -EINVAL);
 	for (size_t i = 0; i < 5; i++)
 		meta_view_free(v[i]);
 }
 
 /* a and b went on without c and d, and they without a and b. seq_cd: of c and d; a and b are at 12. */
-static void halves(uint64_t seq_cd)
+static void halves_of(uint64_t seq_cd)
 {
 	struct meta_view *v[5], *m = NULL;
 	enum meta_standing standing[5];
@@ -188,19 +189,27 @@ static void halves(uint64_t seq_cd)
 		lose(v[i], i == 2 || i == 3 ? 0 : 2, true);
 		lose(v[i], i == 2 || i == 3 ? 1 : 3, false);
 	}
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 5, &m, standing, &split, &e), 0);
-	CHECK(split);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 5, &m, standing, &split, &e), 0);
+	assert_true(split);
 	for (unsigned i = 0; i < 4; i++)
-		CHECK_INT(standing[i], (i < 2) == ab ? META_CURRENT : META_SPLIT);
-	CHECK_INT(m->volumes[0].members[0].state, ab ? MEMBER_IN_SYNC : MEMBER_FAILED);
-	CHECK_INT(m->volumes[0].members[3].state, ab ? MEMBER_MISSING : MEMBER_IN_SYNC);
+		assert_int_equal(standing[i], (i < 2) == ab ? META_CURRENT : META_SPLIT);
+	assert_int_equal(m->volumes[0].members[0].state, ab ? MEMBER_IN_SYNC : MEMBER_FAILED);
+	assert_int_equal(m->volumes[0].members[3].state, ab ? MEMBER_MISSING : MEMBER_IN_SYNC);
 	meta_view_free(m);
 	for (size_t i = 0; i < 5; i++)
 		meta_view_free(v[i]);
 }
 
+static void halves(void **state _unused_)
+{
+	static const uint64_t seqs[] = {10, 12, 14};
+
+	for_rows (i, seqs)
+		halves_of(seqs[i]);
+}
+
 /* d left while a was failed; a was repaired since, with b and c: d is behind, but went nowhere on its own. */
-static void old_failure(void)
+static void old_failure(void **state _unused_)
 {
 	struct meta_view *v[4], *m = NULL;
 	enum meta_standing standing[4];
@@ -211,16 +220,16 @@ static void old_failure(void)
 		v[i] = view(refs[i], i == 3 ? 9 : 12);
 		lose(v[i], i == 3 ? 0 : 3, true);
 	}
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
-	CHECK(!split);
-	CHECK_INT(standing[3], META_STALE);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
+	assert_false(split);
+	assert_int_equal(standing[3], META_STALE);
 	meta_view_free(m);
 	for (size_t i = 0; i < 4; i++)
 		meta_view_free(v[i]);
 }
 
 /* RAID10: each disk names its own pair. */
-static void pairs(void)
+static void pairs(void **state _unused_)
 {
 	struct meta_view *v[4], *m = NULL;
 	enum meta_standing standing[4];
@@ -238,50 +247,46 @@ static void pairs(void)
 			if (k / 2 != i / 2)
 				u->members[k] = (struct meta_member){.state = MEMBER_MISSING};
 	}
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 4, &m, standing, &split, &e), 0);
 	for (unsigned k = 0; k < 4; k++) {
-		CHECK_STR(m->volumes[0].members[k].ref, refs[k]);
-		CHECK_INT(m->volumes[0].members[k].state, MEMBER_IN_SYNC);
+		assert_string_equal(m->volumes[0].members[k].ref, refs[k]);
+		assert_int_equal(m->volumes[0].members[k].state, MEMBER_IN_SYNC);
 	}
 	meta_view_free(m);
-	CHECK_INT(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), 0);
-	CHECK(!m->volumes[0].members[2].known);
-	CHECK_INT(m->volumes[0].members[2].state, MEMBER_MISSING);
+	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), 0);
+	assert_true(!m->volumes[0].members[2].known);
+	assert_int_equal(m->volumes[0].members[2].state, MEMBER_MISSING);
 	meta_view_free(m);
 	for (size_t i = 0; i < 4; i++)
 		meta_view_free(v[i]);
 }
 
-static void levels(void)
+static void levels(void **state _unused_)
 {
 	const bool all[] = {true, true, true, true}, one[] = {true, false, true, true},
 		   two[] = {true, false, false, true}, pair[] = {false, false, true, true},
 		   three[] = {false, false, false, true}, none[4] = {0};
 
-	CHECK_STR(raid_level_name(RAID10), "raid10");
-	CHECK(raid_level_name(RAID_UNSUPPORTED) == NULL);
-	CHECK(raid_runnable(RAID0, all, 4) && !raid_runnable(RAID0, one, 4));
-	CHECK(raid_runnable(RAID1, three, 4) && !raid_runnable(RAID1, none, 4));
-	CHECK(raid_runnable(RAID5, one, 4) && !raid_runnable(RAID5, two, 4));
-	CHECK(raid_runnable(RAID6, two, 4) && !raid_runnable(RAID6, three, 4));
-	CHECK(raid_runnable(RAID10, two, 4) && !raid_runnable(RAID10, pair, 4) && !raid_runnable(RAID10, all, 3));
-	CHECK(!raid_runnable(RAID_UNSUPPORTED, all, 4) && !raid_runnable(RAID1, all, 0));
-	CHECK_INT(raid_redundancy(RAID1, 3), 2);
-	CHECK_INT(raid_redundancy(RAID6, 5), 2);
-	CHECK_INT(raid_redundancy(RAID10, 4), 1);
-	CHECK_INT(raid_redundancy(RAID0, 4), 0);
+	assert_string_equal(raid_level_name(RAID10), "raid10");
+	assert_null(raid_level_name(RAID_UNSUPPORTED));
+	assert_true(raid_runnable(RAID0, all, 4) && !raid_runnable(RAID0, one, 4));
+	assert_true(raid_runnable(RAID1, three, 4) && !raid_runnable(RAID1, none, 4));
+	assert_true(raid_runnable(RAID5, one, 4) && !raid_runnable(RAID5, two, 4));
+	assert_true(raid_runnable(RAID6, two, 4) && !raid_runnable(RAID6, three, 4));
+	assert_true(raid_runnable(RAID10, two, 4) && !raid_runnable(RAID10, pair, 4) && !raid_runnable(RAID10, all, 3));
+	assert_true(!raid_runnable(RAID_UNSUPPORTED, all, 4) && !raid_runnable(RAID1, all, 0));
+	assert_int_equal(raid_redundancy(RAID1, 3), 2);
+	assert_int_equal(raid_redundancy(RAID6, 5), 2);
+	assert_int_equal(raid_redundancy(RAID10, 4), 1);
+	assert_int_equal(raid_redundancy(RAID0, 4), 0);
 }
 
 int main(void)
 {
-	json();
-	json_spoilt();
-	together();
-	halves(10);
-	halves(12);
-	halves(14);
-	old_failure();
-	pairs();
-	levels();
-	return CHECK_RESULT;
+	const struct CMUnitTest tests[] = {
+		unit(json),	   unit(json_spoilt), unit(together), unit(halves),
+		unit(old_failure), unit(pairs),	      unit(levels),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

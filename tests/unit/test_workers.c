@@ -11,7 +11,8 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/wire.h"
-#include "tests/unit/check.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,7 @@ static void on_answer(void *u _unused_, const char *id, const json_t *answer, co
 	tell(id, answer ? json_string_value(json_object_get(answer, "contents")) : reason);
 }
 
-static void test_probes(void)
+static void test_probes(void **state _unused_)
 {
 	static const struct {
 		const char *disk, *want;
@@ -147,21 +148,21 @@ static void test_probes(void)
 	};
 	json_t *j;
 
-	CHECK_INT(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	assert_int_equal(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
+	for_rows (i, rows) {
 		probes_ask(probes, "d", make_file(rows[i].disk), i == 4 ? NS_PER_SEC : 20 * NS_PER_SEC);
-		CHECK_STR(run(1), rows[i].want);
+		assert_string_equal(run(1), rows[i].want);
 	}
 	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC);
-	CHECK_STR(run(1), "d:/nonexistent/disk cannot be opened;");
+	assert_string_equal(run(1), "d:/nonexistent/disk cannot be opened;");
 	j = probes_to_json(probes);
-	CHECK_INT(json_integer_value(json_object_get(j, "killed")), 1);
-	CHECK_INT(json_integer_value(json_object_get(j, "running")), 0);
+	assert_int_equal(json_integer_value(json_object_get(j, "killed")), 1);
+	assert_int_equal(json_integer_value(json_object_get(j, "running")), 0);
 	json_decref(j);
 	/* More than run at once: all are answered. */
 	for (int i = 0; i < 7; i++)
 		probes_ask(probes, "x", make_file("fine"), 20 * NS_PER_SEC);
-	CHECK_STR(run(7), "x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;");
+	assert_string_equal(run(7), "x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;");
 	probes_free(probes);
 	probes = NULL;
 }
@@ -187,7 +188,7 @@ static void ask(const char *id, const char *set, const char *rule)
 	snprintf(p.id, sizeof(p.id), "%s", id);
 	snprintf(p.set, sizeof(p.set), "%s", set);
 	snprintf(p.rule, sizeof(p.rule), "%s", rule);
-	CHECK_INT(acts_run(acts, &p), 0);
+	assert_int_equal(acts_run(acts, &p), 0);
 }
 
 static size_t count_state(const char *state)
@@ -200,45 +201,47 @@ static size_t count_state(const char *state)
 	return n;
 }
 
-static void test_acts(void)
+static void test_acts(void **state _unused_)
 {
 	int first;
 
-	CHECK_INT(acts_new(loop, dir, 20 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
+	assert_int_equal(acts_new(loop, dir, 20 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
 	ask("P-1", "aa", "");
-	CHECK_STR(run(2), "P-1:msg;P-1:refused because;");
+	assert_string_equal(run(2), "P-1:msg;P-1:refused because;");
 	first = told.pid;
-	CHECK_INT(count_state("warm"), 1);
-	CHECK_INT(acts_busy(acts), 0);
+	assert_int_equal(count_state("warm"), 1);
+	assert_int_equal(acts_busy(acts), 0);
 	/* One set has one process, and one plan at a time. */
 	ask("P-2", "aa", "");
 	ask("P-3", "aa", "");
-	CHECK_INT(acts_busy(acts), 2);
-	CHECK_STR(run(4), "P-2:msg;P-2:refused because;P-3:msg;P-3:refused because;");
-	CHECK_INT(told.pid, first);
+	assert_int_equal(acts_busy(acts), 2);
+	assert_string_equal(run(4), "P-2:msg;P-2:refused because;P-3:msg;P-3:refused because;");
+	assert_int_equal(told.pid, first);
 	ask("P-4", "bb", "");
-	CHECK_STR(run(2), "P-4:msg;P-4:refused because;");
-	CHECK(told.pid != first);
+	assert_string_equal(run(2), "P-4:msg;P-4:refused because;");
+	assert_true(told.pid != first);
 	/* One that dies is told of, and replaced. */
 	ask("P-5", "aa", "die");
-	CHECK_STR(run(2), "P-5:msg;P-5:failed the act process was killed by signal 9 (Killed) at 'swap load';");
+	assert_string_equal(run(2),
+			    "P-5:msg;P-5:failed the act process was killed by signal 9 (Killed) at 'swap load';");
 	ask("P-6", "aa", "");
-	CHECK_STR(run(2), "P-6:msg;P-6:refused because;");
-	CHECK(told.pid != first);
+	assert_string_equal(run(2), "P-6:msg;P-6:refused because;");
+	assert_true(told.pid != first);
 	acts_free(acts);
 	acts = NULL;
 }
 
 /* No sign of life: asked to stop, then killed. Another set goes on meanwhile. */
-static void test_act_hangs(void)
+static void test_act_hangs(void **state _unused_)
 {
-	CHECK_INT(acts_new(loop, dir, 2 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
+	assert_int_equal(acts_new(loop, dir, 2 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
 	ask("P-1", "aa", "hang");
-	CHECK_STR(run(1), "P-1:msg;");
+	assert_string_equal(run(1), "P-1:msg;");
 	ask("P-2", "bb", "");
-	CHECK_STR(run(2), "P-2:msg;P-2:refused because;");
-	CHECK_STR(run(1), "P-1:failed the act process was killed by signal 9 (Killed) at 'swap load' after it gave no "
-			  "sign of life;");
+	assert_string_equal(run(2), "P-2:msg;P-2:refused because;");
+	assert_string_equal(
+		run(1), "P-1:failed the act process was killed by signal 9 (Killed) at 'swap load' after it gave no "
+			"sign of life;");
 	acts_free(acts);
 	acts = NULL;
 }
@@ -257,19 +260,19 @@ static void program(const char *token, const char *script, const json_t *input, 
 		     (const char *const[]){"SEVEN=7", NULL}, input, timeout);
 }
 
-static void test_programs(void)
+static void test_programs(void **state _unused_)
 {
 	json_t *input = json_pack("{s:s}", "text", "hello");
 
-	CHECK_INT(programs_new(loop, &(struct programs_ops){on_program, NULL}, &programs), 0);
+	assert_int_equal(programs_new(loop, &(struct programs_ops){on_program, NULL}, &programs), 0);
 	program("a", "exit $SEVEN", NULL, 20 * NS_PER_SEC);
-	CHECK_STR(run(1), "a:7 ;");
+	assert_string_equal(run(1), "a:7 ;");
 	program("b", "read line; test \"$line\" = '{\"text\":\"hello\"}'", input, 20 * NS_PER_SEC);
-	CHECK_STR(run(1), "b:0 ;");
+	assert_string_equal(run(1), "b:0 ;");
 	program("c", "exec sleep 100", NULL, 100 * NS_PER_MS);
-	CHECK_STR(run(1), "c:-1 /bin/sh ran longer than 0 s and was killed;");
+	assert_string_equal(run(1), "c:-1 /bin/sh ran longer than 0 s and was killed;");
 	programs_run(programs, "d", (const char *const[]){"/nonexistent", NULL}, NULL, NULL, NS_PER_SEC);
-	CHECK_STR(run(1), "d:127 ;");
+	assert_string_equal(run(1), "d:127 ;");
 	json_decref(input);
 	programs_free(programs);
 	programs = NULL;
@@ -305,24 +308,24 @@ static void on_trouble(void *u _unused_, const char *reason)
 static const struct recorder_ops recorder_ops = {
 	.opened = on_opened, .stored = on_stored, .answer = on_rows, .trouble = on_trouble};
 
-static void test_recorder(void)
+static void test_recorder(void **fixture _unused_)
 {
 	json_t *row = json_pack("{s:s}", "kind", "x.y"), *state = json_pack("{s:i}", "x", 5);
 	json_t *all = json_object();
 	char db[160];
 
 	snprintf(db, sizeof(db), "%s/history.db", dir);
-	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
-	CHECK_STR(run(1), "opened:0 0;");
+	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	assert_string_equal(run(1), "opened:0 0;");
 	recorder_store(recorder, "event", row, NULL, false);
 	recorder_store(recorder, "intent", row, "P-1", true);
 	recorder_save(recorder, state);
-	CHECK_STR(run(1), "stored:P-1;");
-	CHECK_INT(recorder_query(recorder, 9, all), 0);
-	CHECK_STR(run(1), "rows:9 2;");
+	assert_string_equal(run(1), "stored:P-1;");
+	assert_int_equal(recorder_query(recorder, 9, all), 0);
+	assert_string_equal(run(1), "rows:9 2;");
 	recorder_free(recorder);
-	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
-	CHECK_STR(run(1), "opened:5 1;");
+	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	assert_string_equal(run(1), "opened:5 1;");
 	recorder_free(recorder);
 	recorder = NULL;
 	json_decref(row);
@@ -330,48 +333,72 @@ static void test_recorder(void)
 	json_decref(all);
 }
 
-static pid_t child_named(const char *what)
+static bool is_told(pid_t pid, const char *option)
 {
-	char command[128], line[32] = "";
+	char text[256] = "", file[64];
+	size_t n;
 	FILE *f;
 
-	snprintf(command, sizeof(command), "pgrep -n -P %d -f -- '%s'", (int)getpid(), what);
-	f = popen(command, "r");
-	if (!f || !fgets(line, sizeof(line), f))
-		line[0] = '\0';
+	snprintf(file, sizeof(file), "/proc/%d/cmdline", (int)pid);
+	f = fopen(file, "re");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
 	if (f)
-		pclose(f);
-	return (pid_t)atoi(line);
+		fclose(f);
+	/* The words are separated by zeroes. */
+	for (const char *word = text; word < text + n; word += strlen(word) + 1)
+		if (strcmp(word, option) == 0)
+			return true;
+	return false;
+}
+
+/* Our child that was given this option; -1: there is none. */
+static pid_t child_with(const char *option)
+{
+	char text[512] = "", file[64], *at = text, *end;
+	FILE *f;
+
+	snprintf(file, sizeof(file), "/proc/self/task/%d/children", (int)getpid());
+	f = fopen(file, "re");
+	assert_non_null(f);
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
+	fclose(f);
+	for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
+		if (is_told((pid_t)pid, option))
+			return (pid_t)pid;
+		at = end;
+	}
+	return -1;
 }
 
 /* A record process that is stopped or killed keeps nobody waiting, and nothing that was given to it is lost. */
-static void test_recorder_dies(void)
+static void test_recorder_dies(void **state _unused_)
 {
 	json_t *row = json_pack("{s:s}", "kind", "x.y"), *all = json_object();
 	char db[160];
 	pid_t pid;
 
 	snprintf(db, sizeof(db), "%s/other.db", dir);
-	CHECK_INT(recorder_new(loop, db, &recorder_ops, &recorder), 0);
-	CHECK_STR(run(1), "opened:0 0;");
-	pid = child_named("[-]-record");
-	CHECK(pid > 0);
+	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	assert_string_equal(run(1), "opened:0 0;");
+	pid = child_with("--record");
+	assert_true(pid > 0);
 	kill(pid, SIGSTOP);
 	recorder_store(recorder, "intent", row, "P-1", true);
-	CHECK_STR(run(2), "stored:P-1;trouble:yes;");
-	CHECK_STR(recorder_state(recorder), "not-durable");
+	assert_string_equal(run(2), "stored:P-1;trouble:yes;");
+	assert_string_equal(recorder_state(recorder), "not-durable");
 	recorder_store(recorder, "intent", row, "P-2", true);
-	CHECK_STR(run(1), "stored:P-2;");
+	assert_string_equal(run(1), "stored:P-2;");
 	kill(pid, SIGKILL);
-	CHECK_STR(run(1), "trouble:no;");
-	CHECK_INT(recorder_query(recorder, 1, all), 0);
-	CHECK_STR(run(1), "rows:1 2;");
+	assert_string_equal(run(1), "trouble:no;");
+	assert_int_equal(recorder_query(recorder, 1, all), 0);
+	assert_string_equal(run(1), "rows:1 2;");
 	recorder_free(recorder);
 	/* A place where nothing can be written. */
-	CHECK_INT(recorder_new(loop, "/proc/none/history.db", &recorder_ops, &recorder), 0);
-	CHECK_STR(run(2), "trouble:yes;opened:0 0;");
+	assert_int_equal(recorder_new(loop, "/proc/none/history.db", &recorder_ops, &recorder), 0);
+	assert_string_equal(run(2), "trouble:yes;opened:0 0;");
 	recorder_store(recorder, "intent", row, "P-1", true);
-	CHECK_STR(run(1), "stored:P-1;");
+	assert_string_equal(run(1), "stored:P-1;");
 	recorder_free(recorder);
 	recorder = NULL;
 	json_decref(row);
@@ -385,9 +412,34 @@ static void on_alarm(int signo _unused_)
 	_exit(1);
 }
 
+static int begin(void **state _unused_)
+{
+	signal(SIGPIPE, SIG_IGN);
+	log_setup(LOG_ERROR, "test");
+	if (!mkdtemp(dir) || loop_new(&loop) < 0)
+		return -1;
+	loop_before_sleep(loop, turn, NULL);
+	signal(SIGALRM, on_alarm);
+	alarm(60);
+	return 0;
+}
+
+static int end(void **state _unused_)
+{
+	loop_free(loop);
+	/* A record process that was let go still closes its database, and its files go away under whoever removes them.
+	 */
+	while (wait(NULL) > 0)
+		continue;
+	return scratch_remove(dir);
+}
+
 int main(int argc, char **argv)
 {
-	char command[128];
+	const struct CMUnitTest tests[] = {
+		unit(test_probes),   unit(test_acts),	  unit(test_act_hangs),
+		unit(test_programs), unit(test_recorder), unit(test_recorder_dies),
+	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
 		return fake_probe();
@@ -395,23 +447,5 @@ int main(int argc, char **argv)
 		return fake_act();
 	if (argc > 1 && strcmp(argv[1], "--record") == 0)
 		return record_main(argc - 2, argv + 2);
-	signal(SIGPIPE, SIG_IGN);
-	log_setup(LOG_ERROR, "test");
-	if (!mkdtemp(dir) || loop_new(&loop) < 0)
-		return 1;
-	loop_before_sleep(loop, turn, NULL);
-	signal(SIGALRM, on_alarm);
-	alarm(60);
-	test_probes();
-	test_acts();
-	test_act_hangs();
-	test_programs();
-	test_recorder();
-	test_recorder_dies();
-	loop_free(loop);
-	/* A record process that was let go still closes its database, and its files go away under whoever removes them. */
-	while (wait(NULL) > 0)
-		continue;
-	snprintf(command, sizeof(command), "rm -r %s", dir);
-	return system(command) != 0 || CHECK_RESULT;
+	return cmocka_run_group_tests(tests, begin, end);
 }
