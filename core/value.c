@@ -2,10 +2,10 @@
 #include "core/value.h"
 
 #include "core/clock.h"
+#include "core/value_impl.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -13,39 +13,6 @@
 #include <time.h>
 
 enum { STRING_MAX = 4096 };
-
-struct unit {
-	const char *name;
-	uint64_t factor;
-};
-
-static const struct unit duration_units[] = {
-	{"w", UINT64_C(7) * 86400 * NS_PER_SEC},
-	{"d", UINT64_C(86400) * NS_PER_SEC},
-	{"h", UINT64_C(3600) * NS_PER_SEC},
-	{"m", UINT64_C(60) * NS_PER_SEC},
-	{"s", NS_PER_SEC},
-	{"ms", NS_PER_MS},
-	{"us", NS_PER_US},
-	{"ns", 1},
-};
-
-/* Decimal ones first, each row of two ascending: value_print picks by them. */
-static const struct unit size_units[] = {
-	{"B", 1},
-	{"kB", UINT64_C(1000)},
-	{"KB", UINT64_C(1000)},
-	{"MB", UINT64_C(1000000)},
-	{"GB", UINT64_C(1000000000)},
-	{"TB", UINT64_C(1000000000000)},
-	{"PB", UINT64_C(1000000000000000)},
-	{"KiB", UINT64_C(1) << 10},
-	{"MiB", UINT64_C(1) << 20},
-	{"GiB", UINT64_C(1) << 30},
-	{"TiB", UINT64_C(1) << 40},
-	{"PiB", UINT64_C(1) << 50},
-};
-enum { SIZE_BINARY = 7 }; /* index of the first binary unit */
 
 static const char *const type_names[] = {
 	[V_NONE] = "nothing", [V_BOOL] = "boolean",  [V_INT] = "integer",	[V_NUMBER] = "number",
@@ -213,7 +180,7 @@ static int parse_duration(const char *text, struct value *ret, struct err *e)
 		if (len == 0 && !last)
 			return err_set(e, EINVAL, "needs a unit: did you mean '%ss', '%sm' or '%sh'?", text, text,
 				       text);
-		unit = find_unit(duration_units, ARRAY_SIZE(duration_units), p, len);
+		unit = find_unit(value_duration_units, N_DURATION_UNITS, p, len);
 		if (!unit)
 			return bad_duration_unit(text, p, len, e);
 		if (last && unit <= last)
@@ -254,7 +221,7 @@ static int parse_size(const char *text, enum value_type type, struct value *ret,
 			return err_set(e, EINVAL, "'%s' is not a rate\nwrite '%s/s'", text, text);
 		end -= 2;
 	}
-	unit = find_unit(size_units, ARRAY_SIZE(size_units), p, (size_t)(end - p));
+	unit = find_unit(value_size_units, N_SIZE_UNITS, p, (size_t)(end - p));
 	if (!unit)
 		return err_set(e, EINVAL,
 			       "unknown unit '%.*s' in %s '%s'\nunits are B kB MB GB TB PB KiB MiB GiB TiB PiB",
@@ -304,29 +271,6 @@ bad:
 	return err_set(e, EINVAL, "'%s' is not a time\nwrite for example '2026-03-02T14:42:10Z'", text);
 }
 
-/* Length of the UTF-8 sequence at s, 0 if it is none; its code point in *cp. */
-static size_t utf8_span(const unsigned char *s, uint32_t *cp)
-{
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = s[0] < 0x80		   ? 1
-		   : (s[0] & 0xe0) == 0xc0 ? 2
-		   : (s[0] & 0xf0) == 0xe0 ? 3
-		   : (s[0] & 0xf8) == 0xf0 ? 4
-					   : 0;
-
-	if (n == 0)
-		return 0;
-	*cp = n == 1 ? s[0] : s[0] & (0x7fu >> n);
-	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-		*cp = *cp << 6 | (s[i] & 0x3f);
-	}
-	if (*cp < least[n] || *cp > 0x10ffff || (*cp >= 0xd800 && *cp <= 0xdfff))
-		return 0;
-	return n;
-}
-
 static int parse_string(const char *text, struct value *ret, struct err *e)
 {
 	size_t len = strlen(text);
@@ -335,7 +279,7 @@ static int parse_string(const char *text, struct value *ret, struct err *e)
 	if (len > STRING_MAX)
 		return err_set(e, EINVAL, "the text has %zu bytes, more than %d", len, STRING_MAX);
 	for (const char *p = text; *p;) {
-		size_t n = utf8_span((const unsigned char *)p, &cp);
+		size_t n = value_utf8_span((const unsigned char *)p, &cp);
 
 		if (n == 0)
 			return err_set(e, EINVAL, "the text is not UTF-8");
@@ -383,187 +327,6 @@ int value_parse(enum value_type type, const char *const *words, const char *text
 		break;
 	}
 	return err_set(e, EINVAL, "a %s is not read from a text", value_type_name(type));
-}
-
-/* ---- printing ---- */
-
-/* Characters that change how the text around them is shown. */
-static bool is_direction_mark(uint32_t cp)
-{
-	return cp == 0x61c || cp == 0x200e || cp == 0x200f || (cp >= 0x202a && cp <= 0x202e) ||
-	       (cp >= 0x2066 && cp <= 0x2069);
-}
-
-void value_escape(const char *s, size_t max, struct buf *out)
-{
-	size_t left = max ? max : SIZE_MAX;
-
-	while (*s) {
-		uint32_t cp = 0;
-		size_t n = utf8_span((const unsigned char *)s, &cp);
-		bool plain = n > 0 && cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0) && !is_direction_mark(cp);
-
-		n = n ? n : 1;
-		if (n > left)
-			return;
-		if (plain)
-			buf_addn(out, s, n);
-		else
-			for (size_t i = 0; i < n; i++)
-				buf_addf(out, "\\x%02x", (unsigned char)s[i]);
-		s += n;
-		left -= n;
-	}
-}
-
-static void print_number(double d, struct buf *out)
-{
-	char text[40];
-
-	if (d < 1e15 && d > -1e15 && d == (double)(int64_t)d) {
-		buf_addf(out, "%" PRId64, (int64_t)d);
-		return;
-	}
-	for (int precision = 1; precision <= 17; precision++) {
-		snprintf(text, sizeof(text), "%.*g", precision, d);
-		if (strtod(text, NULL) == d)
-			break;
-	}
-	buf_add(out, text);
-}
-
-static void print_duration(int64_t ns, size_t max_units, struct buf *out)
-{
-	uint64_t left = (uint64_t)ns;
-	size_t units = 0;
-
-	if (ns <= 0) {
-		buf_add(out, "0s");
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(duration_units) && left > 0; i++) {
-		uint64_t n = left / duration_units[i].factor;
-
-		if (units > 0 && max_units > 0 && (units >= max_units || n == 0))
-			return;
-		if (n == 0)
-			continue;
-		buf_addf(out, "%" PRIu64 "%s", n, duration_units[i].name);
-		left %= duration_units[i].factor;
-		units++;
-	}
-}
-
-static void print_size(uint64_t bytes, enum value_style style, struct buf *out)
-{
-	if (style == VALUE_PLAIN) {
-		buf_addf(out, "%" PRIu64, bytes);
-		return;
-	}
-	if (style == VALUE_HUMAN) {
-		size_t i = SIZE_BINARY - 1;
-		char text[32];
-
-		while (i > 0 && size_units[i].factor > bytes)
-			i--;
-		snprintf(text, sizeof(text), "%.1f", (double)bytes / (double)size_units[i].factor);
-		if (strcmp(text + strlen(text) - 2, ".0") == 0)
-			text[strlen(text) - 2] = '\0';
-		buf_addf(out, "%s%s", text, strcmp(size_units[i].name, "KB") == 0 ? "kB" : size_units[i].name);
-		return;
-	}
-	for (size_t i = ARRAY_SIZE(size_units); i-- > SIZE_BINARY && bytes > 0;) {
-		if (bytes % size_units[i].factor == 0) {
-			buf_addf(out, "%" PRIu64 "%s", bytes / size_units[i].factor, size_units[i].name);
-			return;
-		}
-	}
-	buf_addf(out, bytes ? "%" PRIu64 "B" : "0", bytes);
-}
-
-static void print_time(int64_t ns, struct buf *out)
-{
-	int64_t sec = ns / NS_PER_SEC - (ns % NS_PER_SEC < 0), rest = ns - sec * NS_PER_SEC;
-	time_t t = (time_t)sec;
-	struct tm tm;
-	long zone;
-
-	if (!localtime_r(&t, &tm)) {
-		buf_add(out, "?");
-		return;
-	}
-	buf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		 tm.tm_min, tm.tm_sec);
-	if (rest) {
-		char text[16];
-		size_t n = (size_t)snprintf(text, sizeof(text), ".%09" PRId64, rest);
-
-		while (text[n - 1] == '0')
-			n--;
-		buf_addn(out, text, n);
-	}
-	zone = tm.tm_gmtoff;
-	if (zone == 0)
-		buf_addc(out, 'Z');
-	else
-		buf_addf(out, "%c%02ld:%02ld", zone < 0 ? '-' : '+', labs(zone) / 3600, labs(zone) / 60 % 60);
-}
-
-static void print_set(const struct strset *set, enum value_style style, struct buf *out)
-{
-	for (size_t i = 0; i < set->n; i++) {
-		if (i > 0)
-			buf_add(out, ", ");
-		value_escape(set->words[i], style == VALUE_HUMAN ? 256 : 0, out);
-	}
-}
-
-void value_print(const struct value *v, enum value_style style, struct buf *out)
-{
-	switch (v->type) {
-	case V_NONE:
-		buf_add(out, "?");
-		break;
-	case V_BOOL:
-		buf_add(out, v->b ? "true" : "false");
-		break;
-	case V_INT:
-		buf_addf(out, "%" PRId64, v->i);
-		break;
-	case V_NUMBER:
-		print_number(v->d, out);
-		break;
-	case V_SIZE:
-		print_size(v->u, style, out);
-		break;
-	case V_RATE:
-		print_size(v->u, style, out);
-		if (style != VALUE_PLAIN && v->u > 0)
-			buf_add(out, "/s");
-		break;
-	case V_DURATION:
-		if (style == VALUE_PLAIN)
-			print_number((double)v->i / (double)NS_PER_SEC, out);
-		else
-			print_duration(v->i, style == VALUE_HUMAN ? 2 : 0, out);
-		break;
-	case V_PERCENT:
-		/* 33.3 is not 33.29999999999999 once it was divided by 100. */
-		buf_addf(out, "%.12g%%", v->d * 100);
-		break;
-	case V_TIME:
-		print_time(v->i, out);
-		break;
-	case V_STRING:
-		value_escape(v->str, style == VALUE_HUMAN ? 256 : 0, out);
-		break;
-	case V_ENUM:
-		buf_add(out, v->words[v->i]);
-		break;
-	case V_SET:
-		print_set(v->set, style, out);
-		break;
-	}
 }
 
 /* ---- comparing ---- */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the parts of the rule test runner share: ruletest.c files and tests, ruletest_run.c one test on virtual time,
- * ruletest_report.c what was expected and what came. */
+ * ruletest_serve.c what the pipeline asks for, ruletest_report.c what was expected and what came. */
 #pragma once
 
 #include "pipeline/model.h"
@@ -63,6 +63,13 @@ int runner_build(struct runner *r, const struct test_world *w, struct err *e);
 /* The inventory knows the world, as after an enumeration that found nothing new. */
 void runner_know_world(struct runner *r, const struct test_world *w);
 void runner_know_device(struct runner *r, const char *name, bool here);
+
+/* A pipeline whose other side is the runner. 0 or -errno. */
+int runner_make_pipeline(struct runner *r, struct ruleset *rules, struct err *e);
+/* Everything that was asked for is done, until nothing more is. */
+void runner_serve(struct runner *r);
+/* What was asked for is forgotten. */
+void runner_drop(struct runner *r);
 
 /* Runs the test; whys are asked at their moments. 0, or -EINVAL with r->problem. */
 int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys);

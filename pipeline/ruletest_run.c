@@ -37,237 +37,7 @@ static void move_to(struct runner *r, int64_t at)
 	r->wall += by;
 }
 
-/* ---- what the pipeline asks for is done when it has returned ---- */
-
-static void add_token(struct runner *r, int what, const char *id)
-{
-	struct pending_token *t = calloc(1, sizeof(*t));
-
-	if (!t)
-		return;
-	t->what = what;
-	snprintf(t->id, sizeof(t->id), "%s", id);
-	list_insert(&r->tokens, &t->link);
-}
-
-static void op_probe(void *u, const char *device_id, const char *node)
-{
-	(void)node;
-	add_token(u, TOKEN_PROBE, device_id);
-}
-
-static const struct test_outcome *outcome_of(struct runner *r, const struct plan *p, const struct step *s, bool use)
-{
-	for (size_t i = 0; i < r->test->n_outcomes; i++) {
-		const struct test_outcome *o = &r->test->outcomes[i];
-
-		if (strcmp(o->action, step_op_name(s->op)) != 0 || (o->device && strcmp(o->device, s->device) != 0) ||
-		    (o->array && strcmp(o->array, p->array) != 0) || (o->times > 0 && r->outcome_used[i] >= o->times))
-			continue;
-		r->outcome_used[i] += use;
-		return o;
-	}
-	return NULL;
-}
-
-static void op_run(void *u, const struct plan *p)
-{
-	struct pending_plan *w = calloc(1, sizeof(*w));
-	json_t *j = plan_to_json(p);
-	struct runner *r = u;
-
-	if (w && plan_from_json(j, &w->plan, NULL) == 0) {
-		w->due = r->boot;
-		for (size_t i = 0; i < p->n_steps; i++) {
-			const struct test_outcome *o = p->step[i].refused ? NULL : outcome_of(r, p, &p->step[i], false);
-
-			w->due = o ? MAX(w->due, r->boot + o->after) : w->due;
-		}
-		list_insert(&r->plans, &w->link);
-		w = NULL;
-	}
-	free(w);
-	json_decref(j);
-}
-
-static struct firing *firing_of(struct runner *r, const char *verdict)
-{
-	for (size_t i = r->n_firings; i-- > 0;)
-		if (strcmp(r->firings[i].v->id, verdict) == 0)
-			return &r->firings[i];
-	return NULL;
-}
-
-static void op_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
-{
-	(void)table;
-	(void)row;
-	if (want_ack)
-		add_token(u, TOKEN_ACK, id);
-}
-
-/* Lines of plans: of an outcome, for then it is known what was refused; of a shadow plan at once. */
-static void op_publish(void *u, const json_t *msg)
-{
-	const char *type = json_string_value(json_object_get(msg, "type"));
-	const char *state = json_string_value(json_object_get(msg, "state"));
-	const json_t *holder = strcmp(type, "plan") == 0 ? json_object_get(msg, "plan") : msg;
-	const char *verdict = json_string_value(json_object_get(holder, "verdict"));
-	struct firing *f = verdict ? firing_of(u, verdict) : NULL;
-
-	if (f && (strcmp(type, "outcome") == 0 || (state && strcmp(state, "shadow") == 0)))
-		json_array_extend(f->plans, json_object_get(msg, "lines"));
-}
-
-static void op_notify(void *u, const json_t *notice)
-{
-	const char *verdict = json_string_value(json_object_get(notice, "verdict"));
-	struct firing *f = verdict ? firing_of(u, verdict) : NULL;
-
-	if (f)
-		json_array_append(f->texts, json_object_get(notice, "text"));
-}
-
-static void op_exec(void *u, const char *token, const char *const *argv, const char *const *env, int64_t timeout_ns)
-{
-	(void)argv;
-	(void)env;
-	(void)timeout_ns;
-	add_token(u, TOKEN_EXEC, token);
-}
-
-static void on_seen(void *u, const struct verdict *v)
-{
-	struct runner *r = u;
-	struct firing *more = reallocarray(r->firings, r->n_firings + 1, sizeof(*more));
-
-	if (!more)
-		return;
-	r->firings = more;
-	more[r->n_firings++] = (struct firing){.v = verdict_ref(v), .plans = json_array(), .texts = json_array()};
-}
-
-/* ---- act ---- */
-
-static void act(struct runner *r, struct plan *plan)
-{
-	enum action_result result = ACTION_OK;
-	const char *reason = NULL;
-	struct err e = {0};
-	json_t *state;
-
-	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK; i++) {
-		const struct test_outcome *o = plan->step[i].refused ? NULL : outcome_of(r, plan, &plan->step[i], true);
-
-		if (plan->step[i].refused)
-			continue;
-		if (o) {
-			result = o->result == TEST_REFUSED ? ACTION_REFUSED : ACTION_FAILED;
-			reason = "as the test says";
-		} else if (model_step(r->model, plan, &plan->step[i], &e) < 0) {
-			result = ACTION_FAILED;
-			reason = e.msg;
-		} else {
-			json_t *msg = json_pack("{s:i s:s}", "step", (int)i, "result", "ok");
-
-			pipeline_act_message(r->p, plan->id, msg);
-			json_decref(msg);
-		}
-	}
-	state = model_state(r->model, plan->set);
-	if (state) {
-		json_t *msg = json_pack("{s:o}", "state", state);
-
-		pipeline_act_message(r->p, plan->id, msg);
-		json_decref(msg);
-	}
-	pipeline_act_done(r->p, plan->id, result, reason);
-}
-
-static bool serve_token(struct runner *r)
-{
-	struct pending_token *t;
-	json_t *answer;
-
-	if (list_empty(&r->tokens))
-		return false;
-	t = container_of(r->tokens.next, struct pending_token, link);
-	list_remove(&t->link);
-	switch (t->what) {
-	case TOKEN_PROBE:
-		answer = model_probe(r->model, t->id);
-		pipeline_probed(r->p, t->id, answer, answer ? NULL : "it is not here");
-		json_decref(answer);
-		break;
-	case TOKEN_ACK:
-		pipeline_stored(r->p, t->id);
-		break;
-	case TOKEN_EXEC:
-		pipeline_exec_done(r->p, t->id, 0, NULL);
-		break;
-	}
-	free(t);
-	return true;
-}
-
-static bool serve_plan(struct runner *r)
-{
-	struct pending_plan *w;
-
-	list_foreach (w, &r->plans, link) {
-		if (w->due > r->boot)
-			continue;
-		list_remove(&w->link);
-		act(r, w->plan);
-		plan_free(w->plan);
-		free(w);
-		return true;
-	}
-	return false;
-}
-
-/* Everything that was asked for is done, until nothing more is. */
-static void serve(struct runner *r)
-{
-	while (serve_token(r) || serve_plan(r))
-		;
-}
-
-static void drop_pending(struct runner *r)
-{
-	struct pending_token *t;
-	struct pending_plan *w;
-
-	list_foreach (t, &r->tokens, link) {
-		list_remove(&t->link);
-		free(t);
-	}
-	list_foreach (w, &r->plans, link) {
-		list_remove(&w->link);
-		plan_free(w->plan);
-		free(w);
-	}
-}
-
 /* ---- entries ---- */
-
-static int make_pipeline(struct runner *r, struct ruleset *rules, struct err *e)
-{
-	const struct pipeline_ops ops = {.probe = op_probe,
-					 .run = op_run,
-					 .store = op_store,
-					 .publish = op_publish,
-					 .notify = op_notify,
-					 .exec = op_exec,
-					 .u = r};
-	int rc = pipeline_make(&r->settings, rules, &r->clock, &ops, true, &r->p, e);
-
-	if (rc < 0)
-		return rc;
-	r->p->seen = on_seen;
-	r->p->seen_u = r;
-	return 0;
-}
 
 static const struct test_device *world_device(const struct runner *r, const char *name)
 {
@@ -328,7 +98,7 @@ static void feed_entry(struct runner *r, const struct test_entry *en)
 	for (size_t i = 0; i < en->facts.n; i++)
 		event_set(ev, en->facts.f[i].id, en->facts.f[i].v);
 	pipeline_feed(r->p, ev);
-	serve(r);
+	runner_serve(r);
 }
 
 /* A member's state that the metadata hold goes into the model; the rest is told. */
@@ -356,7 +126,7 @@ static void set_entry(struct runner *r, const struct test_entry *en)
 	}
 	model_changed(r->p, SORT_ALL, NULL);
 	drain(r->p);
-	serve(r);
+	runner_serve(r);
 }
 
 static int restart(struct runner *r)
@@ -366,8 +136,8 @@ static int restart(struct runner *r)
 	struct err e = {0};
 	int rc;
 
-	drop_pending(r);
-	rc = make_pipeline(r, r->rules, &e);
+	runner_drop(r);
+	rc = runner_make_pipeline(r, r->rules, &e);
 	if (rc == 0)
 		rc = pipeline_restore(r->p, state, &e);
 	if (rc == 0) {
@@ -376,7 +146,7 @@ static int restart(struct runner *r)
 				runner_know_device(r, inventory_device_at(old->inv, i)->name, true);
 		pipeline_free(old);
 		pipeline_enumerated(r->p);
-		serve(r);
+		runner_serve(r);
 	} else {
 		snprintf(r->problem, sizeof(r->problem), "restart: %.400s", e.msg);
 	}
@@ -457,13 +227,13 @@ static int run_time(struct runner *r)
 		int64_t at = next_moment(r, entry);
 
 		move_to(r, at);
-		serve(r);
+		runner_serve(r);
 		while (rc == 0 && entry < r->test->n_entries && r->test->entries[entry].at <= r->boot)
 			rc = do_entry(r, &r->test->entries[entry++]);
 		if (rc < 0)
 			return rc;
 		pipeline_advance(r->p);
-		serve(r);
+		runner_serve(r);
 		ask_whys(r, r->boot);
 		if (r->boot >= r->test->until && entry >= r->test->n_entries)
 			return 0;
@@ -495,14 +265,14 @@ int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rule
 	if (rc == 0)
 		rc = runner_build(r, t->world, &e);
 	if (rc == 0)
-		rc = make_pipeline(r, rules, &e);
+		rc = runner_make_pipeline(r, rules, &e);
 	if (rc < 0) {
 		snprintf(r->problem, sizeof(r->problem), "%.500s", e.msg[0] ? e.msg : strerror(-rc));
 		return -EINVAL;
 	}
 	runner_know_world(r, t->world);
 	pipeline_enumerated(r->p);
-	serve(r);
+	runner_serve(r);
 	return run_time(r);
 }
 
@@ -513,7 +283,7 @@ void runner_finish(struct runner *r)
 		json_decref(r->firings[i].plans);
 		json_decref(r->firings[i].texts);
 	}
-	drop_pending(r);
+	runner_drop(r);
 	free(r->firings);
 	free(r->outcome_used);
 	pipeline_free(r->p);

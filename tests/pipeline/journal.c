@@ -18,20 +18,13 @@
  * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
  * process dies and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a
  * reload); nothing */
-#include "config/diag.h"
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- the script ---- */
-
-static int number(const char *word)
-{
-	return (int)strtol(word, NULL, 10);
-}
 
 static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
 {
@@ -59,7 +52,7 @@ static int raw_device(struct play *y, const char *action, const char *name, enum
 	return 0;
 }
 
-static void enumerate(struct play *y)
+void play_enumerate(struct play *y)
 {
 	pipeline_rescan(y->p);
 	for (size_t i = 0; i < y->n_disks; i++) {
@@ -93,7 +86,7 @@ static int again(struct play *y)
 	json_object_foreach(intents, id, row) pipeline_replay(y->p, row, &e);
 	json_decref(intents);
 	json_decref(state);
-	enumerate(y);
+	play_enumerate(y);
 	return 0;
 }
 
@@ -103,11 +96,11 @@ static void error(struct play *y, const char *name, const char *status, const ch
 	struct value v;
 
 	ev->device = strdup(play_id(name));
-	ev->count = count ? number(count) : 1;
+	ev->count = count ? play_number(count) : 1;
 	if (value_parse(V_ENUM, error_words, status, &v, NULL) == 0)
 		event_set(ev, FACT_ERROR_STATUS, v);
 	if (region)
-		event_set(ev, FACT_ERROR_REGION, value_int(number(region)));
+		event_set(ev, FACT_ERROR_REGION, value_int(play_number(region)));
 	pipeline_feed(y->p, ev);
 }
 
@@ -227,7 +220,7 @@ static void kick(struct play *y, const char *array, const char *slot)
 	char uuid[64];
 	static uint32_t event_nr = 1000;
 
-	model_slot(y->model, array, (unsigned)number(slot), MEMBER_FAILED);
+	model_slot(y->model, array, (unsigned)play_number(slot), MEMBER_FAILED);
 	snprintf(uuid, sizeof(uuid), "SPARED-ddf-%s", array);
 	pipeline_dm_changed(y->p, uuid, event_nr++);
 }
@@ -257,30 +250,12 @@ static int result_of(const char *word)
 	return value_parse(V_ENUM, action_words, word, &v, NULL) == 0 ? (int)v.i : -1;
 }
 
-static int split(char *text, char **words, int max)
-{
-	int n = 0;
-
-	for (char *save, *w = strtok_r(text, " \t\n", &save); w && n < max; w = strtok_r(NULL, " \t\n", &save))
-		words[n++] = w;
-	return n;
-}
-
-static void name_managed(struct play *y, char **globs, int n)
-{
-	y->settings.n_manage = (size_t)n;
-	for (int i = 0; i < n && i < 8; i++) {
-		snprintf(y->words[i], sizeof(y->words[i]), "%s", globs[i]);
-		y->manage[i] = y->words[i];
-	}
-}
-
 /* The settings are read again and name these sets. */
 static void manage(struct play *y, char **globs, int n)
 {
 	struct reload_counts counts;
 
-	name_managed(y, globs, n);
+	play_managed(y, globs, n);
 	pipeline_reload(y->p, &y->settings, y->rules, &counts);
 }
 
@@ -291,7 +266,7 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	int n;
 
 	snprintf(text, sizeof(text), "%s", rest);
-	n = split(text, w, 8);
+	n = play_split(text, w, 8);
 	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0)
 		return raw_device(y, verb, w[0], ORIGIN_KERNEL);
 	if (strcmp(verb, "error") == 0)
@@ -319,12 +294,12 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		return why(y, w[0], w[1]), 0;
 	if (strcmp(verb, "act") == 0) {
 		y->next_result = (enum action_result)result_of(w[0]);
-		y->next_count = n > 1 ? number(w[1]) : 1;
+		y->next_count = n > 1 ? play_number(w[1]) : 1;
 		return 0;
 	}
 	if (strcmp(verb, "fail-builtin") == 0 || strcmp(verb, "hang-builtin") == 0) {
 		y->builtin_hangs = verb[0] == 'h';
-		y->builtin_fails = number(w[0]);
+		y->builtin_fails = play_number(w[0]);
 		return 0;
 	}
 	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0) {
@@ -334,11 +309,11 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
 		return again(y);
 	if (strcmp(verb, "storm") == 0)
-		return storm(y, w[0], number(w[1]), number(w[2])), 0;
+		return storm(y, w[0], play_number(w[1]), play_number(w[2])), 0;
 	if (strcmp(verb, "status") == 0)
 		return say_status(y), 0;
 	if (strcmp(verb, "rescan") == 0)
-		return enumerate(y), 0;
+		return play_enumerate(y), 0;
 	if (strcmp(verb, "probe-fails") == 0) {
 		snprintf(y->probe_fails, sizeof(y->probe_fails), "%s", play_id(w[0]));
 		return 0;
@@ -346,130 +321,6 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	if (strcmp(verb, "manage") == 0)
 		return manage(y, w, n), 0;
 	return strcmp(verb, "nothing") == 0 ? 0 : -EINVAL;
-}
-
-static int load_rules(struct play *y, char **names, int n)
-{
-	struct rule_source sources[8] = {0};
-	struct ruleset_options o = {.actions = action_descs};
-	_cleanup_(buf_free) struct buf problems = {0};
-	struct diag d;
-	int r;
-
-	diag_init(&d);
-	if (n == 1 && strcmp(names[0], "shipped") == 0) {
-		r = ruleset_load_dirs(&y->rules_dir, 1, &o, &d, &y->rules);
-	} else {
-		for (int i = 0; i < n; i++) {
-			char path[512];
-			const char *slash = strrchr(y->script, '/');
-			struct buf b = {0};
-			FILE *f;
-
-			snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - y->script + 1) : 0, y->script,
-				 names[i]);
-			f = fopen(path, "re");
-			for (int c; f && (c = fgetc(f)) != EOF;)
-				buf_addc(&b, (char)c);
-			if (f)
-				fclose(f);
-			sources[i] = (struct rule_source){.file = names[i], .len = b.len};
-			sources[i].text = buf_take(&b);
-		}
-		r = ruleset_load(sources, (size_t)n, &o, &d, &y->rules);
-		for (int i = 0; i < n; i++)
-			free((void *)sources[i].text);
-	}
-	if (r < 0) {
-		diag_print(&d, NULL, &problems);
-		fputs(buf_str(&problems), stderr);
-	}
-	diag_finish(&d);
-	return r;
-}
-
-static int add_disk(struct play *y, char **w, int n)
-{
-	struct value size;
-	struct err e = {0};
-
-	if (y->n_disks == ARRAY_SIZE(y->disks) || n < 3 || value_parse(V_SIZE, NULL, w[2], &size, &e) < 0)
-		return -EINVAL;
-	snprintf(y->disks[y->n_disks++], 32, "%s", w[1]);
-	model_disk(y->model, play_id(w[1]), size.u);
-	for (int i = 3; i < n; i++)
-		if (strncmp(w[i], "holds=", 6) == 0)
-			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
-	return 0;
-}
-
-static int add_array(struct play *y, char **w, int n)
-{
-	struct model_array a = {.name = w[1], .set = SET, .running = true};
-	static char ids[64][DEVICE_ID_MAX];
-	const char *members[64];
-	struct err e = {0};
-	int k = 0;
-
-	for (a.level = RAID0; a.level < RAID10 && strcmp(raid_level_name(a.level), w[2]) != 0; a.level++)
-		;
-	a.members = members;
-	for (int i = 3; i < n; i++) {
-		if (strcmp(w[i], "spares") == 0) {
-			a.n_members = (size_t)k;
-			a.spares = &members[k];
-			continue;
-		}
-		snprintf(ids[k], sizeof(ids[k]), "%s", strcmp(w[i], "-") == 0 ? "-" : play_id(w[i]));
-		members[k] = ids[k];
-		k++;
-	}
-	a.n_members = a.spares ? a.n_members : (size_t)k;
-	a.n_spares = (size_t)k - a.n_members;
-	if (model_array(y->model, &a, &e) < 0) {
-		fprintf(stderr, "%s:%d: %s\n", y->script, y->line, e.msg);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int do_setup(struct play *y, char *text)
-{
-	char *w[64] = {NULL};
-	int n = split(text, w, 64);
-
-	if (strcmp(w[0], "manage") == 0) {
-		name_managed(y, &w[1], n - 1);
-		return 0;
-	}
-	if (strcmp(w[0], "budget") == 0) {
-		y->settings.budget = number(w[1]);
-		return 0;
-	}
-	if (strcmp(w[0], "windows") == 0) {
-		y->settings.windows = number(w[1]);
-		return 0;
-	}
-	if (strcmp(w[0], "rules") == 0)
-		return load_rules(y, &w[1], n - 1);
-	if (strcmp(w[0], "disk") == 0)
-		return add_disk(y, w, n);
-	if (strcmp(w[0], "array") == 0)
-		return add_array(y, w, n);
-	if (strcmp(w[0], "spare") == 0)
-		return model_spare(y->model, SET, play_id(w[1]));
-	if (strcmp(w[0], "stopped") == 0)
-		return model_run_state(y->model, w[1], false), 0;
-	if (strcmp(w[0], "away") == 0)
-		return model_present(y->model, play_id(w[1]), false), 0;
-	if (strcmp(w[0], "start") == 0) {
-		int r = play_pipeline(y);
-
-		if (r == 0)
-			enumerate(y);
-		return r;
-	}
-	return -EINVAL;
 }
 
 static int do_line(struct play *y, char *text)
@@ -482,7 +333,7 @@ static int do_line(struct play *y, char *text)
 	if (!text[strspn(text, " \t")] || text[0] == '#')
 		return 0;
 	if (!y->p)
-		return do_setup(y, text);
+		return play_setup(y, text);
 	if (sscanf(text, "%63s %63s%n", time, verb, &used) < 2 || value_parse(V_DURATION, NULL, time, &at, NULL) < 0)
 		return -EINVAL;
 	play_run_to(y, at.i + NS_PER_SEC);

@@ -48,4 +48,10 @@ void play_drop(struct play *y);		      /* what it asked for is lost */
 void play_run_to(struct play *y, int64_t to); /* boot */
 void play_time_stamp(struct play *y);	      /* begins a line of the journal */
 void play_lines(struct play *y, const json_t *lines);
-const char *play_id(const char *name); /* a disk's device.id */
+/* One line before the first time. 0 or -EINVAL. */
+int play_setup(struct play *y, char *text);
+void play_managed(struct play *y, char **globs, int n); /* the settings name these sets */
+void play_enumerate(struct play *y);			/* all disks that are here are told */
+int play_number(const char *word);
+int play_split(char *text, char **words, int max); /* into words; how many */
+const char *play_id(const char *name);		   /* a disk's device.id */

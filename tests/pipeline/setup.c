@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The lines of a script that come before the first time: settings, rules, disks, arrays. */
+#include "config/diag.h"
+#include "tests/pipeline/play.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int play_number(const char *word)
+{
+	return (int)strtol(word, NULL, 10);
+}
+
+int play_split(char *text, char **words, int max)
+{
+	int n = 0;
+
+	for (char *save, *w = strtok_r(text, " \t\n", &save); w && n < max; w = strtok_r(NULL, " \t\n", &save))
+		words[n++] = w;
+	return n;
+}
+
+void play_managed(struct play *y, char **globs, int n)
+{
+	y->settings.n_manage = (size_t)n;
+	for (int i = 0; i < n && i < 8; i++) {
+		snprintf(y->words[i], sizeof(y->words[i]), "%s", globs[i]);
+		y->manage[i] = y->words[i];
+	}
+}
+
+static int load_rules(struct play *y, char **names, int n)
+{
+	struct rule_source sources[8] = {0};
+	struct ruleset_options o = {.actions = action_descs};
+	_cleanup_(buf_free) struct buf problems = {0};
+	struct diag d;
+	int r;
+
+	diag_init(&d);
+	if (n == 1 && strcmp(names[0], "shipped") == 0) {
+		r = ruleset_load_dirs(&y->rules_dir, 1, &o, &d, &y->rules);
+	} else {
+		for (int i = 0; i < n; i++) {
+			char path[512];
+			const char *slash = strrchr(y->script, '/');
+			struct buf b = {0};
+			FILE *f;
+
+			snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - y->script + 1) : 0, y->script,
+				 names[i]);
+			f = fopen(path, "re");
+			for (int c; f && (c = fgetc(f)) != EOF;)
+				buf_addc(&b, (char)c);
+			if (f)
+				fclose(f);
+			sources[i] = (struct rule_source){.file = names[i], .len = b.len};
+			sources[i].text = buf_take(&b);
+		}
+		r = ruleset_load(sources, (size_t)n, &o, &d, &y->rules);
+		for (int i = 0; i < n; i++)
+			free((void *)sources[i].text);
+	}
+	if (r < 0) {
+		diag_print(&d, NULL, &problems);
+		fputs(buf_str(&problems), stderr);
+	}
+	diag_finish(&d);
+	return r;
+}
+
+static int add_disk(struct play *y, char **w, int n)
+{
+	struct value size;
+	struct err e = {0};
+
+	if (y->n_disks == ARRAY_SIZE(y->disks) || n < 3 || value_parse(V_SIZE, NULL, w[2], &size, &e) < 0)
+		return -EINVAL;
+	snprintf(y->disks[y->n_disks++], 32, "%s", w[1]);
+	model_disk(y->model, play_id(w[1]), size.u);
+	for (int i = 3; i < n; i++)
+		if (strncmp(w[i], "holds=", 6) == 0)
+			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
+	return 0;
+}
+
+static int add_array(struct play *y, char **w, int n)
+{
+	struct model_array a = {.name = w[1], .set = SET, .running = true};
+	static char ids[64][DEVICE_ID_MAX];
+	const char *members[64];
+	struct err e = {0};
+	int k = 0;
+
+	for (a.level = RAID0; a.level < RAID10 && strcmp(raid_level_name(a.level), w[2]) != 0; a.level++)
+		;
+	a.members = members;
+	for (int i = 3; i < n; i++) {
+		if (strcmp(w[i], "spares") == 0) {
+			a.n_members = (size_t)k;
+			a.spares = &members[k];
+			continue;
+		}
+		snprintf(ids[k], sizeof(ids[k]), "%s", strcmp(w[i], "-") == 0 ? "-" : play_id(w[i]));
+		members[k] = ids[k];
+		k++;
+	}
+	a.n_members = a.spares ? a.n_members : (size_t)k;
+	a.n_spares = (size_t)k - a.n_members;
+	if (model_array(y->model, &a, &e) < 0) {
+		fprintf(stderr, "%s:%d: %s\n", y->script, y->line, e.msg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int play_setup(struct play *y, char *text)
+{
+	char *w[64] = {NULL};
+	int n = play_split(text, w, 64);
+
+	if (strcmp(w[0], "manage") == 0) {
+		play_managed(y, &w[1], n - 1);
+		return 0;
+	}
+	if (strcmp(w[0], "budget") == 0) {
+		y->settings.budget = play_number(w[1]);
+		return 0;
+	}
+	if (strcmp(w[0], "windows") == 0) {
+		y->settings.windows = play_number(w[1]);
+		return 0;
+	}
+	if (strcmp(w[0], "rules") == 0)
+		return load_rules(y, &w[1], n - 1);
+	if (strcmp(w[0], "disk") == 0)
+		return add_disk(y, w, n);
+	if (strcmp(w[0], "array") == 0)
+		return add_array(y, w, n);
+	if (strcmp(w[0], "spare") == 0)
+		return model_spare(y->model, SET, play_id(w[1]));
+	if (strcmp(w[0], "stopped") == 0)
+		return model_run_state(y->model, w[1], false), 0;
+	if (strcmp(w[0], "away") == 0)
+		return model_present(y->model, play_id(w[1]), false), 0;
+	if (strcmp(w[0], "start") == 0) {
+		int r = play_pipeline(y);
+
+		if (r == 0)
+			play_enumerate(y);
+		return r;
+	}
+	return -EINVAL;
+}
