@@ -36,7 +36,7 @@ static bool leg_parse(const struct exec *x, const char *uuid, struct leg *ret)
 	n = rest ? (size_t)(rest - uuid) : 0;
 	if (n == 0 || n >= sizeof(ret->volume) || sscanf(rest, "-%4[a-z]%u-%19[0-9a-zA-Z]", kind, &slot, ref) != 3)
 		return false;
-	if (slot >= META_SLOTS_MAX || (strncmp(kind, "leg", 4) != 0 && strncmp(kind, "meta", 5) != 0))
+	if (slot >= META_SLOTS_MAX || (strcmp(kind, "leg") != 0 && strcmp(kind, "meta") != 0))
 		return false;
 	*ret = (struct leg){.meta = kind[0] == 'm', .slot = slot};
 	memcpy(ret->volume, uuid, n);

@@ -265,7 +265,7 @@ static int listen_at(const char *path, struct err *e)
 		return err_sys(e, errno, "control socket");
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return err_set(e, ENAMETOOLONG, "the path of the control socket is too long: %s", path);
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	unlink(path);
 	mask = umask(0117);
 	r = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/history.h"
 
+#include "core/buf.h"
+
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -229,10 +231,11 @@ static const struct {
 
 static int query_prepare(struct history *h, const json_t *query, sqlite3_stmt **ret, struct err *e)
 {
-	char sql[512] = "SELECT id, tbl, wall, row FROM history WHERE 1";
+	_cleanup_(buf_free) struct buf sql = {0};
 	const json_t *values[ARRAY_SIZE(filters)];
 	int n = 0, r;
 
+	buf_add(&sql, "SELECT id, tbl, wall, row FROM history WHERE 1");
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		const json_t *v = json_object_get(query, filters[i].key);
 
@@ -241,11 +244,11 @@ static int query_prepare(struct history *h, const json_t *query, sqlite3_stmt **
 		if (filters[i].text ? !json_is_string(v) : !json_is_integer(v))
 			return err_set(e, EINVAL, "%s must be %s", filters[i].key,
 				       filters[i].text ? "a string" : "an integer");
-		strcat(sql, filters[i].sql);
+		buf_add(&sql, filters[i].sql);
 		values[n++] = v;
 	}
-	strcat(sql, " ORDER BY id DESC");
-	r = sql_prepare(h, sql, ret, e);
+	buf_add(&sql, " ORDER BY id DESC");
+	r = sql_prepare(h, buf_str(&sql), ret, e);
 	for (int i = 0; r == 0 && i < n; i++)
 		if (json_is_string(values[i]))
 			bind_text(*ret, i + 1, json_string_value(values[i]));

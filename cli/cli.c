@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "config/schema.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,9 +90,11 @@ static int find_verb(struct cli *c, struct err *e)
 {
 	_cleanup_(buf_free) struct buf two = {0};
 	const char *near;
-	size_t len = strlen(c->args[0]);
 	bool group = false;
+	size_t len;
 
+	assert(c->n_args > 0 && c->args[0]);
+	len = strlen(c->args[0]);
 	buf_addf(&two, "%s %s", c->args[0], c->n_args > 1 ? c->args[1] : "");
 	for (const struct verb *v = cli_verbs; v->name; v++) {
 		bool pair = strchr(v->name, ' ') != NULL;

@@ -182,7 +182,7 @@ int lock_change(const struct lock *l, const char *root, const char *const *guids
 	r = read_text(c.path, &c.before, e);
 	if (r < 0)
 		return r;
-	c.after = strdup(c.before);
+	c.after = c.before ? strdup(c.before) : NULL;
 	for (size_t i = 0; i < n && c.after; i++) {
 		_cleanup_(buf_free) struct buf text = {0};
 
@@ -197,8 +197,7 @@ int lock_change(const struct lock *l, const char *root, const char *const *guids
 	}
 	if (!c.after)
 		return -ENOMEM;
-	*ret = c;
-	c = (struct lock_change){0};
+	*ret = TAKE(c, (struct lock_change){0});
 	return 0;
 }
 

@@ -45,9 +45,9 @@ struct strset *strset_new(const char *const *words, size_t n)
 		if (at > 0 && strcmp(s->words[at - 1], words[i]) == 0)
 			continue;
 		memmove(&s->words[at + 1], &s->words[at], (s->n - at) * sizeof(char *));
-		s->words[at] = strcpy(text, words[i]);
+		s->words[at] = memcpy(text, words[i], strlen(words[i]) + 1);
 		s->n++;
-		text += strlen(text) + 1;
+		text += strlen(words[i]) + 1;
 	}
 	return s;
 }

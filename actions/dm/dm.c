@@ -13,6 +13,7 @@
  * One thread only, as the library's own state. */
 #include "actions/dm/dm.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libdevmapper.h>
@@ -477,6 +478,7 @@ static int kernel_list(void *u, const char *prefix, struct dm_info_view **ret, s
 		r = name_list(&io, e);
 	if (r < 0)
 		return r;
+	assert(io);
 	item = (const struct dm_name_list *)((char *)io + io->data_start);
 	/* An empty list is one entry of device 0 (list_devices, drivers/md/dm-ioctl.c). */
 	while (item->dev) {

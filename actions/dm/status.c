@@ -53,7 +53,7 @@ static bool read_type(const char *w, struct dm_raid_status *s)
 	if (strncmp(w, "raid", 4) != 0 || strlen(w) >= sizeof(s->type) ||
 	    w[strspn(w, "abcdefghijklmnopqrstuvwxyz0123456789_")])
 		return false;
-	strcpy(s->type, w);
+	memcpy(s->type, w, strlen(w) + 1);
 	return true;
 }
 
@@ -71,7 +71,7 @@ static bool read_health(const char *w, struct dm_raid_status *s)
 {
 	if (strlen(w) != s->slots || w[strspn(w, "AaD-")])
 		return false;
-	strcpy(s->health, w);
+	memcpy(s->health, w, strlen(w) + 1);
 	return true;
 }
 

@@ -23,6 +23,7 @@
  * and disks with no secondary copy, which are refused. */
 #include "actions/meta/ddf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -184,6 +185,13 @@ static bool copy_needed(const struct job *j, int copy)
 	return false;
 }
 
+/* What was added is not empty: the header is in it. */
+static void flush_last(struct meta_writes *w)
+{
+	assert(w->n > 0 && w->w);
+	w->w[w->n - 1].flush = true;
+}
+
 static int copy_add(const struct job *j, int copy)
 {
 	uint32_t limit = ddf_image_sectors(&j->m->layout, (unsigned)copy, j->m->disk_sectors);
@@ -196,12 +204,12 @@ static int copy_add(const struct job *j, int copy)
 	r = differences_add(j, copy, true);
 	if (r < 0)
 		return r;
-	j->out->w[j->out->n - 1].flush = true;
+	flush_last(j->out);
 	header_place(j, copy, false);
 	r = sectors_add(j, copy, 0, granule_end(j, copy, 0, limit));
 	if (r < 0)
 		return r;
-	j->out->w[j->out->n - 1].flush = true;
+	flush_last(j->out);
 	return 0;
 }
 
@@ -211,7 +219,7 @@ static int anchor_add(const struct job *j)
 	int r = write_add(j->out, t->lba, t->bytes, t->sectors, t->sectors);
 
 	if (r == 0)
-		j->out->w[j->out->n - 1].flush = true;
+		flush_last(j->out);
 	return r;
 }
 

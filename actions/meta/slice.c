@@ -299,9 +299,11 @@ void stamp_encode(const struct stamp *s, void *buf)
 /* Numbers as 8 little-endian bytes, so that the hash is the same on every machine. */
 static uint64_t fnv_number(uint64_t h, uint64_t v)
 {
-	le64 n = le64_of(v);
+	uint8_t bytes[8];
 
-	return fnv(h, &n, sizeof(n));
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(v >> 8 * i);
+	return fnv(h, bytes, sizeof(bytes));
 }
 
 uint64_t meta_volume_hash(const struct meta_volume *v)

@@ -157,7 +157,7 @@ static void answer_status(struct dm_ioctl *io)
 	if (sizeof(*io) + sizeof(struct dm_target_spec) + strlen(seen.status) + 1 > io->data_size)
 		io->flags |= DM_BUFFER_FULL_FLAG;
 	else
-		strcpy(p + sizeof(struct dm_target_spec), seen.status);
+		memcpy(p + sizeof(struct dm_target_spec), seen.status, strlen(seen.status) + 1);
 }
 
 static void answer_list(struct dm_ioctl *io)

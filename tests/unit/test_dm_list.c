@@ -40,13 +40,13 @@ static void add(struct answer *a, uint64_t dev, const char *name, uint32_t event
 	}
 	a->last = a->len;
 	memcpy(bytes(a) + a->len, &dev, sizeof(dev));
-	strcpy((char *)bytes(a) + a->len + offsetof(struct dm_name_list, name), name);
+	memcpy((char *)bytes(a) + a->len + offsetof(struct dm_name_list, name), name, strlen(name) + 1);
 	a->len += offsetof(struct dm_name_list, name) + strlen(name) + 1;
 	align(a);
 	memcpy(bytes(a) + a->len, tail, sizeof(tail));
 	a->len += sizeof(tail);
 	if (uuid) {
-		strcpy((char *)bytes(a) + a->len, uuid);
+		memcpy((char *)bytes(a) + a->len, uuid, strlen(uuid) + 1);
 		a->len += strlen(uuid) + 1;
 	}
 	align(a);

@@ -93,8 +93,8 @@ static void act(struct fixture *f, const struct step *steps, size_t n)
 	unsigned changed;
 	json_t *state;
 
-	strcpy(p->set, "set");
-	strcpy(p->volume, "data");
+	snprintf(p->set, sizeof(p->set), "set");
+	snprintf(p->volume, sizeof(p->volume), "data");
 	inventory_plan_devices(f->inv, p);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(model_step(f->model, p, &steps[i], &e), 0);

@@ -11,13 +11,13 @@ static struct plan *example(void)
 
 	p->origin = PLAN_RULE;
 	p->injected = true;
-	strcpy(p->id, "P-17");
-	strcpy(p->verdict, "v-3");
-	strcpy(p->rule, "member-gone");
-	strcpy(p->set, "c0ffee");
-	strcpy(p->array, "abba");
-	strcpy(p->volume, "abba");
-	strcpy(p->array_name, "data");
+	snprintf(p->id, sizeof(p->id), "P-17");
+	snprintf(p->verdict, sizeof(p->verdict), "v-3");
+	snprintf(p->rule, sizeof(p->rule), "member-gone");
+	snprintf(p->set, sizeof(p->set), "c0ffee");
+	snprintf(p->array, sizeof(p->array), "abba");
+	snprintf(p->volume, sizeof(p->volume), "abba");
+	snprintf(p->array_name, sizeof(p->array_name), "data");
 	p->n_steps = 5;
 	p->step[0] =
 		(struct step){.op = STEP_FAIL_MEMBER, .slot = 1, .name = "sdb", .device = "wwn-1", .ref = "0000000a"};

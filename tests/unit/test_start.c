@@ -375,7 +375,7 @@ static void unsupported(void **state _unused_)
 {
 	given(RAID1, 2);
 	volume.level = RAID_UNSUPPORTED;
-	strcpy(volume.unsupported, "RAID1E");
+	snprintf(volume.unsupported, sizeof(volume.unsupported), "RAID1E");
 	assert_int_equal(analyse(), -ENOTSUP);
 	assert_non_null(strstr(why.msg, "RAID1E"));
 }

@@ -16,15 +16,15 @@ static struct meta_view *view(const char *self, uint64_t seq)
 
 	v->format = "ddf";
 	v->seq = seq;
-	strcpy(v->set, "00ff");
-	strcpy(v->maker, "Linux-MD");
-	strcpy(v->self, self);
+	snprintf(v->set, sizeof(v->set), "00ff");
+	snprintf(v->maker, sizeof(v->maker), "Linux-MD");
+	snprintf(v->self, sizeof(v->self), "%s", self);
 	v->disks = calloc(ARRAY_SIZE(refs), sizeof(*v->disks));
 	v->volumes = calloc(1, sizeof(*v->volumes));
 	v->n_disks = ARRAY_SIZE(refs);
 	v->n_volumes = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(refs); i++) {
-		strcpy(v->disks[i].ref, refs[i]);
+		snprintf(v->disks[i].ref, sizeof(v->disks[i].ref), "%s", refs[i]);
 		v->disks[i].sectors = 32768;
 		v->disks[i].spare = i == MEMBERS;
 	}
@@ -43,7 +43,7 @@ static struct meta_view *view(const char *self, uint64_t seq)
 		.known = true,
 	};
 	for (unsigned i = 0; i < MEMBERS; i++) {
-		strcpy(v->volumes[0].members[i].ref, refs[i]);
+		snprintf(v->volumes[0].members[i].ref, sizeof(v->volumes[0].members[i].ref), "%s", refs[i]);
 		v->volumes[0].members[i].known = true;
 	}
 	v->room_start = 100;
@@ -66,7 +66,7 @@ static void json(void **state _unused_)
 
 	v->disks[4].dedicated = true;
 	v->disks[4].n_dedicated = 1;
-	strcpy(v->disks[4].dedicated_to[0], "01");
+	snprintf(v->disks[4].dedicated_to[0], sizeof(v->disks[4].dedicated_to[0]), "01");
 	lose(v, 2, true);
 	j = meta_view_to_json(v);
 	assert_int_equal(meta_view_from_json(j, &back, &e), 0);
@@ -170,7 +170,7 @@ static void together(void **state _unused_)
 
 	assert_int_equal(meta_view_merge((const struct meta_view *const[]){v[2], v[2]}, 2, &m, standing, &split, &e),
 			 -EBADMSG);
-	strcpy(v[1]->set, "other");
+	snprintf(v[1]->set, sizeof(v[1]->set), "other");
 	assert_int_equal(meta_view_merge((const struct meta_view *const *)v, 2, &m, standing, &split, &e), -EINVAL);
 	for (size_t i = 0; i < 5; i++)
 		meta_view_free(v[i]);

@@ -60,7 +60,7 @@ static int fake_act(void)
 		json_t *msg = json_pack("{s:s s:{s:i}}", "job", job, "msg", "pid", (int)getpid());
 		json_t *done = json_pack("{s:s s:s s:s}", "job", job, "done", "refused", "reason", "because");
 
-		strcpy(progress->what, "swap load");
+		snprintf(progress->what, sizeof(progress->what), "swap load");
 		atomic_store(&progress->boot, clock_boot(&clock_system));
 		wire_send(ACT_SOCKET, msg);
 		if (rule && strcmp(rule, "die") == 0)
