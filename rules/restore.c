@@ -285,7 +285,7 @@ int engine_restore(struct engine *e, const json_t *state, int64_t boot, int64_t 
 static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine_options *o, struct engine **ret)
 {
 	_cleanup_(engine_freep) struct engine *copy = NULL;
-	json_t *state = engine_save(e);
+	json_t *state = engine_save(e, SIZE_MAX);
 	struct restore s = {.exact = true};
 	int r = state ? engine_new(rs, o, &copy) : -ENOMEM;
 

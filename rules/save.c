@@ -102,14 +102,19 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 	return j;
 }
 
-/* In the order in which they were touched, which is kept by that. */
-static json_t *save_table(const struct engine *e, const struct table *t,
+/* Those that were touched last and have so much room together, in the order in which they were: it is kept by that. */
+static json_t *save_table(const struct engine *e, const struct table *t, size_t room,
 			  json_t *(*save)(const struct engine *e, const struct entry_node *n))
 {
+	const struct entry_node *first = NULL;
 	json_t *list = json_array();
 
-	for (const struct entry_node *n = t->all.oldest; n; n = n->link[OF_ALL].newer)
-		json_array_append_new(list, save(e, n));
+	for (const struct entry_node *n = t->all.newest; n && n->room <= room; n = n->link[OF_ALL].older) {
+		room -= n->room;
+		first = n;
+	}
+	for (; first; first = first->link[OF_ALL].newer)
+		json_array_append_new(list, save(e, first));
 	return list;
 }
 
@@ -143,11 +148,11 @@ static json_t *save_marks(const struct engine *e)
 	return list;
 }
 
-json_t *engine_save(const struct engine *e)
+json_t *engine_save(const struct engine *e, size_t room)
 {
 	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot", (json_int_t)e->boot,
 			 "awake", (json_int_t)e->awake, "wall-offset", (json_int_t)e->wall_offset, "counter",
-			 (json_int_t)e->counter, "windows", save_table(e, &e->windows, save_window), "limits",
-			 save_table(e, &e->limits, save_limit), "watches", save_table(e, &e->watches, save_watch),
+			 (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window), "limits",
+			 save_table(e, &e->limits, room, save_limit), "watches", save_table(e, &e->watches, SIZE_MAX, save_watch),
 			 "inhibitions", save_inhibitions(e), "marks", save_marks(e));
 }

@@ -235,6 +235,30 @@ static void limits_are_bounded_too(void **state)
 	fixture_end(&fx);
 }
 
+/* Saved are those that were touched last, and they are as they were. */
+static void a_restart_keeps_the_latest(void **state)
+{
+	struct fixture fx = {0};
+	struct engine_options o = fixture_options(&fx);
+	json_t *saved;
+
+	(void)state;
+	fixture_start(&fx, HEAD PER_REGION("r"));
+	for (int i = 0; i < 1000; i++)
+		block_error(&fx, "sda", i, i);
+	saved = engine_save(fx.engine, 10 * WINDOW_ROOM);
+	engine_free(fx.engine);
+	assert_int_equal(engine_new(fx.rules, &o, &fx.engine), 0);
+	assert_int_equal(engine_restore(fx.engine, saved, fx.now, fx.now, 0, NULL), 0);
+	json_decref(saved);
+	engine_start(fx.engine, fx.now, fx.now);
+	assert_int_equal(stat_of(&fx, "r", "windows"), 10);
+	block_error(&fx, "sda", S, 990);
+	block_error(&fx, "sda", S, 989);
+	expect_log(&fx, "1s r 990\n");
+	fixture_end(&fx);
+}
+
 /* Windows end by themselves, one that fired at once. */
 static void nothing_is_left(void **state)
 {
@@ -262,6 +286,7 @@ int main(void)
 		unit(what_is_touched_stays),
 		unit(all_rules_together_have_a_bound),
 		unit(limits_are_bounded_too),
+		unit(a_restart_keeps_the_latest),
 		unit(nothing_is_left),
 	};
 
