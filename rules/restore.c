@@ -110,7 +110,7 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
 		json_integer_value(t) + s->boot;
 	l->told = get_flag(j, "told");
-	if (l->n == 0) {
+	if (!l->times || l->n == 0) {
 		limit_free(s->e, l);
 		return;
 	}

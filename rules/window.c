@@ -159,7 +159,7 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 	m->last = newest ? newest->time : e->boot;
 	m->injected = w->injected;
 	m->n_events = MIN(w->hits.n, (size_t)EVENTS_MAX);
-	for (size_t i = m->n_events; i-- > 0; newest = hits_older(&w->hits, newest)) {
+	for (size_t i = m->n_events; newest && i-- > 0; newest = hits_older(&w->hits, newest)) {
 		m->events[i] = newest->seq;
 		if (r->distinct >= 0 && m->set.n < VALUES_MAX)
 			m->values[m->set.n++] = newest->value;

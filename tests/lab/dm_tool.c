@@ -200,7 +200,7 @@ static int status_of(const char *name, struct dm_raid_status *s)
 static int cmd_swap(char **w)
 {
 	static struct dm_target t;
-	struct dm_raid_status before, held;
+	struct dm_raid_status before, held = {0};
 	double load, suspend, status, resume, settle;
 	static char out[512];
 	int64_t time;

@@ -23,6 +23,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -326,6 +327,7 @@ static uint64_t open_device(int flags)
 {
 	struct stat st;
 	uint64_t size;
+	assert(w.device);
 	w.fd = open(w.device, flags | O_CLOEXEC, 0600);
 	if (w.fd < 0)
 		die("%s", w.device);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/unit/ddf_disks.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -203,6 +204,7 @@ char *test_view_text(const struct meta_view *v)
 {
 	struct buf b = {0};
 
+	assert(v);
 	buf_addf(&b, "set %s by %s, format %s\n", v->set, v->maker, v->format);
 	if (v->self[0])
 		buf_addf(&b, "of %s, room %" PRIu64 " + %" PRIu64 "\n", v->self, v->room_start, v->room_sectors);

@@ -73,7 +73,7 @@ static void put_record(struct page *p, uint32_t delta, uint16_t type, uint32_t d
 	memcpy(data + 16, &sector, 8);
 	memcpy(data + 24, &nr, 4);
 	memcpy(data + 28, &error, 4);
-	memcpy(data + 32, rwbs, strlen(rwbs));
+	memcpy(data + 32, rwbs, strnlen(rwbs, 8));
 	put(p, data, sizeof(data));
 }
 
