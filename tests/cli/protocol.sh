@@ -75,6 +75,21 @@ play '{"v":1,"id":0,"ok":true,"matches":{"verdicts":[]}}'
 ok "nothing would fire" 1 "${ctl[@]}" inject device.added
 wait
 
+play '{"v":1,"id":0,"ok":true,"why":{"v":1,"rule":"r","subject":"sdb","result":"waiting","answer":"a","line":"r has not fired for sdb: a.","parts":[{"part":"event","value":"ok","kind":"block.error","event":7,"last":"2026-03-02T14:35:02Z"},{"part":"where","value":"ok","tests":[{"fact":"device.role","is":"member","op":"eq","want":"member","value":"ok","at":"r.yaml:5:9"}]},{"part":"inhibit","value":"no","by":"q","until":"2026-03-02T15:00:00Z"}],"would_do":["fail-member sdb from data","activate-spare sdx for data"],"origin":{"rule":"/a/r.yaml:3:11","limit":"/b/s.yaml:4:9"}}}'
+ok "why not" 1 "${ctl[@]}" rules why r sdb
+like "begins with the answer" '^r has not fired for sdb: a\.$'
+like "has the last event" '^  ok  event      block\.error +last 2026-03-02T14:35:02Z \(seq 7\)$'
+like "what held it back" '^  NO  inhibit    by q until 2026-03-02T15:00:00Z$'
+like "what would be done" '^  would do: fail-member sdb from data; activate-spare sdx for data$'
+like "and where it comes from" '^  rule at /a/r\.yaml:3:11, limit set by /b/s\.yaml:4:9$'
+wait
+same "the request of why" "$(sent)" '{"rule": "r", "subject": "sdb", "v": 1, "verb": "rules-why"}'
+play '{"v":1,"id":0,"ok":true,"rules":[{"name":"r","description":"d","trigger":"event block.error","mode":"enforce","priority":500,"at":"/a/r.yaml:3:11","destructive":false,"disabled":false,"origin":{"limit":["/a/r.yaml:6:12","/b/s.yaml:4:9"]}}]}'
+ok "the daemon's rules" 0 "${ctl[@]}" rules list --origin
+like "with the places of keys" '^ +limit +/a/r\.yaml:6:12, then /b/s\.yaml:4:9$'
+wait
+same "the request of list" "$(sent)" '{"origin": true, "v": 1, "verb": "rules-list"}'
+
 names='{"v":1,"id":0,"ok":true,"status":{"devices":[{"id":"wwn-1","name":"sdq"}],"arrays":[]}}'
 play "$names" '{"v":1,"id":0,"ok":true}' \
 	'+{"type":"event","event":{"wall":1,"kind":"block.error","source":"tracefs","origin":"kernel","count":3,"device":"wwn-1","facts":{"error.status":"medium"}}}' \
