@@ -11,12 +11,6 @@
 
 enum { RIG_DISKS_MAX = 8, RIG_ACKS_MAX = 256 };
 
-/* In the first data sector of each member. */
-struct marker {
-	uint64_t generation;
-	uint64_t whole; /* 0: it is being rebuilt, and has holes */
-};
-
 struct rig_ack {
 	size_t records; /* that were down when the write was acknowledged */
 	uint64_t generation;
@@ -60,8 +54,6 @@ int rig_run(struct rig *r, struct plan *p, struct err *e);
 int rig_one(struct rig *r, enum step_op op, int disk);
 int rig_assemble(struct rig *r, bool degraded, bool force, struct err *e);
 
-/* The kernel takes a table that went live: what its superblocks are then. */
-void rig_begin_table(struct rig *r);
 /* The kernel: a failing member, a user's write that is acknowledged, the end of all rebuilds. Nothing while not
  * running. */
 void rig_fail(struct rig *r, unsigned slot);
