@@ -9,11 +9,20 @@
 #include "tests/fakes/fake_disk.h"
 #include "tests/fakes/fake_dm.h"
 
-enum { RIG_DISKS_MAX = 8, RIG_ACKS_MAX = 256 };
+enum { RIG_DISKS_MAX = 8, RIG_VOLUMES_MAX = 2, RIG_ACKS_MAX = 256 };
 
 struct rig_ack {
 	size_t records; /* that were down when the write was acknowledged */
 	uint64_t generation;
+};
+
+struct rig_volume {
+	char guid[META_GUID_MAX], top[META_NAME_MAX];
+	char live[DM_PARAMS_MAX + 64]; /* the table that the kernel has begun */
+	uint64_t generation;	       /* of the last write, acknowledged or not */
+	bool broken;		       /* the kernel could not acknowledge it: it has lost too many members */
+	size_t n_acks;
+	struct rig_ack ack[RIG_ACKS_MAX];
 };
 
 struct rig {
@@ -23,22 +32,24 @@ struct rig {
 	size_t n_disks;
 	struct fake_disk *disk[RIG_DISKS_MAX];
 	bool absent[RIG_DISKS_MAX]; /* not named in plans */
-	char set[META_GUID_MAX], volume[META_GUID_MAX], top[META_NAME_MAX];
-	uint64_t seed, generation;
-	size_t n_acks;
-	struct rig_ack ack[RIG_ACKS_MAX];
-	bool dead;		       /* act was killed: nothing that it asks for has an effect */
-	unsigned die_at, dm_calls;     /* kill it before that device-mapper call; 0: never */
-	char live[DM_PARAMS_MAX + 64]; /* the table that the kernel has begun */
-	struct buf events;	       /* kinds of reported events, a line each */
+	char set[META_GUID_MAX];
+	unsigned n_volumes;
+	struct rig_volume volume[RIG_VOLUMES_MAX];
+	uint64_t seed;
+	bool dead;		   /* act was killed: nothing that it asks for has an effect */
+	unsigned die_at, dm_calls; /* kill it before that device-mapper call; 0: never */
+	struct buf events;	   /* kinds of reported events, a line each */
+	struct buf steps;	   /* what each step of the last plan came to, a line each: "0 ok by bitmap" */
+	struct buf errors;	   /* of all plans that failed, a line each */
+	char wrong[256];	   /* the first step that was told as done and is not so */
 	char show[8192];
 };
 
 /* A machine with the disks of a case of tests/golden/meta. Ends the test when it cannot. */
 void rig_load(struct rig *r, const char *name);
 void rig_unload(void); /* frees what rig_load keeps of the last case */
-/* Another machine with other disks: after a power cut. Takes the disks. */
-void rig_boot(struct rig *r, struct fake_disks *disks, const struct rig *like);
+/* Another machine with other disks: after a power cut that came after so many records. Takes the disks. */
+void rig_boot(struct rig *r, struct fake_disks *disks, const struct rig *like, size_t records);
 /* Power off and on, everything written kept. */
 void rig_power_cycle(struct rig *r);
 void rig_free(struct rig *r);
@@ -46,27 +57,40 @@ void rig_free(struct rig *r);
 void rig_restart_act(struct rig *r);
 void rig_next_act(struct rig *r);
 
-/* A plan of one step (or of all that were added with rig_step), on the present disks. */
-struct plan *rig_plan(struct rig *r);
+/* A plan on a volume and on the present disks; steps are added with rig_step. */
+struct plan *rig_plan(struct rig *r, unsigned volume);
 struct step *rig_step(struct plan *p, enum step_op op, int disk);
 /* Runs it and frees it. 0 or -errno; *e may be NULL. */
 int rig_run(struct rig *r, struct plan *p, struct err *e);
+/* A plan of one step on the first volume; on all of them, one after the other. The first error. */
 int rig_one(struct rig *r, enum step_op op, int disk);
 int rig_assemble(struct rig *r, bool degraded, bool force, struct err *e);
+int rig_stop(struct rig *r);
 
-/* The kernel: a failing member, a user's write that is acknowledged, the end of all rebuilds. Nothing while not
- * running. */
+/* The kernel: a failing member of the first volume, a user's write to each that is acknowledged, the end of all
+ * rebuilds. Nothing while not running. A member whose disk cannot be written is failed, as md does it. */
 void rig_fail(struct rig *r, unsigned slot);
 void rig_write(struct rig *r);
 void rig_rebuilt(struct rig *r);
-bool rig_running(struct rig *r);
+bool rig_running(struct rig *r); /* all volumes */
+/* NULL, or the volume that is left suspended. */
+const char *rig_suspended(struct rig *r);
 /* What the kernel does when a table goes live: call it after a plan. */
 void rig_tick(struct rig *r);
 
-/* By slot: i in sync, r rebuilding, f failed, m missing, e empty; as the joined metadata say. Static. */
+/* By slot: i in sync, r rebuilding, f failed, m missing, e empty; as the joined metadata say; a '/' between volumes.
+ * Static. */
 const char *rig_states(struct rig *r);
-/* The number of the disk in the slot, -1: none of the machine's. */
+/* The number of the disk in the first volume's slot, -1: none of the machine's. */
 int rig_disk_in(struct rig *r, unsigned slot);
+unsigned rig_last_slot(struct rig *r); /* of the first volume */
+bool rig_in_slot(struct rig *r, unsigned disk);
+/* The text has the disk's name, or its reference in the set. */
+bool rig_names(struct rig *r, const char *text, size_t len, const struct fake_disk *disk);
 /* NULL, or why what runs must not: a listed in-sync member without the acknowledged generation, or with holes. */
-const char *rig_stale(struct rig *r, uint64_t acknowledged);
-uint64_t rig_acknowledged(const struct rig *r, size_t records);
+const char *rig_stale(struct rig *r);
+/* Each volume can run without that disk, by what the other members hold and by what the kernel has failed. */
+bool rig_enough(struct rig *r, const struct fake_disk *without);
+/* NULL, or where the live tables and the metadata differ: a member that is listed and not in the format, or the other
+ * way round. Beyond redundancy they may. */
+const char *rig_disagrees(struct rig *r);

@@ -5,28 +5,49 @@
 #include "tests/crash/rig.h"
 
 #include "core/log.h"
-#include "tests/unit/check.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-enum { SPARE = 2 }; /* sdc: the disk of spare-global that is in no slot */
 
 /* What leads up to the plan, and the plan with what the kernel does around it. */
 struct scenario {
 	const char *name, *golden;
 	void (*before)(struct rig *r);
 	void (*run)(struct rig *r);
-	const char *states; /* that may be found after a cut, space-separated; '.' for any letter */
+	const char *states; /* that may be found after a cut, space-separated */
 	bool blank;	    /* one of its disks has no metadata at first */
+	unsigned every; /* of its writes are cut and failed: 0: all, n: every nth, each in another way; of its calls,
+			   every third of that */
 };
+
+static unsigned failures;
+
+/* What leads up to a plan goes well, or nothing that follows means anything. */
+static void must(int r)
+{
+	if (r != 0) {
+		fprintf(stderr, "what leads up to the plan failed: %d\n", r);
+		exit(1);
+	}
+}
+
+/* The disk that is in no slot: a spare, or a blank one. -1: none. */
+static int spare_disk(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_disks; i++)
+		if (!rig_in_slot(r, i))
+			return (int)i;
+	return -1;
+}
 
 /* --- scenarios ---------------------------------------------------------------------------------------------- */
 
 static void start(struct rig *r)
 {
-	CHECK_INT(rig_assemble(r, true, false, NULL), 0);
+	must(rig_assemble(r, true, false, NULL));
 	rig_write(r);
 }
 
@@ -47,6 +68,23 @@ static void started_and_crashed(struct rig *r)
 	rig_power_cycle(r);
 }
 
+static void crashed(struct rig *r)
+{
+	rig_power_cycle(r);
+}
+
+static void claim_and_assemble(struct rig *r)
+{
+	rig_one(r, STEP_CLAIM, -1);
+	assemble(r);
+}
+
+static void disk_missing(struct rig *r)
+{
+	r->absent[rig_disk_in(r, rig_last_slot(r))] = true;
+	rig_power_cycle(r);
+}
+
 static void kernel_fails_then_record(struct rig *r)
 {
 	rig_fail(r, 1);
@@ -55,12 +93,46 @@ static void kernel_fails_then_record(struct rig *r)
 	rig_write(r);
 }
 
-static void fail_and_spare(struct rig *r)
+static void kernel_fails_two(struct rig *r)
 {
-	struct plan *p = rig_plan(r);
+	rig_fail(r, 1);
+	rig_write(r);
+	rig_fail(r, 2);
+	rig_write(r);
+	rig_one(r, STEP_RECORD, -1);
+	rig_write(r);
+}
+
+static void fail_two(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
 
 	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(r, 1))->slot = 1;
-	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
+	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(r, 2))->slot = 2;
+	rig_run(r, p, NULL);
+	rig_write(r);
+}
+
+static void failed_before(struct rig *r)
+{
+	start(r);
+	kernel_fails_then_record(r);
+}
+
+static void remove_failed(struct rig *r)
+{
+	int disk = rig_disk_in(r, 1);
+
+	rig_one(r, STEP_REMOVE_MEMBER, disk);
+	rig_write(r);
+}
+
+static void fail_and_spare(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+
+	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(r, 1))->slot = 1;
+	rig_step(p, STEP_ACTIVATE_SPARE, spare_disk(r));
 	rig_run(r, p, NULL);
 	rig_write(r);
 }
@@ -81,8 +153,8 @@ static void rebuild_finished(struct rig *r)
 static void member_gone(struct rig *r)
 {
 	start(r);
-	r->absent[rig_disk_in(r, 2)] = true;
-	rig_fail(r, 2);
+	r->absent[rig_disk_in(r, rig_last_slot(r))] = true;
+	rig_fail(r, rig_last_slot(r));
 	rig_write(r);
 	rig_one(r, STEP_RECORD, -1);
 	rig_write(r);
@@ -91,7 +163,7 @@ static void member_gone(struct rig *r)
 
 static void readd(struct rig *r)
 {
-	int disk = rig_disk_in(r, 2);
+	int disk = rig_disk_in(r, rig_last_slot(r));
 
 	rig_one(r, STEP_READD_MEMBER, disk);
 	rig_write(r);
@@ -102,18 +174,18 @@ static void readd(struct rig *r)
 
 static void stop(struct rig *r)
 {
-	rig_one(r, STEP_STOP, -1);
+	rig_stop(r);
 }
 
 static void stop_unrecorded(struct rig *r)
 {
 	rig_fail(r, 0);
 	rig_write(r);
-	rig_one(r, STEP_STOP, -1);
+	rig_stop(r);
 }
 
 /* It fails I/O before anyone knows that it is gone. */
-static void pulled(struct rig *r)
+static void fails_then_pulled(struct rig *r)
 {
 	int disk = rig_disk_in(r, 1);
 
@@ -124,10 +196,16 @@ static void pulled(struct rig *r)
 	r->absent[disk] = false;
 }
 
+static void stop_and_release(struct rig *r)
+{
+	rig_stop(r);
+	rig_one(r, STEP_RELEASE, -1);
+}
+
 static void drop_spare(struct rig *r)
 {
 	start(r);
-	CHECK_INT(rig_one(r, STEP_REMOVE_SPARE, SPARE), 0);
+	must(rig_one(r, STEP_REMOVE_SPARE, spare_disk(r)));
 }
 
 static void wipe_spare(struct rig *r)
@@ -135,46 +213,59 @@ static void wipe_spare(struct rig *r)
 	static uint8_t zero[1 << 20];
 	struct blockdev *dev;
 
+	struct fake_disk *spare = r->disk[spare_disk(r)];
+
 	drop_spare(r);
-	CHECK_INT(fake_disk_open(r->disk[SPARE], &dev), 0);
+	must(fake_disk_open(spare, &dev));
 	for (uint64_t at = 0; at < dev->sectors * 512; at += sizeof(zero))
-		fake_disk_poke(r->disk[SPARE], at, zero, MIN(sizeof(zero), dev->sectors * 512 - at));
+		fake_disk_poke(spare, at, zero, MIN(sizeof(zero), dev->sectors * 512 - at));
 	blockdev_close(dev);
 	rig_restart_act(r);
-	CHECK_INT(rig_one(r, STEP_RECORD, -1), 0);
+	must(rig_one(r, STEP_RECORD, -1));
 }
 
 static void add_spare(struct rig *r)
 {
-	rig_one(r, STEP_ADD_SPARE, SPARE);
+	rig_one(r, STEP_ADD_SPARE, spare_disk(r));
 	rig_write(r);
 }
 
 static void remove_spare(struct rig *r)
 {
-	rig_one(r, STEP_REMOVE_SPARE, SPARE);
+	rig_one(r, STEP_REMOVE_SPARE, spare_disk(r));
 	rig_write(r);
-}
-
-static void stop_and_release(struct rig *r)
-{
-	rig_one(r, STEP_STOP, -1);
-	rig_one(r, STEP_RELEASE, -1);
 }
 
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
 	{"record a failure", "spare-global", start, kernel_fails_then_record, "iii ifi"},
-	{"record a failure, then a pull", "spare-global", start, pulled, "iii ifi imi"},
+	{"record a failure, then a pull", "spare-global", start, fails_then_pulled, "iii ifi imi"},
 	{"fail and spare", "spare-global", start, fail_and_spare, "iii iri"},
 	{"rebuild finished", "spare-global", with_spare_rebuilding, rebuild_finished, "iri iii"},
 	{"return by bitmap", "spare-global", member_gone, readd, "iim iir iif iii"},
 	{"stop", "spare-global", start, stop, "iii"},
 	{"stop with a failure not yet recorded", "spare-global", start, stop_unrecorded, "fii iii"},
+	{"stop and release", "spare-global", start, stop_and_release, "iii"},
 	{"add a spare", "spare-global", wipe_spare, add_spare, "iii", .blank = true},
 	{"remove a spare", "spare-global", start, remove_spare, "iii"},
-	{"stop and release", "spare-global", start, stop_and_release, "iii"},
+	{"remove a member", "spare-global", failed_before, remove_failed, "ifi iei", .every = 2},
+	{"claim and start", "spare-global", crashed, claim_and_assemble, "iii", .every = 2},
+	{"start without a disk", "spare-global", disk_missing, assemble, "iii iim", .every = 2},
+	{"dirty start", "dirty", nothing, assemble, "iii/ii", .every = 12},
+	{"degraded start", "degraded", nothing, assemble, "fiii/ii", .every = 12},
+	{"raid1, start after a crash", "raid1", started_and_crashed, assemble, "ii", .every = 2},
+	{"raid1, one failure", "raid1", start, kernel_fails_then_record, "ii if", .every = 2},
+	{"raid1, return", "raid1", member_gone, readd, "im ir if ii", .every = 2},
+	{"raid6, two in one plan", "raid6-n-continue", start, fail_two, "iiii iffi", .every = 2},
+	{"raid6, two failures", "raid6-n-continue", start, kernel_fails_two, "iiii ifii iffi", .every = 2},
+	{"raid10, one failure", "raid10", start, kernel_fails_then_record, "iiii ifii", .every = 4},
+	{"raid10, return", "raid10", member_gone, readd, "iiim iiir iiif iiii", .every = 6},
+	{"two volumes, start", "two-volumes", started_and_crashed, assemble, "iiii/iiiii", .every = 12},
+	{"two volumes, one failure", "two-volumes", start, kernel_fails_then_record, "iiii/iiiii ifii/ifiii",
+	 .every = 12},
+	{"two volumes, fail and spare", "dirty", start, fail_and_spare, "iii/ii iri/if", .every = 12},
+	{"two volumes, stop", "two-volumes", start, stop, "iiii/iiiii", .every = 12},
 };
 
 /* --- judging --------------------------------------------------------------------------------------------------- */
@@ -192,7 +283,7 @@ static bool one_of(const char *states, const char *allowed)
 static void complain(const struct scenario *s, const char *how, size_t n, const char *what)
 {
 	fprintf(stderr, "%s, %s %zu: %s\n", s->name, how, n, what);
-	check_failures++;
+	failures++;
 }
 
 /* An outside reader must find one state or the other on each disk too. */
@@ -218,7 +309,7 @@ static void ask_mdadm(const struct scenario *s, size_t n, const struct rig *r)
 }
 
 /* Starts what a cut left and looks; with deep, goes on from there: record, rebuild, stop, start. */
-static void judge(const struct scenario *s, const char *how, size_t n, struct rig *r, uint64_t acknowledged, bool deep)
+static void judge(const struct scenario *s, const char *how, size_t n, struct rig *r, bool deep)
 {
 	struct err why;
 	const char *stale;
@@ -229,7 +320,7 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	}
 	if (!one_of(rig_states(r), s->states))
 		complain(s, how, n, rig_states(r));
-	stale = rig_stale(r, acknowledged);
+	stale = rig_stale(r);
 	if (stale)
 		complain(s, how, n, stale);
 	if (!deep)
@@ -240,11 +331,11 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	rig_rebuilt(r);
 	if (rig_one(r, STEP_RECORD, -1) < 0 || strchr(rig_states(r), 'r'))
 		complain(s, how, n, "a rebuild that ended is not recorded");
-	if (rig_one(r, STEP_STOP, -1) < 0)
+	if (rig_stop(r) < 0)
 		complain(s, how, n, "it cannot be stopped");
 	if (rig_assemble(r, true, false, &why) < 0)
 		complain(s, how, n, why.msg);
-	stale = rig_stale(r, rig_acknowledged(r, SIZE_MAX));
+	stale = rig_stale(r);
 	if (stale)
 		complain(s, how, n, stale);
 	if (fake_dm_violation_at_end(r->dm))
@@ -255,8 +346,9 @@ static void prepare(const struct scenario *s, struct rig *r)
 {
 	rig_load(r, s->golden);
 	s->before(r);
-	for (size_t i = 0; i < r->n_acks; i++)
-		r->ack[i].records = 0;
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		for (size_t k = 0; k < r->volume[i].n_acks; k++)
+			r->volume[i].ack[k].records = 0;
 	fake_disks_mark(r->disks);
 }
 
@@ -279,15 +371,22 @@ static void cut_power(const struct scenario *s)
 		for (size_t k = 0; k < ARRAY_SIZE(kept); k++) {
 			struct rig after;
 
-			rig_boot(&after, fake_disks_at(r.disks, i, kept[k].keep, kept[k].seed + i), &r);
+			if (s->every && (i + k) % s->every)
+				continue;
+
+			rig_boot(&after, fake_disks_at(r.disks, i, kept[k].keep, kept[k].seed + i), &r, i);
 			if (k == 0 && i % 16 == 0 && !s->blank)
 				ask_mdadm(s, i, &after);
-			judge(s, "power cut after write", i, &after, rig_acknowledged(&r, i),
-			      k == 0 || (i + k) % 4 == 0);
+			judge(s, "power cut after write", i, &after, k == 0 || (i + k) % 4 == 0);
 			rig_free(&after);
 		}
 	printf("%s: %zu writes and flushes cut\n", s->name, n);
 	rig_free(&r);
+}
+
+static unsigned calls_apart(const struct scenario *s)
+{
+	return s->every > 3 ? s->every / 3 : 1;
 }
 
 /* act is killed before each call; the kernel and its tables live on, and the next act finds them. */
@@ -295,7 +394,7 @@ static void kill_act(const struct scenario *s)
 {
 	unsigned calls = 1;
 
-	for (unsigned i = 1; i <= calls; i++) {
+	for (unsigned i = 1; i <= calls; i += calls_apart(s)) {
 		struct rig r;
 		unsigned before;
 
@@ -303,11 +402,11 @@ static void kill_act(const struct scenario *s)
 		before = r.dm_calls;
 		r.die_at = before + i;
 		s->run(&r);
-		calls = r.dead ? i + 1 : i;
+		calls = r.dead ? i + calls_apart(s) : i;
 		rig_next_act(&r);
 		if (rig_one(&r, STEP_RECORD, -1) < 0)
 			complain(s, "killed before call", i, "the next act cannot record");
-		judge(s, "killed before call", i, &r, rig_acknowledged(&r, SIZE_MAX), true);
+		judge(s, "killed before call", i, &r, true);
 		rig_free(&r);
 	}
 	printf("%s: killed before each of %u calls\n", s->name, calls - 1);
@@ -318,7 +417,7 @@ static void fail_calls(const struct scenario *s, bool late)
 {
 	unsigned calls = 1, n;
 
-	for (n = 1; n <= calls; n++) {
+	for (n = 1; n <= calls; n += calls_apart(s)) {
 		struct rig r;
 		unsigned before;
 
@@ -326,134 +425,144 @@ static void fail_calls(const struct scenario *s, bool late)
 		before = fake_dm_calls(r.dm);
 		fake_dm_fail_call(r.dm, n, EIO, late);
 		s->run(&r);
-		calls = fake_dm_calls(r.dm) - before < n ? 0 : MAX(calls, n + 1);
+		calls = fake_dm_calls(r.dm) - before < n ? 0 : n + calls_apart(s);
 		if (!calls) {
 			rig_free(&r);
 			break;
 		}
-		if (rig_running(&r) && fake_dm_suspended(r.dm, r.top))
-			complain(s, late ? "late error of call" : "error of call", n, "left suspended");
+		if (rig_suspended(&r))
+			complain(s, late ? "late error of call" : "error of call", n, rig_suspended(&r));
 		if (rig_one(&r, STEP_RECORD, -1) < 0)
 			complain(s, late ? "late error of call" : "error of call", n, "the next recording failed");
-		judge(s, late ? "late error of call" : "error of call", n, &r, rig_acknowledged(&r, SIZE_MAX), true);
+		judge(s, late ? "late error of call" : "error of call", n, &r, true);
 		rig_free(&r);
 	}
 	printf("%s: an error%s of each of %u calls\n", s->name, late ? " after the effect" : "", n - 1);
 }
 
-/* Two of three are pulled, what is left of the array is stopped, and they are back. The kernel has noted in the third's
- * slice that both failed: only a forced start goes on, with all that was acknowledged. */
-static void stop_beyond_redundancy(void)
+/* ---- disks that cannot be written ---- */
+
+/* The states that the scenario allows; of the disk that failed, and where a spare was to go, any. */
+static bool states_with_failure(const struct scenario *s, struct rig *r, const struct fake_disk *bad)
 {
+	char states[2 * META_SLOTS_MAX + 2];
+	size_t at = 0;
+
+	snprintf(states, sizeof(states), "%s", rig_states(r));
+	for (unsigned n = 0; n < r->n_volumes; n++, at++) {
+		const struct meta_volume *v = exec_volume(r->x, r->volume[n].guid);
+
+		for (unsigned i = 0; i < v->slots; i++, at++) {
+			const struct set_disk *d = set_disk_by_ref(&r->x->set, v->members[i].ref);
+
+			if (!d || strcmp(d->device.node, fake_disk_name(bad)) == 0)
+				states[at] = '.';
+		}
+	}
+	for (const char *p = s->states; *p; p += strcspn(p, " "), p += strspn(p, " ")) {
+		bool same = strcspn(p, " ") == at - 1;
+
+		for (size_t i = 0; same && i < at - 1; i++)
+			same = states[i] == '.' || p[i] == 'r' || states[i] == p[i];
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+static struct plan *record_plan(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+
+	rig_step(p, STEP_RECORD, -1);
+	return p;
+}
+
+/* While the disk still fails: what was told is so, the metadata and the tables say the same, and it goes on so. */
+static void judge_failing(const struct scenario *s, const char *how, unsigned n, struct rig *r, bool enough)
+{
+	const struct fake_disk *bad = fake_disks_failed(r->disks);
 	struct err why;
-	struct rig r;
-	size_t n;
 
-	rig_load(&r, "spare-global");
-	start(&r);
-	r.absent[rig_disk_in(&r, 0)] = r.absent[rig_disk_in(&r, 1)] = true;
-	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
-	n = fake_disks_recorded(r.disks);
-	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
-	CHECK(!rig_running(&r));
-	CHECK_INT(fake_disks_recorded(r.disks), n);
-	memset(r.absent, 0, sizeof(r.absent));
-	CHECK(rig_assemble(&r, true, false, &why) < 0);
-	CHECK_INT(rig_assemble(&r, true, true, &why), 0);
-	CHECK(strchr(rig_states(&r), 'f') && !rig_stale(&r, rig_acknowledged(&r, SIZE_MAX)));
-	rig_free(&r);
+	if (rig_suspended(r))
+		complain(s, how, n, rig_suspended(r));
+	if (fake_dm_violation_at_end(r->dm))
+		complain(s, how, n, fake_dm_violation_at_end(r->dm));
+	if (r->wrong[0])
+		complain(s, how, n, r->wrong);
+	for (const char *line = buf_str(&r->errors); *line; line = strchr(line, '\n') + 1)
+		if (!rig_names(r, line, strcspn(line, "\n"), bad))
+			complain(s, how, n, line);
+	for (unsigned again = 0; again < 2 && enough; again++) {
+		const char *stale = rig_stale(r), *differs;
+
+		if (again)
+			rig_restart_act(r);
+		if (rig_run(r, record_plan(r), &why) < 0)
+			complain(s, how, n, why.msg);
+		differs = rig_disagrees(r);
+		if (differs)
+			complain(s, how, n, differs);
+		if (stale)
+			complain(s, how, n, stale);
+		if (!states_with_failure(s, r, bad))
+			complain(s, how, n, rig_states(r));
+	}
 }
 
-static size_t claims(struct rig *r)
+/* Then the power goes; the disk is well again, or it is not there. */
+static void judge_after(const struct scenario *s, const char *how, unsigned n, struct rig *r, bool enough, bool there)
 {
-	_cleanup_(freep) struct dm_info_view *all = NULL;
-	const struct dm_ops *dm = fake_dm_ops(r->dm);
-	char prefix[128];
-	size_t n = 0;
-
-	snprintf(prefix, sizeof(prefix), "SPARED-ddf-%s-claim-", r->set);
-	CHECK_INT(dm->list(dm->u, prefix, &all, &n, NULL), 0);
-	return n;
-}
-
-/* Every disk of the set is held until the set is let go of, and a set that runs is not. */
-static void release(void)
-{
-	struct rig r;
-
-	rig_load(&r, "spare-global");
-	start(&r);
-	CHECK_INT(claims(&r), r.n_disks);
-	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), -EBUSY);
-	CHECK_INT(claims(&r), r.n_disks);
-	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
-	CHECK_INT(claims(&r), r.n_disks);
-	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), 0);
-	CHECK_INT(claims(&r), 0);
-	CHECK_INT(rig_one(&r, STEP_RELEASE, -1), 0);
-	rig_free(&r);
-}
-
-/* A failure that a swap saw on its way, and that nobody could record any more, ends with its table. */
-static void start_after_seen_failure(void)
-{
-	struct rig r;
-
-	rig_load(&r, "spare-global");
-	start(&r);
-	r.x->run[0]->seen_failed[0] = r.x->run[0]->seen_failed[1] = true;
-	CHECK_INT(rig_one(&r, STEP_STOP, -1), 0);
-	CHECK_INT(rig_assemble(&r, false, false, NULL), 0);
-	CHECK_STR(fake_dm_health(r.dm, r.top), "AAA");
-	rig_free(&r);
-}
-
-/* A disk of two volumes is failed for both: the RAID5 has lost one already, so the RAID6 does not give up another. */
-static void fail_with_two_volumes(void)
-{
+	unsigned bad = (unsigned)(fake_disk_name(fake_disks_failed(r->disks))[2] - 'a');
+	struct fake_disks *disks = fake_disks_at(r->disks, fake_disks_recorded(r->disks), FAKE_KEEP_ALL, 0);
+	struct rig after;
 	struct err why;
-	struct plan *p;
-	struct rig r;
 
-	rig_load(&r, "two-volumes");
-	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
-	CHECK_STR(rig_states(&r), "ifii");
-	memcpy(r.volume, r.x->set.view->volumes[1].guid, sizeof(r.volume));
-	CHECK_STR(rig_states(&r), "ifiii");
-	p = rig_plan(&r);
-	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(&r, 0));
-	CHECK_INT(rig_run(&r, p, &why), -EBUSY);
-	CHECK(strstr(why.msg, "serves r5 too"));
-	CHECK_STR(rig_states(&r), "ifiii");
-	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 4)), 0);
-	CHECK_STR(rig_states(&r), "ifiif");
-	rig_free(&r);
+	rig_boot(&after, disks, r, SIZE_MAX);
+	after.absent[bad] = after.absent[bad] || !there;
+	/* Beyond redundancy the kernel has failed members that are current, and where a resync was begun parity cannot
+	 * be told to be right: then a person decides. */
+	if (rig_assemble(&after, true, false, &why) < 0 &&
+	    ((enough && why.code != EUCLEAN) || rig_assemble(&after, true, true, &why) < 0))
+		complain(s, how, n, why.msg);
+	if (rig_stale(&after))
+		complain(s, how, n, rig_stale(&after));
+	if (rig_disagrees(&after))
+		complain(s, how, n, rig_disagrees(&after));
+	rig_free(&after);
 }
 
-/* What failed and is gone at once was pulled, and may be back; what a person or a rule failed is failed. */
-static void failed_or_pulled(void)
+/* Each write and each flush fails: that one alone, that and all others of its disk, or the disk is pulled then. */
+static void fail_writes(const struct scenario *s, enum fake_failure how)
 {
-	struct plan *p;
-	struct rig r;
+	static const char *const words[] = {[FAKE_FAIL_ONCE] = "a write or flush fails",
+					    [FAKE_FAIL_WRITES] = "no write from then on",
+					    [FAKE_FAIL_PULL] = "pulled at"};
+	unsigned n;
 
-	rig_load(&r, "spare-global");
-	start(&r);
-	pulled(&r);
-	CHECK_STR(rig_states(&r), "imi");
-	r.absent[rig_disk_in(&r, 1)] = true;
-	p = rig_plan(&r);
-	rig_step(p, STEP_FAIL_MEMBER, -1)->slot = 1;
-	CHECK_INT(rig_run(&r, p, NULL), 0);
-	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
-	CHECK_STR(rig_states(&r), "ifi");
-	rig_free(&r);
-	rig_load(&r, "spare-global");
-	start(&r);
-	CHECK_INT(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
-	r.absent[rig_disk_in(&r, 1)] = true;
-	CHECK_INT(rig_one(&r, STEP_RECORD, -1), 0);
-	CHECK_STR(rig_states(&r), "ifi");
-	rig_free(&r);
+	for (n = s->every ? 1 + how % s->every : 1;; n += MAX(s->every, 1U)) {
+		const struct fake_disk *bad;
+		struct rig r;
+
+		prepare(s, &r);
+		fake_disks_fail_at(r.disks, n, how);
+		s->run(&r);
+		bad = fake_disks_failed(r.disks);
+		if (bad) {
+			bool enough = rig_enough(&r, bad);
+			char what[64];
+
+			snprintf(what, sizeof(what), "%s %s", fake_disk_name(bad), words[how]);
+			judge_failing(s, what, n, &r, enough);
+			judge_after(s, what, n, &r, enough, true);
+			if (enough)
+				judge_after(s, what, n, &r, enough, false);
+		}
+		rig_free(&r);
+		if (!bad)
+			break;
+	}
+	printf("%s: %s: up to %u\n", s->name, words[how], n - 1);
 }
 
 int main(int argc, char **argv)
@@ -462,23 +571,16 @@ int main(int argc, char **argv)
 
 	log_setup((enum log_level)0, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
-		if (!strstr(scenarios[i].name, only))
+		if (strncmp(scenarios[i].name, only, strlen(only)) != 0)
 			continue;
 		cut_power(&scenarios[i]);
 		kill_act(&scenarios[i]);
 		fail_calls(&scenarios[i], false);
 		fail_calls(&scenarios[i], true);
+		fail_writes(&scenarios[i], FAKE_FAIL_ONCE);
+		fail_writes(&scenarios[i], FAKE_FAIL_WRITES);
+		fail_writes(&scenarios[i], FAKE_FAIL_PULL);
 	}
-	if (strstr("stop beyond redundancy", only))
-		stop_beyond_redundancy();
-	if (strstr("release", only))
-		release();
-	if (strstr("failed or pulled", only))
-		failed_or_pulled();
-	if (strstr("start after a seen failure", only))
-		start_after_seen_failure();
-	if (strstr("fail with two volumes", only))
-		fail_with_two_volumes();
 	rig_unload();
-	return CHECK_RESULT;
+	return failures ? 1 : 0;
 }

@@ -37,7 +37,7 @@ struct fake_disk {
 	uint64_t sectors;
 	struct image now, marked;
 	struct fault write, read, flush;
-	bool pulled;
+	bool pulled, unwritable;
 };
 
 struct entry {
@@ -52,6 +52,9 @@ struct fake_disks {
 	size_t n_record, room;
 	bool cutting, cut;
 	unsigned writes_left;
+	unsigned fail_in; /* writes and flushes until one fails, 0: none does */
+	enum fake_failure failure;
+	struct fake_disk *failed;
 	struct buf log;
 };
 
@@ -239,6 +242,23 @@ static int blocked(struct fake_disk *d, struct fault *f)
 	return 0;
 }
 
+/* The same for a write or a flush. */
+static int unwritable(struct fake_disk *d, struct fault *f)
+{
+	struct fake_disks *g = d->group;
+	int r = blocked(d, f);
+
+	if (r < 0)
+		return r;
+	if (g->fail_in && --g->fail_in == 0) {
+		g->failed = d;
+		d->unwritable = g->failure == FAKE_FAIL_WRITES;
+		d->pulled = g->failure == FAKE_FAIL_PULL;
+		return d->pulled ? -ENODEV : -EIO;
+	}
+	return d->unwritable ? -EIO : 0;
+}
+
 static int check_range(const struct blockdev *d, uint64_t pos, const void *buf, size_t len)
 {
 	if (len == 0 || pos % d->sector_size || len % d->sector_size || (uintptr_t)buf % PAGE)
@@ -282,7 +302,7 @@ static int handle_write(struct blockdev *b, uint64_t pos, const void *buf, size_
 		return r;
 	if (g->cutting && g->writes_left == 0)
 		g->cut = true;
-	r = blocked(d, &d->write);
+	r = unwritable(d, &d->write);
 	if (r < 0)
 		return r;
 	if (g->cutting)
@@ -295,11 +315,16 @@ static int handle_write(struct blockdev *b, uint64_t pos, const void *buf, size_
 static int handle_flush(struct blockdev *b)
 {
 	struct fake_disk *d = ((struct handle *)b)->disk;
-	int r = blocked(d, &d->flush);
+	int r = unwritable(d, &d->flush);
 
 	if (r == 0)
 		take_down(d, FAKE_FLUSH, 0, NULL, 0);
 	return r;
+}
+
+static bool handle_gone(const struct blockdev *b)
+{
+	return ((const struct handle *)b)->disk->pulled;
 }
 
 static void handle_close(struct blockdev *b)
@@ -320,6 +345,7 @@ int fake_disk_open(struct fake_disk *d, struct blockdev **ret)
 		.write = handle_write,
 		.flush = handle_flush,
 		.close = handle_close,
+		.gone = handle_gone,
 		.major = d->major,
 		.minor = d->minor,
 		.sectors = d->sectors,
@@ -373,6 +399,23 @@ void fake_disk_fail_flush(struct fake_disk *d, unsigned n, int code)
 void fake_disk_pull(struct fake_disk *d, bool pulled)
 {
 	d->pulled = pulled;
+}
+
+void fake_disks_fail_at(struct fake_disks *g, unsigned n, enum fake_failure how)
+{
+	g->fail_in = n;
+	g->failure = how;
+	g->failed = NULL;
+}
+
+struct fake_disk *fake_disks_failed(const struct fake_disks *g)
+{
+	return g->failed;
+}
+
+const char *fake_disk_name(const struct fake_disk *d)
+{
+	return d->name;
 }
 
 void fake_disks_mark(struct fake_disks *g)

@@ -31,7 +31,17 @@ void fake_disk_poke(struct fake_disk *d, uint64_t pos, const void *buf, size_t l
 void fake_disk_fail_write(struct fake_disk *d, unsigned n, int code);
 void fake_disk_fail_read(struct fake_disk *d, unsigned n, int code);
 void fake_disk_fail_flush(struct fake_disk *d, unsigned n, int code);
-void fake_disk_pull(struct fake_disk *d, bool pulled); /* everything is -ENODEV meanwhile */
+void fake_disk_pull(struct fake_disk *d, bool pulled); /* everything is -ENODEV meanwhile, and it is gone */
+/* The n-th write or flush from now, of whichever disk it is, fails with -EIO: */
+enum fake_failure {
+	FAKE_FAIL_ONCE,	  /* that one */
+	FAKE_FAIL_WRITES, /* it and all later ones of that disk; it can be read */
+	FAKE_FAIL_PULL,	  /* that disk is pulled */
+};
+void fake_disks_fail_at(struct fake_disks *g, unsigned n, enum fake_failure how);
+/* The disk that this befell; NULL: not yet. */
+struct fake_disk *fake_disks_failed(const struct fake_disks *g);
+const char *fake_disk_name(const struct fake_disk *d);
 
 /* The record: what was asked of all disks, in order, since the last mark. Failed ones are not in it. */
 enum fake_op { FAKE_WRITE, FAKE_FLUSH };

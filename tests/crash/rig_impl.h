@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the two halves of the rig share: rig.c the machine and its plans, rig_kernel.c what md does, and looking at it.
+ */
+#pragma once
+
+#include "tests/crash/rig.h"
+
+/* In the first data sector of each member. */
+struct marker {
+	uint64_t generation;
+	uint64_t whole; /* 0: it is being rebuilt, and has holes */
+};
+
+/* The number of the disk in the slot, -1: none of the machine's. */
+int rig_disk_of(const struct rig *r, const struct meta_volume *v, unsigned slot);
+/* Tables that came live since it was called last begin to work. */
+void rig_begin_tables(struct rig *r);

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/crash/rig_impl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- the kernel --------------------------------------------------------------------------------------------- */
+
+bool rig_running(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		if (!fake_dm_live(r->dm, r->volume[i].top))
+			return false;
+	return true;
+}
+
+const char *rig_suspended(struct rig *r)
+{
+	static char text[64];
+
+	for (unsigned i = 0; i < r->n_volumes; i++) {
+		snprintf(text, sizeof(text), "%s is left suspended", r->volume[i].top);
+		if (fake_dm_suspended(r->dm, r->volume[i].top))
+			return text;
+	}
+	return NULL;
+}
+
+/* The disk and first sector of a private device: its table is "0 2048 linear 8:16 65000". */
+static struct fake_disk *under(struct rig *r, const char *leg, uint64_t *sector)
+{
+	const char *live = fake_dm_live(r->dm, leg);
+	unsigned major, minor;
+
+	if (!live || sscanf(live, "%*u %*u linear %u:%u %" SCNu64, &major, &minor, sector) != 3 ||
+	    minor / 16 >= r->n_disks)
+		return NULL;
+	return r->absent[minor / 16] ? NULL : r->disk[minor / 16];
+}
+
+struct member {
+	struct fake_disk *disk;
+	uint64_t data, slice; /* sectors */
+	char health;
+};
+
+/* What the volume's live table lists. Returns the number of slots. */
+static unsigned members(struct rig *r, const struct rig_volume *v, struct member *m)
+{
+	const char *live = fake_dm_live(r->dm, v->top), *health = fake_dm_health(r->dm, v->top);
+	unsigned n = (unsigned)(live ? strlen(health) : 0);
+	char copy[DM_PARAMS_MAX + 64], *words[512], *save = NULL;
+	size_t n_words = 0;
+
+	if (!live)
+		return 0;
+	snprintf(copy, sizeof(copy), "%s", live);
+	for (char *w = strtok_r(copy, " ", &save); w && n_words < ARRAY_SIZE(words); w = strtok_r(NULL, " ", &save))
+		words[n_words++] = w;
+	for (unsigned i = 0; i < n; i++) {
+		unsigned major, minor;
+
+		m[i] = (struct member){.health = health[i]};
+		for (int data = 0; data < 2; data++) {
+			const struct leg *leg;
+
+			if (sscanf(words[n_words - 2 * (n - i) + (size_t)data], "%u:%u", &major, &minor) != 2)
+				continue;
+			leg = leg_by_number(r->x, major, minor);
+			if (leg)
+				m[i].disk = under(r, leg->name, data ? &m[i].data : &m[i].slice);
+		}
+	}
+	return n;
+}
+
+static int put(struct fake_disk *d, uint64_t sector, const void *bytes, size_t len)
+{
+	_Alignas(4096) static uint8_t buf[4096];
+	struct blockdev *dev;
+	size_t size = len <= 512 ? 512 : 4096;
+	int q = fake_disk_open(d, &dev);
+
+	if (q < 0)
+		return q;
+	memset(buf, 0, sizeof(buf));
+	memcpy(buf, bytes, len);
+	q = dev->write(dev, sector * 512, buf, size);
+	if (q == 0)
+		q = dev->flush(dev);
+	blockdev_close(dev);
+	return q;
+}
+
+static bool works(char health)
+{
+	return health == 'A' || health == 'a';
+}
+
+/* A member that cannot be written is failed, unless nothing would be left (raid1's last one gives errors instead).
+ * Returns true if it is failed now. */
+static bool write_failed(struct rig *r, const struct rig_volume *v, unsigned slot)
+{
+	const char *health = fake_dm_health(r->dm, v->top);
+	bool others = false;
+
+	for (unsigned i = 0; health[i]; i++)
+		others = others || (i != slot && health[i] == 'A');
+	if (others)
+		fake_dm_fail_member(r->dm, v->top, slot);
+	return others;
+}
+
+/* md_update_sb: every member that works gets the same events and the failed bits of all that do not. */
+static void update_supers(struct rig *r, const struct rig_volume *rv)
+{
+	_Alignas(4096) static uint8_t buf[SLICE_SECTORS * 512];
+	const struct meta_volume *v = exec_volume(r->x, rv->guid);
+	struct member m[META_SLOTS_MAX];
+	unsigned n = members(r, rv, m);
+	uint64_t events = 0, failed = 0;
+	bool again = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct slice_super s;
+
+		if (!works(m[i].health) || !m[i].disk) {
+			failed |= UINT64_C(1) << i;
+			continue;
+		}
+		fake_disk_peek(m[i].disk, m[i].slice * 512, buf, 4096);
+		if (slice_super_parse(buf, &s) == 0)
+			events = MAX(events, s.events);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct slice_super s = {.n_devices = n, .position = i, .events = events + 1, .failed = failed};
+
+		if (failed >> i & 1)
+			continue;
+		s.recovery_offset = m[i].health == 'A' ? UINT64_MAX : 0;
+		s.resync_offset = UINT64_MAX;
+		s.array_sectors = v->sectors;
+		s.sectors = v->member_sectors;
+		slice_geometry(v, &s.level, &s.layout, &s.stripe_sectors);
+		slice_encode(&s, false, buf, sizeof(buf));
+		if (put(m[i].disk, m[i].slice, buf, 4096) < 0)
+			again = write_failed(r, rv, i) || again;
+	}
+	if (again)
+		update_supers(r, rv);
+}
+
+/* A new table came live: super_init_validation takes what the freshest superblock calls failed for a member that
+ * returns. */
+static void begin_table(struct rig *r, struct rig_volume *v)
+{
+	_Alignas(4096) static uint8_t buf[4096];
+	const char *live = r->x && r->dm ? fake_dm_live(r->dm, v->top) : NULL;
+	struct slice_super s, fresh = {0};
+	struct member m[META_SLOTS_MAX];
+	unsigned n;
+
+	if (!live || strcmp(live, v->live) == 0)
+		return;
+	snprintf(v->live, sizeof(v->live), "%s", live);
+	n = members(r, v, m);
+	for (unsigned i = 0; i < n; i++) {
+		if (m[i].health != 'A' || !m[i].disk)
+			continue;
+		fake_disk_peek(m[i].disk, m[i].slice * 512, buf, sizeof(buf));
+		if (slice_super_parse(buf, &s) == 0 && s.events > fresh.events)
+			fresh = s;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (fresh.failed >> i & 1)
+			fake_dm_recover(r->dm, v->top, i);
+}
+
+void rig_begin_tables(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		begin_table(r, &r->volume[i]);
+}
+
+/* A member that begins its rebuild has holes from now on, whatever it held. */
+static void mark_holes(struct rig *r, const struct rig_volume *v)
+{
+	struct marker hole = {0};
+	struct member m[META_SLOTS_MAX];
+	unsigned n = members(r, v, m);
+
+	for (unsigned i = 0; i < n; i++)
+		if (m[i].health == 'a' && m[i].disk) {
+			struct marker old;
+
+			fake_disk_peek(m[i].disk, m[i].data * 512, &old, sizeof(old));
+			if (old.whole && put(m[i].disk, m[i].data, &hole, sizeof(hole)) < 0)
+				write_failed(r, v, i);
+		}
+	if (n)
+		update_supers(r, v);
+}
+
+void rig_tick(struct rig *r)
+{
+	rig_begin_tables(r);
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		mark_holes(r, &r->volume[i]);
+}
+
+void rig_fail(struct rig *r, unsigned slot)
+{
+	fake_dm_fail_member(r->dm, r->volume[0].top, slot);
+	update_supers(r, &r->volume[0]);
+}
+
+/* Acknowledged once all members that work have it, and those that do not are known as such in the others' slices. */
+static void write_volume(struct rig *r, struct rig_volume *v)
+{
+	const struct meta_volume *meta = exec_volume(r->x, v->guid);
+	bool failed = false, refused = false, in_sync[META_SLOTS_MAX] = {0};
+	struct member m[META_SLOTS_MAX];
+	unsigned n = members(r, v, m);
+
+	if (!n || r->dead || v->n_acks == RIG_ACKS_MAX)
+		return;
+	v->generation++;
+	for (unsigned i = 0; i < n; i++) {
+		struct marker k = {.generation = v->generation, .whole = m[i].health == 'A'};
+
+		if (!works(m[i].health) || !m[i].disk)
+			continue;
+		in_sync[i] = k.whole;
+		if (put(m[i].disk, m[i].data, &k, sizeof(k)) == 0)
+			continue;
+		in_sync[i] = false;
+		if (write_failed(r, v, i))
+			failed = true;
+		else
+			refused = true;
+	}
+	if (failed)
+		update_supers(r, v);
+	v->broken = refused || !raid_runnable(meta->level, in_sync, meta->slots);
+	if (!v->broken)
+		v->ack[v->n_acks++] = (struct rig_ack){fake_disks_recorded(r->disks), v->generation};
+}
+
+void rig_write(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		write_volume(r, &r->volume[i]);
+}
+
+static void end_rebuild(struct rig *r, struct rig_volume *v)
+{
+	struct marker whole = {.generation = v->generation, .whole = 1};
+	struct member m[META_SLOTS_MAX];
+	unsigned n = r->dead ? 0 : members(r, v, m);
+
+	for (unsigned i = 0; i < n; i++)
+		if (m[i].health == 'a' && m[i].disk && put(m[i].disk, m[i].data, &whole, sizeof(whole)) < 0)
+			write_failed(r, v, i);
+	if (!n)
+		return;
+	fake_dm_rebuilt(r->dm, v->top);
+	update_supers(r, v);
+}
+
+void rig_rebuilt(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		end_rebuild(r, &r->volume[i]);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------ */
+
+const char *rig_states(struct rig *r)
+{
+	static const char letters[] = {[MEMBER_IN_SYNC] = 'i', [MEMBER_REBUILDING] = 'r', [MEMBER_STALE] = 's',
+				       [MEMBER_MISSING] = 'm', [MEMBER_FAILED] = 'f',	  [MEMBER_EMPTY] = 'e'};
+	static char text[RIG_VOLUMES_MAX * (META_SLOTS_MAX + 1) + 1];
+	size_t n = 0;
+
+	for (unsigned k = 0; k < r->n_volumes; k++) {
+		const struct meta_volume *v = exec_volume(r->x, r->volume[k].guid);
+
+		if (k > 0)
+			text[n++] = '/';
+		for (unsigned i = 0; v && i < v->slots; i++)
+			text[n++] = letters[v->members[i].state];
+	}
+	text[n] = '\0';
+	return text;
+}
+
+int rig_disk_of(const struct rig *r, const struct meta_volume *v, unsigned slot)
+{
+	const struct set_disk *d = v ? set_disk_by_ref(&r->x->set, v->members[slot].ref) : NULL;
+
+	return d ? d->device.node[2] - 'a' : -1;
+}
+
+int rig_disk_in(struct rig *r, unsigned slot)
+{
+	return rig_disk_of(r, exec_volume(r->x, r->volume[0].guid), slot);
+}
+
+unsigned rig_last_slot(struct rig *r)
+{
+	return exec_volume(r->x, r->volume[0].guid)->slots - 1;
+}
+
+bool rig_in_slot(struct rig *r, unsigned disk)
+{
+	for (unsigned n = 0; n < r->n_volumes; n++) {
+		const struct meta_volume *v = exec_volume(r->x, r->volume[n].guid);
+
+		for (unsigned i = 0; i < v->slots; i++)
+			if (rig_disk_of(r, v, i) == (int)disk)
+				return true;
+	}
+	return false;
+}
+
+bool rig_names(struct rig *r, const char *text, size_t len, const struct fake_disk *disk)
+{
+	const char *name = fake_disk_name(disk);
+
+	for (size_t i = 0; i < r->x->set.n_disks; i++) {
+		const struct set_disk *d = r->x->set.disk[i];
+
+		if (strcmp(d->device.node, name) == 0 && d->ref[0] && memmem(text, len, d->ref, strlen(d->ref)))
+			return true;
+	}
+	return memmem(text, len, name, strlen(name));
+}
+
+static const char *stale_in(struct rig *r, const struct rig_volume *v)
+{
+	static char text[200];
+	uint64_t acknowledged = v->n_acks ? v->ack[v->n_acks - 1].generation : 1;
+	struct member m[META_SLOTS_MAX];
+	unsigned n = members(r, v, m);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct marker k;
+
+		if (m[i].health != 'A' || !m[i].disk)
+			continue;
+		fake_disk_peek(m[i].disk, m[i].data * 512, &k, sizeof(k));
+		if (k.whole && k.generation >= acknowledged)
+			continue;
+		snprintf(text, sizeof(text),
+			 "slot %u of %s is listed as in sync with generation %" PRIu64 "%s, %" PRIu64
+			 " was acknowledged",
+			 i, v->top, k.generation, k.whole ? "" : " and holes", acknowledged);
+		return text;
+	}
+	return NULL;
+}
+
+const char *rig_stale(struct rig *r)
+{
+	const char *text = NULL;
+
+	for (unsigned i = 0; i < r->n_volumes && !text; i++)
+		text = stale_in(r, &r->volume[i]);
+	return text;
+}
+
+static bool enough_in(struct rig *r, const struct rig_volume *rv, const struct fake_disk *without)
+{
+	uint64_t acknowledged = rv->n_acks ? rv->ack[rv->n_acks - 1].generation : 1;
+	const char *health = fake_dm_live(r->dm, rv->top) ? fake_dm_health(r->dm, rv->top) : NULL;
+	const struct meta_volume *v = exec_volume(r->x, rv->guid);
+	bool current[META_SLOTS_MAX];
+
+	if (!v) /* let go of */
+		return true;
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct fake_disk *disk = rig_disk_of(r, v, i) >= 0 ? r->disk[rig_disk_of(r, v, i)] : NULL;
+		struct marker k = {0};
+
+		if (disk && disk != without)
+			fake_disk_peek(disk, v->members[i].offset * 512, &k, sizeof(k));
+		current[i] = k.whole && k.generation >= acknowledged && !(health && health[i] == 'D');
+	}
+	return !rv->broken && raid_runnable(v->level, current, v->slots);
+}
+
+bool rig_enough(struct rig *r, const struct fake_disk *without)
+{
+	for (unsigned i = 0; i < r->n_volumes; i++)
+		if (!enough_in(r, &r->volume[i], without))
+			return false;
+	return true;
+}
+
+static const char *disagrees_in(struct rig *r, const struct rig_volume *rv)
+{
+	static char text[200];
+	const struct meta_volume *v = exec_volume(r->x, rv->guid);
+	struct member m[META_SLOTS_MAX];
+	unsigned n = members(r, rv, m);
+
+	for (unsigned i = 0; i < n && v; i++) {
+		enum member_state state = v->members[i].state;
+		bool held = state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING;
+		struct fake_disk *disk = held && rig_disk_of(r, v, i) >= 0 ? r->disk[rig_disk_of(r, v, i)] : NULL;
+
+		if (works(m[i].health) == held && (!held || m[i].disk == disk) &&
+		    !(state == MEMBER_IN_SYNC && m[i].health == 'a'))
+			continue;
+		snprintf(text, sizeof(text), "slot %u of %s is '%c' in the table and %s in the metadata", i, rv->top,
+			 m[i].health, member_words[state]);
+		return text;
+	}
+	return NULL;
+}
+
+const char *rig_disagrees(struct rig *r)
+{
+	const char *text = NULL;
+
+	for (unsigned i = 0; i < r->n_volumes && !text; i++)
+		text = disagrees_in(r, &r->volume[i]);
+	return text;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* On the crash tests' machine, one by one: what each of these went wrong by, or would. */
+#include "tests/crash/rig.h"
+#include "tests/unit/unit.h"
+
+#include "core/log.h"
+
+#include <errno.h>
+
+static void start(struct rig *r)
+{
+	assert_int_equal(rig_assemble(r, true, false, NULL), 0);
+	rig_write(r);
+}
+
+/* Two of three are pulled, what is left of the array is stopped, and they are back. The kernel has noted in the third's
+ * slice that both failed: only a forced start goes on, with all that was acknowledged. */
+static void stop_beyond_redundancy(void **state _unused_)
+{
+	struct err why;
+	struct rig r;
+	size_t n;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	r.absent[rig_disk_in(&r, 0)] = r.absent[rig_disk_in(&r, 1)] = true;
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	n = fake_disks_recorded(r.disks);
+	assert_int_equal(rig_stop(&r), 0);
+	assert_true(!rig_running(&r));
+	assert_int_equal(fake_disks_recorded(r.disks), n);
+	memset(r.absent, 0, sizeof(r.absent));
+	assert_true(rig_assemble(&r, true, false, &why) < 0);
+	assert_int_equal(rig_assemble(&r, true, true, &why), 0);
+	assert_true(strchr(rig_states(&r), 'f') && !rig_stale(&r));
+	rig_free(&r);
+}
+
+static size_t claims(struct rig *r)
+{
+	_cleanup_(freep) struct dm_info_view *all = NULL;
+	const struct dm_ops *dm = fake_dm_ops(r->dm);
+	char prefix[128];
+	size_t n = 0;
+
+	snprintf(prefix, sizeof(prefix), "SPARED-ddf-%s-claim-", r->set);
+	assert_int_equal(dm->list(dm->u, prefix, &all, &n, NULL), 0);
+	return n;
+}
+
+/* Every disk of the set is held until the set is let go of, and a set that runs is not. */
+static void release(void **state _unused_)
+{
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	assert_int_equal(claims(&r), r.n_disks);
+	assert_int_equal(rig_one(&r, STEP_RELEASE, -1), -EBUSY);
+	assert_int_equal(claims(&r), r.n_disks);
+	assert_int_equal(rig_stop(&r), 0);
+	assert_int_equal(claims(&r), r.n_disks);
+	assert_int_equal(rig_one(&r, STEP_RELEASE, -1), 0);
+	assert_int_equal(claims(&r), 0);
+	assert_int_equal(rig_one(&r, STEP_RELEASE, -1), 0);
+	rig_free(&r);
+}
+
+/* A failure that a swap saw on its way, and that nobody could record any more, ends with its table. */
+static void start_after_seen_failure(void **state _unused_)
+{
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	r.x->run[0]->seen_failed[0] = r.x->run[0]->seen_failed[1] = true;
+	assert_int_equal(rig_stop(&r), 0);
+	assert_int_equal(rig_assemble(&r, false, false, NULL), 0);
+	assert_string_equal(fake_dm_health(r.dm, r.volume[0].top), "AAA");
+	rig_free(&r);
+}
+
+/* A disk of two volumes is failed for both: the RAID5 has lost one already, so the RAID6 does not give up another. */
+static void fail_with_two_volumes(void **state _unused_)
+{
+	struct err why;
+	struct plan *p;
+	struct rig r;
+
+	rig_load(&r, "two-volumes");
+	assert_int_equal(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
+	assert_string_equal(rig_states(&r), "ifii/ifiii");
+	p = rig_plan(&r, 1);
+	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(&r, 0));
+	assert_int_equal(rig_run(&r, p, &why), -EBUSY);
+	assert_non_null(strstr(why.msg, "serves r5 too"));
+	assert_string_equal(rig_states(&r), "ifii/ifiii");
+	p = rig_plan(&r, 1);
+	rig_step(p, STEP_FAIL_MEMBER, 4);
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	assert_string_equal(rig_states(&r), "ifii/ifiif");
+	rig_free(&r);
+}
+
+/* What failed and is gone at once was pulled, and may be back; what a person or a rule failed is failed. */
+static void failed_or_pulled(void **state _unused_)
+{
+	struct plan *p;
+	struct rig r;
+	int disk;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	rig_fail(&r, 1);
+	rig_write(&r);
+	disk = rig_disk_in(&r, 1);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	r.absent[disk] = true;
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	r.absent[disk] = false;
+	assert_string_equal(rig_states(&r), "imi");
+	r.absent[rig_disk_in(&r, 1)] = true;
+	p = rig_plan(&r, 0);
+	rig_step(p, STEP_FAIL_MEMBER, -1)->slot = 1;
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	assert_string_equal(rig_states(&r), "ifi");
+	rig_free(&r);
+	rig_load(&r, "spare-global");
+	start(&r);
+	assert_int_equal(rig_one(&r, STEP_FAIL_MEMBER, rig_disk_in(&r, 1)), 0);
+	r.absent[rig_disk_in(&r, 1)] = true;
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	assert_string_equal(rig_states(&r), "ifi");
+	rig_free(&r);
+}
+
+static int end(void **state _unused_)
+{
+	rig_unload();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit(stop_beyond_redundancy), unit(release),	      unit(start_after_seen_failure),
+		unit(fail_with_two_volumes),  unit(failed_or_pulled),
+	};
+
+	log_setup((enum log_level)0, NULL);
+	return cmocka_run_group_tests(tests, NULL, end);
+}
