@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The executor's steps one by one, on disks and a device-mapper in memory: what each comes to, what it says when it is
+ * refused, and the text of its dry run, which changes nothing. SPARED_UPDATE=1 writes the texts (tests/golden/exec). */
+#include "tests/crash/rig.h"
+
+#include "core/log.h"
+#include "tests/unit/check.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SPARE = 2 }; /* sdc of spare-global */
+
+static struct rig r;
+static const char known[] = "9d57c473 2bf036ce 01dc61d9 eab721f2"; /* the references of spare-global's disks */
+
+static struct plan *plan_of(enum step_op op, int disk)
+{
+	struct plan *p = rig_plan(&r, 0);
+
+	rig_step(p, op, disk);
+	return p;
+}
+
+/* Runs the plan. Its steps' results as act tells them, or its error. */
+static const char *outcome(struct plan *p)
+{
+	static char text[1024];
+	struct err e;
+
+	if (rig_run(&r, p, &e) < 0)
+		snprintf(text, sizeof(text), "%s", e.msg);
+	else
+		snprintf(text, sizeof(text), "%s", buf_str(&r.steps));
+	CHECK_STR(r.wrong, "");
+	CHECK(!fake_dm_violation_at_end(r.dm));
+	return text;
+}
+
+static const char *one(enum step_op op, int disk)
+{
+	return outcome(plan_of(op, disk));
+}
+
+static void load(const char *name, bool started)
+{
+	rig_load(&r, name);
+	if (started)
+		CHECK_INT(rig_assemble(&r, true, false, NULL), 0);
+}
+
+/* A new disk's reference is random. */
+static void mask_new(char *text)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (char *p = text; *p; p += MAX(strspn(p, digits), (size_t)1)) {
+		char ref[META_REF_MAX] = "";
+
+		if (strspn(p, digits) != 8 || (p > text && !strchr(" =-", p[-1])))
+			continue;
+		memcpy(ref, p, 8);
+		if (!strstr(known, ref))
+			memcpy(p, "new-disk", 8);
+	}
+}
+
+static void check_text(const char *name, const char *text)
+{
+	static char want[sizeof(r.show)];
+	char path[256];
+	size_t n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/golden/exec/%s.show", SPARED_TESTS_DIR, name);
+	f = fopen(path, getenv("SPARED_UPDATE") ? "we" : "re");
+	CHECK(f != NULL);
+	if (!f)
+		return;
+	if (getenv("SPARED_UPDATE"))
+		fputs(text, f);
+	else
+		n = fread(want, 1, sizeof(want) - 1, f);
+	fclose(f);
+	want[n] = '\0';
+	if (!getenv("SPARED_UPDATE"))
+		CHECK_STR(text, want);
+}
+
+/* The plan's dry run, against its golden text; nothing is written, and the kernel is only asked. */
+static void shows(const char *name, struct plan *p)
+{
+	size_t written = fake_disks_recorded(r.disks);
+	char *calls = strdup(fake_dm_log(r.dm));
+	struct err why;
+
+	p->dry_run = true;
+	CHECK_INT(exec_plan(r.x, p, &why), 0);
+	plan_free(p);
+	CHECK_INT(fake_disks_recorded(r.disks), written);
+	CHECK_STR(fake_dm_log(r.dm), calls);
+	mask_new(r.show);
+	check_text(name, r.show);
+	free(calls);
+}
+
+static void assemble_and_stop(void)
+{
+	load("spare-global", false);
+	shows("assemble", plan_of(STEP_ASSEMBLE, -1));
+	CHECK_STR(one(STEP_STOP, -1), "0 already \n");
+	CHECK_STR(one(STEP_ASSEMBLE, -1), "0 ok \n");
+	CHECK_STR(one(STEP_ASSEMBLE, -1), "0 already \n");
+	fake_dm_set_open(r.dm, "v5", 1);
+	CHECK_STR(one(STEP_STOP, -1), "/dev/mapper/v5 is in use: unmount it or stop what uses it");
+	fake_dm_set_open(r.dm, "v5", 0);
+	CHECK(rig_running(&r));
+	CHECK_STR(one(STEP_STOP, -1), "0 ok \n");
+	CHECK(!rig_running(&r));
+	CHECK_STR(rig_states(&r), "iii");
+	rig_free(&r);
+}
+
+static void start_refused(void)
+{
+	struct plan *p;
+
+	load("spare-global", false);
+	r.absent[rig_disk_in(&r, 2)] = true;
+	CHECK_STR(one(STEP_ASSEMBLE, -1), "v5 is incomplete: slot 2 (disk 01dc61d9): its disk is not here");
+	r.absent[rig_disk_in(&r, 1)] = true;
+	CHECK_STR(one(STEP_ASSEMBLE, -1), "v5 cannot run without slot 1 (disk 2bf036ce), slot 2 (disk 01dc61d9); a "
+					  "forced start may risk data");
+	memset(r.absent, 0, sizeof(r.absent));
+	p = rig_plan(&r, 0);
+	snprintf(p->volume, sizeof(p->volume), "%s", "00");
+	rig_step(p, STEP_ASSEMBLE, -1);
+	CHECK(strstr(outcome(p), "has no volume 00"));
+	CHECK_STR(rig_states(&r), "iii");
+	rig_free(&r);
+}
+
+static void fail_and_remove(void)
+{
+	int disk;
+
+	load("spare-global", true);
+	disk = rig_disk_in(&r, 1);
+	CHECK_STR(one(STEP_REMOVE_MEMBER, disk), "slot 1 of v5 is in use: fail it first");
+	shows("fail-member", plan_of(STEP_FAIL_MEMBER, disk));
+	CHECK_STR(one(STEP_FAIL_MEMBER, disk), "0 ok \n");
+	CHECK_STR(rig_states(&r), "ifi");
+	CHECK_STR(one(STEP_FAIL_MEMBER, disk), "0 already \n");
+	CHECK_STR(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 0)), "v5 cannot run without slot 0: it stays");
+	CHECK_STR(one(STEP_FAIL_MEMBER, SPARE), "disk eab721f2 is no member of v5");
+	shows("remove-member", plan_of(STEP_REMOVE_MEMBER, disk));
+	CHECK_STR(one(STEP_REMOVE_MEMBER, disk), "0 ok \n");
+	CHECK_STR(rig_states(&r), "iei");
+	CHECK(!rig_disagrees(&r));
+	rig_free(&r);
+}
+
+static void readd(void)
+{
+	int disk;
+
+	load("spare-global", true);
+	disk = rig_disk_in(&r, 2);
+	CHECK_STR(one(STEP_READD_MEMBER, disk), "0 already \n");
+	r.absent[disk] = true;
+	rig_fail(&r, 2);
+	rig_write(&r);
+	CHECK_STR(one(STEP_RECORD, -1), "0 ok \n");
+	CHECK_STR(rig_states(&r), "iim");
+	CHECK(strstr(buf_str(&r.events), "array.member-failed\n"));
+	r.absent[disk] = false;
+	shows("readd-member", plan_of(STEP_READD_MEMBER, disk));
+	CHECK_STR(one(STEP_READD_MEMBER, disk), "0 ok by bitmap\n");
+	CHECK_STR(rig_states(&r), "iir");
+	rig_rebuilt(&r);
+	CHECK_STR(one(STEP_RECORD, -1), "0 ok \n");
+	CHECK_STR(rig_states(&r), "iii");
+	rig_free(&r);
+}
+
+static void spares(void)
+{
+	struct plan *p;
+
+	load("spare-global", true);
+	CHECK_STR(one(STEP_ADD_SPARE, SPARE), "0 already \n");
+	CHECK(strstr(one(STEP_REMOVE_SPARE, rig_disk_in(&r, 0)), "is no spare"));
+	CHECK(strstr(one(STEP_ACTIVATE_SPARE, SPARE), "v5 has no slot to fill"));
+	shows("remove-spare", plan_of(STEP_REMOVE_SPARE, SPARE));
+	CHECK_STR(one(STEP_REMOVE_SPARE, SPARE), "0 ok \n");
+	CHECK_STR(one(STEP_REMOVE_SPARE, SPARE), "0 already \n");
+	shows("add-spare", plan_of(STEP_ADD_SPARE, SPARE));
+	CHECK_STR(one(STEP_ADD_SPARE, SPARE), "0 ok \n");
+	p = plan_of(STEP_ACTIVATE_SPARE, SPARE);
+	p->step[0].slot = 1;
+	CHECK_STR(outcome(p), "slot 1 of v5 has a working member");
+	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
+	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
+	shows("fail-and-spare", p);
+	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
+	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
+	CHECK_STR(outcome(p), "0 ok \n1 ok \n");
+	CHECK_STR(rig_states(&r), "iri");
+	CHECK_STR(one(STEP_ACTIVATE_SPARE, SPARE), "0 already \n");
+	CHECK(!rig_disagrees(&r));
+	rig_free(&r);
+}
+
+/* A spare that cannot be written does not enter, and the step says so; the failure itself stands. */
+static void spare_fails(void)
+{
+	struct plan *p;
+
+	load("spare-global", true);
+	fake_disk_fail_write(r.disk[SPARE], 1, EIO);
+	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
+	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
+	CHECK_STR(outcome(p), "sdc failed while it entered v5: Input/output error");
+	CHECK_STR(buf_str(&r.steps), "0 ok \n1 failed sdc failed while it entered v5: Input/output error\n");
+	CHECK_STR(rig_states(&r), "ifi");
+	CHECK(!rig_disagrees(&r));
+	rig_free(&r);
+}
+
+/* A survivor that cannot be written: what was planned is taken back, and it is failed instead. */
+static void survivor_fails(void)
+{
+	int disk;
+
+	load("spare-global", true);
+	disk = rig_disk_in(&r, 0);
+	fake_disk_fail_write(r.disk[disk], 3, EIO);
+	CHECK_STR(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 1)),
+		  "v5 cannot do without sdb, whose metadata cannot be written: Input/output error");
+	CHECK_STR(rig_states(&r), "fii");
+	CHECK(!rig_disagrees(&r));
+	rig_free(&r);
+}
+
+int main(void)
+{
+	log_setup((enum log_level)0, NULL);
+	assemble_and_stop();
+	start_refused();
+	fail_and_remove();
+	readd();
+	spares();
+	spare_fails();
+	survivor_fails();
+	rig_unload();
+	return CHECK_RESULT;
+}
