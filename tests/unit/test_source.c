@@ -3,7 +3,7 @@
 #include "broker/source.h"
 
 #include "core/log.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 
@@ -28,7 +28,7 @@ static void late_stop(struct source *s)
 
 static void late_enumerate(struct source *s)
 {
-	CHECK_INT(s->state, SOURCE_ON);
+	assert_int_equal(s->state, SOURCE_ON);
 	told++;
 	/* Once more: what breaks while it runs. */
 	if (told == 1)
@@ -49,23 +49,31 @@ static const struct source_ops late = {
 static const struct source_ops never = {.name = "never", .doc = "", .start = never_start, .stop = late_stop};
 static const struct source_ops *const table[] = {&late, &never, NULL};
 
-int main(void)
+static void sources_are_tried_again(void **state _unused_)
 {
 	struct source_env env = {.retry_ns = NS_PER_MS, .table = table};
 
 	log_setup((enum log_level)0, NULL);
-	CHECK_INT(loop_new(&loop), 0);
+	assert_int_equal(loop_new(&loop), 0);
 	env.loop = loop;
-	CHECK_INT(sources_new(&env, &sources), 0);
+	assert_int_equal(sources_new(&env, &sources), 0);
 	sources_start(sources);
-	CHECK(!sources_run(sources, "late"));
+	assert_true(!sources_run(sources, "late"));
 	loop_run(loop);
-	CHECK(sources_run(sources, "late"));
-	CHECK_INT(starts, 4);
-	CHECK_INT(stops, 1);
-	CHECK_INT(told, 2);
-	CHECK_INT(others, 1);
+	assert_true(sources_run(sources, "late"));
+	assert_int_equal(starts, 4);
+	assert_int_equal(stops, 1);
+	assert_int_equal(told, 2);
+	assert_int_equal(others, 1);
 	sources_free(sources);
 	loop_free(loop);
-	return CHECK_RESULT;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		unit(sources_are_tried_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
