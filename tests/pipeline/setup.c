@@ -118,9 +118,13 @@ static int add_array(struct play *y, char **w, int n)
 
 int play_setup(struct play *y, char *text)
 {
-	char *w[64] = {NULL};
-	int n = play_split(text, w, 64);
+	char none[] = "", *w[64];
+	int n;
 
+	/* A word that is missing is empty. */
+	for (size_t i = 0; i < ARRAY_SIZE(w); i++)
+		w[i] = none;
+	n = play_split(text, w, 64);
 	if (strcmp(w[0], "manage") == 0) {
 		play_managed(y, &w[1], n - 1);
 		return 0;
