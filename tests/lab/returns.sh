@@ -36,40 +36,34 @@ free_slot() {
 		[ "$(spared_slot one "$(spared_disk_at five $slot)")" ] || echo $slot
 	done | head -n1
 }
-how_it_returned() { sparectl history --json -n 60 | grep -oE 'by bitmap|full rebuild: [^"]*' | tail -n1; }
+how_it_returned() { sparectl history --json --array "$1" | grep -oE 'by bitmap|full rebuild: [^"]*' | tail -n1; }
 
 spared_optimal one
 spared_optimal five
 writers
 
-say "the RAID5's member is away in maintenance, and back"
-disk=$(spared_disk five 1)
-dev=$(lab_dev "$disk")
-sparectl maintenance on "$dev" > /dev/null
-lab_stream_mark mon
-lab_pull "$disk"
-spared_event array.degraded > /dev/null
-writes_go_on five
-lab_plug "$disk"
-sparectl maintenance off "$(lab_dev "$disk")" > /dev/null
-spared_event array.optimal > /dev/null
-like "by bitmap" "$(how_it_returned)" "by bitmap"
-spared_agrees "$(lab_dev 1)"
-
-say "the RAID1's member is away for too long, and taken back by a person"
-disk=$(spared_disk one 0)
-lab_stream_mark mon
-lab_pull "$disk"
-spared_event array.member-failed > /dev/null
+say "the RAID5's member is away in maintenance, the RAID1's for too long"
+awaited=$(spared_disk five 1) failed=$(spared_disk one 0)
+sparectl maintenance on "$(lab_dev "$awaited")" > /dev/null
+lab_pull "$awaited"
+lab_pull "$failed"
+ok "a person is told" lab_wait_for "grep -q 'one lost a member and no spare' $LAB_OUT/notices" 30
 writes_go_on one
-lab_plug "$disk"
-spared_stale "$(lab_dev "$disk")"
-is "nothing takes it back by itself" "$(spared_member one 0)" failed
-lab_stream_mark mon
-ok "re-added" sparectl array re-add one "$(lab_dev "$disk")"
-spared_event array.optimal > /dev/null
-like "by bitmap, too" "$(how_it_returned)" "by bitmap"
-spared_agrees "$(lab_dev 3)"
+writes_go_on five
+is "one is awaited, one is failed" "$(spared_member five 1) $(spared_member one 0)" "missing failed"
+
+say "and back: by itself, and by a person"
+lab_plug "$awaited"
+lab_plug "$failed"
+sparectl maintenance off "$(lab_dev "$awaited")" > /dev/null
+spared_optimal five
+like "by bitmap" "$(how_it_returned five)" "by bitmap"
+spared_stale "$(lab_dev "$failed")"
+is "nothing takes back what was failed" "$(spared_member one 0)" failed
+ok "re-added" sparectl array re-add one "$(lab_dev "$failed")"
+spared_optimal one
+like "by bitmap, too" "$(how_it_returned one)" "by bitmap"
+spared_agrees "$(lab_dev 1)"
 
 say "now they are needed"
 lab_stream_mark mon

@@ -56,6 +56,7 @@ spared_kill() {
 	lab_stream_stop mon
 	pkill -KILL -x spared || true
 	lab_wait_for '! pgrep -x spared' 30
+	wait "$spared_pid" 2> /dev/null || true
 }
 
 # spared_event KIND [REST] [SECONDS]: until the monitor has told an event of this kind.
