@@ -4,7 +4,7 @@
 #include "tests/crash/rig.h"
 
 #include "core/log.h"
-#include "tests/unit/check.h"
+#include "tests/unit/unit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,8 +32,8 @@ static const char *outcome(struct plan *p)
 		snprintf(text, sizeof(text), "%s", e.msg);
 	else
 		snprintf(text, sizeof(text), "%s", buf_str(&r.steps));
-	CHECK_STR(r.wrong, "");
-	CHECK(!fake_dm_violation_at_end(r.dm));
+	assert_string_equal(r.wrong, "");
+	assert_true(!fake_dm_violation_at_end(r.dm));
 	return text;
 }
 
@@ -46,7 +46,7 @@ static void load(const char *name, bool started)
 {
 	rig_load(&r, name);
 	if (started)
-		CHECK_INT(rig_assemble(&r, true, false, NULL), 0);
+		assert_int_equal(rig_assemble(&r, true, false, NULL), 0);
 }
 
 /* A new disk's reference is random. */
@@ -74,7 +74,7 @@ static void check_text(const char *name, const char *text)
 
 	snprintf(path, sizeof(path), "%s/golden/exec/%s.show", SPARED_TESTS_DIR, name);
 	f = fopen(path, getenv("SPARED_UPDATE") ? "we" : "re");
-	CHECK(f != NULL);
+	assert_non_null(f);
 	if (!f)
 		return;
 	if (getenv("SPARED_UPDATE"))
@@ -84,7 +84,7 @@ static void check_text(const char *name, const char *text)
 	fclose(f);
 	want[n] = '\0';
 	if (!getenv("SPARED_UPDATE"))
-		CHECK_STR(text, want);
+		assert_string_equal(text, want);
 }
 
 /* The plan's dry run, against its golden text; nothing is written, and the kernel is only asked. */
@@ -95,124 +95,125 @@ static void shows(const char *name, struct plan *p)
 	struct err why;
 
 	p->dry_run = true;
-	CHECK_INT(exec_plan(r.x, p, &why), 0);
+	assert_int_equal(exec_plan(r.x, p, &why), 0);
 	plan_free(p);
-	CHECK_INT(fake_disks_recorded(r.disks), written);
-	CHECK_STR(fake_dm_log(r.dm), calls);
+	assert_int_equal(fake_disks_recorded(r.disks), written);
+	assert_string_equal(fake_dm_log(r.dm), calls);
 	mask_new(r.show);
 	check_text(name, r.show);
 	free(calls);
 }
 
-static void assemble_and_stop(void)
+static void assemble_and_stop(void **state _unused_)
 {
 	load("spare-global", false);
 	shows("assemble", plan_of(STEP_ASSEMBLE, -1));
-	CHECK_STR(one(STEP_STOP, -1), "0 already \n");
-	CHECK_STR(one(STEP_ASSEMBLE, -1), "0 ok \n");
-	CHECK_STR(one(STEP_ASSEMBLE, -1), "0 already \n");
+	assert_string_equal(one(STEP_STOP, -1), "0 already \n");
+	assert_string_equal(one(STEP_ASSEMBLE, -1), "0 ok \n");
+	assert_string_equal(one(STEP_ASSEMBLE, -1), "0 already \n");
 	fake_dm_set_open(r.dm, "v5", 1);
-	CHECK_STR(one(STEP_STOP, -1), "/dev/mapper/v5 is in use: unmount it or stop what uses it");
+	assert_string_equal(one(STEP_STOP, -1), "/dev/mapper/v5 is in use: unmount it or stop what uses it");
 	fake_dm_set_open(r.dm, "v5", 0);
-	CHECK(rig_running(&r));
-	CHECK_STR(one(STEP_STOP, -1), "0 ok \n");
-	CHECK(!rig_running(&r));
-	CHECK_STR(rig_states(&r), "iii");
+	assert_true(rig_running(&r));
+	assert_string_equal(one(STEP_STOP, -1), "0 ok \n");
+	assert_true(!rig_running(&r));
+	assert_string_equal(rig_states(&r), "iii");
 	rig_free(&r);
 }
 
-static void start_refused(void)
+static void start_refused(void **state _unused_)
 {
 	struct plan *p;
 
 	load("spare-global", false);
 	r.absent[rig_disk_in(&r, 2)] = true;
-	CHECK_STR(one(STEP_ASSEMBLE, -1), "v5 is incomplete: slot 2 (disk 01dc61d9): its disk is not here");
+	assert_string_equal(one(STEP_ASSEMBLE, -1), "v5 is incomplete: slot 2 (disk 01dc61d9): its disk is not here");
 	r.absent[rig_disk_in(&r, 1)] = true;
-	CHECK_STR(one(STEP_ASSEMBLE, -1), "v5 cannot run without slot 1 (disk 2bf036ce), slot 2 (disk 01dc61d9); a "
-					  "forced start may risk data");
+	assert_string_equal(one(STEP_ASSEMBLE, -1),
+			    "v5 cannot run without slot 1 (disk 2bf036ce), slot 2 (disk 01dc61d9); a "
+			    "forced start may risk data");
 	memset(r.absent, 0, sizeof(r.absent));
 	p = rig_plan(&r, 0);
 	snprintf(p->volume, sizeof(p->volume), "%s", "00");
 	rig_step(p, STEP_ASSEMBLE, -1);
-	CHECK(strstr(outcome(p), "has no volume 00"));
-	CHECK_STR(rig_states(&r), "iii");
+	assert_non_null(strstr(outcome(p), "has no volume 00"));
+	assert_string_equal(rig_states(&r), "iii");
 	rig_free(&r);
 }
 
-static void fail_and_remove(void)
+static void fail_and_remove(void **state _unused_)
 {
 	int disk;
 
 	load("spare-global", true);
 	disk = rig_disk_in(&r, 1);
-	CHECK_STR(one(STEP_REMOVE_MEMBER, disk), "slot 1 of v5 is in use: fail it first");
+	assert_string_equal(one(STEP_REMOVE_MEMBER, disk), "slot 1 of v5 is in use: fail it first");
 	shows("fail-member", plan_of(STEP_FAIL_MEMBER, disk));
-	CHECK_STR(one(STEP_FAIL_MEMBER, disk), "0 ok \n");
-	CHECK_STR(rig_states(&r), "ifi");
-	CHECK_STR(one(STEP_FAIL_MEMBER, disk), "0 already \n");
-	CHECK_STR(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 0)), "v5 cannot run without slot 0: it stays");
-	CHECK_STR(one(STEP_FAIL_MEMBER, SPARE), "disk eab721f2 is no member of v5");
+	assert_string_equal(one(STEP_FAIL_MEMBER, disk), "0 ok \n");
+	assert_string_equal(rig_states(&r), "ifi");
+	assert_string_equal(one(STEP_FAIL_MEMBER, disk), "0 already \n");
+	assert_string_equal(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 0)), "v5 cannot run without slot 0: it stays");
+	assert_string_equal(one(STEP_FAIL_MEMBER, SPARE), "disk eab721f2 is no member of v5");
 	shows("remove-member", plan_of(STEP_REMOVE_MEMBER, disk));
-	CHECK_STR(one(STEP_REMOVE_MEMBER, disk), "0 ok \n");
-	CHECK_STR(rig_states(&r), "iei");
-	CHECK(!rig_disagrees(&r));
+	assert_string_equal(one(STEP_REMOVE_MEMBER, disk), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iei");
+	assert_true(!rig_disagrees(&r));
 	rig_free(&r);
 }
 
-static void readd(void)
+static void readd(void **state _unused_)
 {
 	int disk;
 
 	load("spare-global", true);
 	disk = rig_disk_in(&r, 2);
-	CHECK_STR(one(STEP_READD_MEMBER, disk), "0 already \n");
+	assert_string_equal(one(STEP_READD_MEMBER, disk), "0 already \n");
 	r.absent[disk] = true;
 	rig_fail(&r, 2);
 	rig_write(&r);
-	CHECK_STR(one(STEP_RECORD, -1), "0 ok \n");
-	CHECK_STR(rig_states(&r), "iim");
-	CHECK(strstr(buf_str(&r.events), "array.member-failed\n"));
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iim");
+	assert_non_null(strstr(buf_str(&r.events), "array.member-failed\n"));
 	r.absent[disk] = false;
 	shows("readd-member", plan_of(STEP_READD_MEMBER, disk));
-	CHECK_STR(one(STEP_READD_MEMBER, disk), "0 ok by bitmap\n");
-	CHECK_STR(rig_states(&r), "iir");
+	assert_string_equal(one(STEP_READD_MEMBER, disk), "0 ok by bitmap\n");
+	assert_string_equal(rig_states(&r), "iir");
 	rig_rebuilt(&r);
-	CHECK_STR(one(STEP_RECORD, -1), "0 ok \n");
-	CHECK_STR(rig_states(&r), "iii");
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iii");
 	rig_free(&r);
 }
 
-static void spares(void)
+static void spares(void **state _unused_)
 {
 	struct plan *p;
 
 	load("spare-global", true);
-	CHECK_STR(one(STEP_ADD_SPARE, SPARE), "0 already \n");
-	CHECK(strstr(one(STEP_REMOVE_SPARE, rig_disk_in(&r, 0)), "is no spare"));
-	CHECK(strstr(one(STEP_ACTIVATE_SPARE, SPARE), "v5 has no slot to fill"));
+	assert_string_equal(one(STEP_ADD_SPARE, SPARE), "0 already \n");
+	assert_non_null(strstr(one(STEP_REMOVE_SPARE, rig_disk_in(&r, 0)), "is no spare"));
+	assert_non_null(strstr(one(STEP_ACTIVATE_SPARE, SPARE), "v5 has no slot to fill"));
 	shows("remove-spare", plan_of(STEP_REMOVE_SPARE, SPARE));
-	CHECK_STR(one(STEP_REMOVE_SPARE, SPARE), "0 ok \n");
-	CHECK_STR(one(STEP_REMOVE_SPARE, SPARE), "0 already \n");
+	assert_string_equal(one(STEP_REMOVE_SPARE, SPARE), "0 ok \n");
+	assert_string_equal(one(STEP_REMOVE_SPARE, SPARE), "0 already \n");
 	shows("add-spare", plan_of(STEP_ADD_SPARE, SPARE));
-	CHECK_STR(one(STEP_ADD_SPARE, SPARE), "0 ok \n");
+	assert_string_equal(one(STEP_ADD_SPARE, SPARE), "0 ok \n");
 	p = plan_of(STEP_ACTIVATE_SPARE, SPARE);
 	p->step[0].slot = 1;
-	CHECK_STR(outcome(p), "slot 1 of v5 has a working member");
+	assert_string_equal(outcome(p), "slot 1 of v5 has a working member");
 	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
 	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
 	shows("fail-and-spare", p);
 	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
 	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
-	CHECK_STR(outcome(p), "0 ok \n1 ok \n");
-	CHECK_STR(rig_states(&r), "iri");
-	CHECK_STR(one(STEP_ACTIVATE_SPARE, SPARE), "0 already \n");
-	CHECK(!rig_disagrees(&r));
+	assert_string_equal(outcome(p), "0 ok \n1 ok \n");
+	assert_string_equal(rig_states(&r), "iri");
+	assert_string_equal(one(STEP_ACTIVATE_SPARE, SPARE), "0 already \n");
+	assert_true(!rig_disagrees(&r));
 	rig_free(&r);
 }
 
 /* A spare that cannot be written does not enter, and the step says so; the failure itself stands. */
-static void spare_fails(void)
+static void spare_fails(void **state _unused_)
 {
 	struct plan *p;
 
@@ -220,38 +221,41 @@ static void spare_fails(void)
 	fake_disk_fail_write(r.disk[SPARE], 1, EIO);
 	p = plan_of(STEP_FAIL_MEMBER, rig_disk_in(&r, 1));
 	rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
-	CHECK_STR(outcome(p), "sdc failed while it entered v5: Input/output error");
-	CHECK_STR(buf_str(&r.steps), "0 ok \n1 failed sdc failed while it entered v5: Input/output error\n");
-	CHECK_STR(rig_states(&r), "ifi");
-	CHECK(!rig_disagrees(&r));
+	assert_string_equal(outcome(p), "sdc failed while it entered v5: Input/output error");
+	assert_string_equal(buf_str(&r.steps), "0 ok \n1 failed sdc failed while it entered v5: Input/output error\n");
+	assert_string_equal(rig_states(&r), "ifi");
+	assert_true(!rig_disagrees(&r));
 	rig_free(&r);
 }
 
 /* A survivor that cannot be written: what was planned is taken back, and it is failed instead. */
-static void survivor_fails(void)
+static void survivor_fails(void **state _unused_)
 {
 	int disk;
 
 	load("spare-global", true);
 	disk = rig_disk_in(&r, 0);
 	fake_disk_fail_write(r.disk[disk], 3, EIO);
-	CHECK_STR(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 1)),
-		  "v5 cannot do without sdb, whose metadata cannot be written: Input/output error");
-	CHECK_STR(rig_states(&r), "fii");
-	CHECK(!rig_disagrees(&r));
+	assert_string_equal(one(STEP_FAIL_MEMBER, rig_disk_in(&r, 1)),
+			    "v5 cannot do without sdb, whose metadata cannot be written: Input/output error");
+	assert_string_equal(rig_states(&r), "fii");
+	assert_true(!rig_disagrees(&r));
 	rig_free(&r);
+}
+
+static int end(void **state _unused_)
+{
+	rig_unload();
+	return 0;
 }
 
 int main(void)
 {
+	const struct CMUnitTest tests[] = {
+		unit(assemble_and_stop), unit(start_refused),  unit(fail_and_remove), unit(readd), unit(spares),
+		unit(spare_fails),	 unit(survivor_fails),
+	};
+
 	log_setup((enum log_level)0, NULL);
-	assemble_and_stop();
-	start_refused();
-	fail_and_remove();
-	readd();
-	spares();
-	spare_fails();
-	survivor_fails();
-	rig_unload();
-	return CHECK_RESULT;
+	return cmocka_run_group_tests(tests, NULL, end);
 }
