@@ -458,5 +458,7 @@ int converge(struct exec *x, struct volume_run *run, struct err *e)
 		v = exec_volume(x, run->guid);
 		r = table_differs(x, run, v) ? follow(x, run, e) : 0;
 	}
+	if (r == 0)
+		legs_drop_strays(x, run);
 	return r;
 }

@@ -127,6 +127,8 @@ int legs_make(struct exec *x, const struct volume_run *run, const struct meta_vo
 /* Removes those of one member; best effort: a leg that is left does no harm and is found again. */
 void legs_drop(struct exec *x, const char *volume, unsigned slot, const char *ref);
 void legs_drop_all(struct exec *x, const char *volume);
+/* Those that the live table does not list: a process that died after a swap left them. */
+void legs_drop_strays(struct exec *x, const struct volume_run *run);
 /* Holds every present disk of the set against other tools, and lets go of those that are gone. */
 int claims_make(struct exec *x, struct err *e);
 bool claims_held(struct exec *x);

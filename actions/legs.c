@@ -222,6 +222,14 @@ void legs_drop_all(struct exec *x, const char *volume)
 			legs_drop(x, volume, x->leg[i].slot, x->leg[i].ref);
 }
 
+void legs_drop_strays(struct exec *x, const struct volume_run *run)
+{
+	for (size_t i = x->n_legs; i-- > 0;)
+		if (i < x->n_legs && strcmp(x->leg[i].volume, run->guid) == 0 &&
+		    strcmp(run->listed[x->leg[i].slot], x->leg[i].ref) != 0)
+			legs_drop(x, run->guid, x->leg[i].slot, x->leg[i].ref);
+}
+
 /* --- claims ------------------------------------------------------------------------------------------------ */
 
 /* One logical sector is enough: device-mapper opens the whole disk for itself. */

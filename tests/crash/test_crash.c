@@ -308,6 +308,24 @@ static void ask_mdadm(const struct scenario *s, size_t n, const struct rig *r)
 	rmdir(dir);
 }
 
+/* The private devices of all volumes: two for each member at most. */
+static bool too_many_devices(struct rig *r)
+{
+	const struct dm_ops *dm = fake_dm_ops(r->dm);
+	size_t n = 0, allowed = 2 * (strlen(rig_states(r)) - (r->n_volumes - 1));
+
+	for (unsigned i = 0; i < r->n_volumes; i++) {
+		_cleanup_(freep) struct dm_info_view *all = NULL;
+		char prefix[128];
+		size_t found = 0;
+
+		snprintf(prefix, sizeof(prefix), "SPARED-ddf-%s-", r->volume[i].guid);
+		must(dm->list(dm->u, prefix, &all, &found, NULL));
+		n += found;
+	}
+	return n > allowed;
+}
+
 /* Starts what a cut left and looks; with deep, goes on from there: record, rebuild, stop, start. */
 static void judge(const struct scenario *s, const char *how, size_t n, struct rig *r, bool deep)
 {
@@ -328,6 +346,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	rig_write(r);
 	if (rig_one(r, STEP_RECORD, -1) < 0)
 		complain(s, how, n, "the next recording failed");
+	if (too_many_devices(r))
+		complain(s, how, n, "devices of a member that left are left over");
 	rig_rebuilt(r);
 	if (rig_one(r, STEP_RECORD, -1) < 0 || strchr(rig_states(r), 'r'))
 		complain(s, how, n, "a rebuild that ended is not recorded");

@@ -85,11 +85,11 @@ spared_stale() {
 # spared_optimal NAME [SECONDS]
 spared_optimal() { lab_wait_for "[ \"\$(spared_array $1 state)\" = optimal ]" "${2:-120}"; }
 
-# What mdadm reads on a disk about each present disk of its set, one line each: NAME STATE, in our words. mdadm names disks by
-# their reference within the set only.
+# spared_mdadm_says DISK [DISKS]: what mdadm reads on a disk about each present disk of its set, one line each: NAME STATE, in
+# our words. mdadm names disks by their reference within the set only. DISKS: to look for them, instead of all.
 spared_mdadm_says() {
 	local dev refs=
-	for dev in /dev/sd?; do
+	for dev in ${2:-/dev/sd?}; do
 		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev { print $2; exit }')=${dev##*/}"
 	done
 	mdadm -E "$1" | awk -v refs="$refs" '
@@ -105,19 +105,19 @@ spared_mdadm_says() {
 		}' | sort
 }
 
-# The same from the status: members of all arrays, spares, and what is neither any more, of the disks that are here.
+# spared_says [NAME]: the same from the status: members of all arrays (or this one) and spares, of the disks that are here.
 spared_says() {
-	sparectl status --json | jq -r '.status | . as $s
-		| ([.arrays[].members[] | select(.present) | "\(.name) \(.state)"]
-		   + [.arrays[].spares[]? | select(.state == "idle") | "\(.name) spare"]) | unique | .[]' | sort
+	sparectl status --json | jq -r --arg n "${1:-}" '[.status.arrays[] | select($n == "" or .name == $n)]
+		| ([.[].members[] | select(.present) | "\(.name) \(.state)"]
+		   + [.[].spares[]? | select(.state == "idle") | "\(.name) spare"]) | unique | .[]' | sort
 }
 
-# spared_agrees DISK: status and mdadm -E say the same of every present disk.
+# spared_agrees DISK [NAME DISKS]: status and mdadm -E say the same of every present disk; of one array and its set's disks.
 # A disk that a spare has replaced is no member any more: mdadm still lists it, as failed.
 spared_agrees() {
 	local ours theirs
-	ours=$(spared_says)
-	theirs=$(spared_mdadm_says "$1")
+	ours=$(spared_says "${2:-}")
+	theirs=$(spared_mdadm_says "$1" "${3:-}")
 	is "mdadm -E agrees with sparectl status about every member and spare" "$ours" \
 		"$(grep -wFf <(cut -d' ' -f1 <<< "$ours") <<< "$theirs")"
 	is "the disks that mdadm -E has beside them are failed ones" \
