@@ -419,6 +419,8 @@ static void close_absent(struct set *s, const struct plan *p)
 		if (d->dev && !here) {
 			blockdev_close(TAKE_PTR(d->dev));
 			forget_copy(s, d);
+			/* It may have been the half that stood against the others. */
+			s->rejoin = s->rejoin || s->split;
 		}
 	}
 }

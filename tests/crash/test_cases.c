@@ -135,6 +135,32 @@ static void failed_or_pulled(void **state _unused_)
 	rig_free(&r);
 }
 
+/* One of two halves that went on alone is wiped: the other is the set, also for an act process that saw both. */
+static void half_wiped(void **state _unused_)
+{
+	struct err why;
+	struct rig r;
+	int a, b;
+
+	rig_load(&r, "raid1");
+	a = rig_disk_in(&r, 0);
+	b = rig_disk_in(&r, 1);
+	for (int half = 0; half < 2; half++) {
+		r.absent[a] = half == 1;
+		r.absent[b] = half == 0;
+		rig_power_cycle(&r);
+		assert_int_equal(rig_assemble(&r, true, half == 1, NULL), 0);
+		rig_write(&r);
+		assert_int_equal(rig_stop(&r), 0);
+	}
+	r.absent[b] = r.absent[a] = false;
+	assert_true(rig_assemble(&r, true, true, &why) < 0);
+	assert_non_null(strstr(why.msg, "went on alone"));
+	r.absent[b] = true;
+	assert_int_equal(rig_assemble(&r, true, true, &why), 0);
+	rig_free(&r);
+}
+
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -145,7 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(stop_beyond_redundancy), unit(release),	      unit(start_after_seen_failure),
-		unit(fail_with_two_volumes),  unit(failed_or_pulled),
+		unit(fail_with_two_volumes),  unit(failed_or_pulled), unit(half_wiped),
 	};
 
 	log_setup((enum log_level)0, NULL);
