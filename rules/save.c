@@ -153,6 +153,7 @@ json_t *engine_save(const struct engine *e, size_t room)
 	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot", (json_int_t)e->boot,
 			 "awake", (json_int_t)e->awake, "wall-offset", (json_int_t)e->wall_offset, "counter",
 			 (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window), "limits",
-			 save_table(e, &e->limits, room, save_limit), "watches", save_table(e, &e->watches, SIZE_MAX, save_watch),
-			 "inhibitions", save_inhibitions(e), "marks", save_marks(e));
+			 save_table(e, &e->limits, room, save_limit), "watches",
+			 save_table(e, &e->watches, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",
+			 save_marks(e));
 }
