@@ -157,7 +157,7 @@ static bool refuses_split(const struct guard_case *c, char *reason, size_t size)
 		return false;
 	snprintf(reason, size, "%s has two histories: its halves each advanced alone%s", world_name(c->before),
 		 c->step->op == STEP_ASSEMBLE ? "; look at one with --force --read-only, wipe the disks of the one "
-						"that is not wanted, and start the other with --force"
+						"that is not wanted, and start the other with --degraded"
 					      : "");
 	return true;
 }

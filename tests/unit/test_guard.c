@@ -186,7 +186,7 @@ static void test_guards(void **state _unused_)
 	assert_string_equal(
 		ask(&w, PLAN_OPERATOR, "assemble", NULL, -1, NULL),
 		"refused: assemble: data has two histories: its halves each advanced alone; look at one with --force "
-		"--read-only, wipe the disks of the one that is not wanted, and start the other with --force\n");
+		"--read-only, wipe the disks of the one that is not wanted, and start the other with --degraded\n");
 	assert_string_equal(ask(&w, PLAN_RULE, "assemble", NULL, -1, "{\"read-only\":true}"),
 			    "assemble data read-only\n");
 	assert_int_equal(w.state, ARRAY_READ_ONLY);
