@@ -116,6 +116,7 @@ set_id=$(spared_set_of "$(lab_dev "${members[0]}")")
 spared_log_level=warning spared_configure "$set_id"
 # mdmon waits for no disk to come back; to compare, neither does spared here.
 printf 'version: 1\noverride:\n  member-gone: {for: 0s}\n' > /etc/spared/rules.d/90-bench.yaml
+echo 'budget: {plans-per-hour: 1000}' >> /etc/spared/spared.yaml
 spared_start
 lab_wait_for '[ -e /dev/mapper/r5 ]' 60
 spared_optimal r5
