@@ -51,6 +51,7 @@ for t in raid1 raid5_la raid5_ra raid5_ls raid6_zr raid6_nr raid6_nc raid10; do
 	case $t in
 	raid6*)
 		for ((i = 0; i < n; i++)); do for ((j = i + 1; j < n; j++)); do
+			[ "${1:-}" = all ] || [ "$j" -eq $((i + 1)) ] || continue
 			slots=("${all[@]}")
 			slots[i]=- slots[j]=-
 			dm_slices events=9
