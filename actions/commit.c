@@ -471,14 +471,10 @@ void commit_late(struct exec *x)
 {
 	_cleanup_(commit_finishp) struct commit *c = NULL;
 
-	/* While a volume waits for members, the number tells which of those that failed missed least. One that does not
-	 * run may: what its slices know is looked at when it is started. */
-	for (size_t i = 0; i < x->set.view->n_volumes; i++) {
-		const struct volume_run *run = exec_run(x, x->set.view->volumes[i].guid);
-
-		if (!run || !run->running || run->lost)
+	/* While a volume waits for members, the number tells which of those that failed missed least. */
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (x->run[i]->lost)
 			return;
-	}
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return;

@@ -373,7 +373,8 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 		return stopped < 0 ? stopped : r;
 	}
 	r = converge_all(x, p, stopped < 0 ? &(struct err){0} : e);
-	if (r == 0 && x->set.view) /* a release has closed it */
+	/* A start that was refused may have found that members are missing. A release has closed the set. */
+	if (r == 0 && stopped == 0 && x->set.view)
 		commit_late(x);
 	if (stopped < 0 || r < 0) {
 		finish_steps(x, p, result, &(struct err){0});
