@@ -372,20 +372,28 @@ static const char *name_of(const struct facts *f, const char *id)
 	return device->type == V_STRING ? device->str : array->type == V_STRING ? array->str : id;
 }
 
-int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const char *id, json_t **ret,
-	       struct err *err)
+/* The rule and the subject that are asked about. */
+static int find_asked(struct why *w, const char *rule, enum subject_sort sort, const char *id, struct err *err)
 {
-	int i = ruleset_find(e->rs, rule);
-	_cleanup_(buf_free) struct buf line = {0}, name = {0};
-	struct why w = {.e = e};
-	bool fired;
+	int i = ruleset_find(w->e->rs, rule);
 
 	if (i < 0)
 		return err_set(err, ENOENT, "no rule '%s'", rule);
-	w.r = &e->rs->rules[i];
-	w.b = bind_asked(e, w.r, sort, id);
-	if (!w.b)
-		return err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
+	w->r = &w->e->rs->rules[i];
+	w->b = bind_asked(w->e, w->r, sort, id);
+	return w->b ? 0 : err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
+}
+
+int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const char *id, json_t **ret,
+	       struct err *err)
+{
+	_cleanup_(buf_free) struct buf line = {0}, name = {0};
+	struct why w = {.e = e};
+	int r = find_asked(&w, rule, sort, id, err);
+	bool fired;
+
+	if (r < 0)
+		return r;
 	w.parts = json_array();
 	value_escape(name_of(&w.b->f, id), 0, &name);
 	w.name = buf_str(&name);
@@ -430,19 +438,15 @@ static size_t contexts_of(struct why *w, struct bound **ret)
 int engine_would(struct engine *e, const char *rule, enum subject_sort sort, const char *id, struct verdict **ret,
 		 struct err *err)
 {
-	int i = ruleset_find(e->rs, rule);
 	struct bound *b[CONTEXTS_MAX];
 	struct why w = {.e = e};
 	struct match m = {.first = e->boot, .last = e->boot};
+	int r = find_asked(&w, rule, sort, id, err);
 	struct window *win;
 	size_t n;
 
-	if (i < 0)
-		return err_set(err, ENOENT, "no rule '%s'", rule);
-	w.r = &e->rs->rules[i];
-	w.b = bind_asked(e, w.r, sort, id);
-	if (!w.b)
-		return err_set(err, ENOENT, "no %s '%s'", sort_words[sort], id);
+	if (r < 0)
+		return r;
 	n = contexts_of(&w, b);
 	key_text(&w.r->per, &b[0]->f, &e->key);
 	m.key = buf_str(&e->key);
