@@ -112,6 +112,18 @@ static int absent(const char *name, struct err *e)
 	return err_set(e, ENXIO, "there is no such device: %s", name);
 }
 
+/* The beginning of a call about a device that must be there. */
+static int enter_device(struct fake_dm *f, enum fake_dm_call call, const char *name, struct device **ret, int *late,
+			struct err *e)
+{
+	int r = enter(f, call, name, late, e);
+
+	if (r < 0)
+		return r;
+	*ret = find(f, name);
+	return *ret ? 0 : absent(name, e);
+}
+
 static int fake_create(void *u, const char *name, const char *uuid, struct err *e)
 {
 	struct fake_dm *f = u;
@@ -162,13 +174,10 @@ static int fake_suspend(void *u, const char *name, bool noflush, struct err *e)
 {
 	struct fake_dm *f = u;
 	struct device *d;
-	int late, r = enter(f, FAKE_SUSPEND, name, &late, e);
+	int late, r = enter_device(f, FAKE_SUSPEND, name, &d, &late, e);
 
 	if (r < 0)
 		return r;
-	d = find(f, name);
-	if (!d)
-		return absent(name, e);
 	if (d->suspended)
 		violate(f, "suspend %s twice", name);
 	d->suspended = true;
@@ -198,13 +207,10 @@ static int fake_status(void *u, const char *name, char *params, struct err *e)
 {
 	struct fake_dm *f = u;
 	struct device *d;
-	int late, r = enter(f, FAKE_STATUS, name, &late, e);
+	int late, r = enter_device(f, FAKE_STATUS, name, &d, &late, e);
 
 	if (r < 0)
 		return r;
-	d = find(f, name);
-	if (!d)
-		return absent(name, e);
 	if (!d->live.there)
 		return err_set(e, ENODATA, "%s has no live table", name);
 	status_line(d, params);
@@ -216,13 +222,10 @@ static int fake_table(void *u, const char *name, char *params, struct err *e)
 {
 	struct fake_dm *f = u;
 	struct device *d;
-	int late, r = enter(f, FAKE_TABLE, name, &late, e);
+	int late, r = enter_device(f, FAKE_TABLE, name, &d, &late, e);
 
 	if (r < 0)
 		return r;
-	d = find(f, name);
-	if (!d)
-		return absent(name, e);
 	if (!d->live.there)
 		return err_set(e, ENODATA, "%s has no live table", name);
 	memcpy(params, d->live.params, DM_PARAMS_MAX);
@@ -233,13 +236,10 @@ static int fake_clear(void *u, const char *name, struct err *e)
 {
 	struct fake_dm *f = u;
 	struct device *d;
-	int late, r = enter(f, FAKE_CLEAR, name, &late, e);
+	int late, r = enter_device(f, FAKE_CLEAR, name, &d, &late, e);
 
 	if (r < 0)
 		return r;
-	d = find(f, name);
-	if (!d)
-		return absent(name, e);
 	d->inactive = (struct table){0};
 	buf_addf(&f->log, "clear %s\n", name);
 	return leave(late, name, e);
@@ -301,13 +301,10 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 {
 	struct fake_dm *f = u;
 	struct device *d;
-	int late, r = enter(f, FAKE_RESUME, name, &late, e);
+	int late, r = enter_device(f, FAKE_RESUME, name, &d, &late, e);
 
 	if (r < 0)
 		return r;
-	d = find(f, name);
-	if (!d)
-		return absent(name, e);
 	if (!d->inactive.there && !d->live.there)
 		return err_set(e, EINVAL, "%s has no table", name);
 	buf_addf(&f->log, "resume %s%s%s\n", name, private_dev ? " private" : "", d->inactive.there ? " (swap)" : "");
