@@ -512,10 +512,11 @@ void broker_finish(struct broker *b)
 
 json_t *broker_to_json(const struct broker *b)
 {
-	return json_pack("{s:s s:i s:I s:I s:b s:s s:o s:{s:o s:o}}", "version", SPARED_VERSION, "pid", (int)getpid(),
-			 "started", (json_int_t)b->started_wall, "uptime",
+	return json_pack("{s:s s:i s:I s:I s:b s:s s:i s:o s:{s:o s:o}}", "version", SPARED_VERSION, "pid",
+			 (int)getpid(), "started", (json_int_t)b->started_wall, "uptime",
 			 (json_int_t)(clock_boot(&clock_system) - b->started_boot), "settled",
-			 (int)pipeline_started(b->pipeline), "history", recorder_state(b->recorder), "sources",
+			 (int)pipeline_started(b->pipeline), "history", recorder_state(b->recorder), "subscribers",
+			 b->control ? (int)control_subscribers(b->control) : 0, "sources",
 			 b->sources ? sources_to_json(b->sources) : json_array(), "workers", "probes",
 			 probes_to_json(b->probes), "acts", acts_to_json(b->acts));
 }

@@ -61,5 +61,5 @@ void broker_finish(struct broker *b);
 /* Reads settings and rules again. On success (0) they run, and *ret tells; else -errno with the problems in d, and the
  * running ones stay. */
 int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret);
-/* {"version","pid","started","uptime","settled","history","sources","workers"}. A new reference. */
+/* {"version","pid","started","uptime","settled","history","subscribers","sources","workers"}. A new reference. */
 json_t *broker_to_json(const struct broker *b);

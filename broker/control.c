@@ -150,6 +150,16 @@ void client_subscribe(struct client *c, unsigned types)
 	c->types = types;
 }
 
+unsigned control_subscribers(const struct control *c)
+{
+	const struct client *client;
+	unsigned n = 0;
+
+	list_foreach (client, &c->clients, link)
+		n += client->types != 0;
+	return n;
+}
+
 void control_publish(struct control *c, unsigned type, const json_t *msg)
 {
 	_cleanup_(buf_free) struct buf line = {0};

@@ -28,7 +28,8 @@
  *   help              "verbs":[{"name","doc","changes":bool}]
  *   status            "status": what pipeline_status gives (sets, arrays, members, spares, devices, cases)
  *                     "broker":{"version","pid","started":wall ns,"uptime":ns,"settled":bool,
- *                        "history":"ok"|"not-durable"|"off", "sources":[as the verb gives],
+ *                        "history":"ok"|"not-durable"|"off", "subscribers":connections that monitor,
+ *                        "sources":[as the verb gives],
  *                        "workers":{"probes":{"running","queued","killed","hanging"},
  *                                   "acts":[{"set","pid","state":"warm"|"idle"|"busy"|"stuck","plan","at"}]}}
  *   sources "sources":[{"name","doc","state":"on"|"off"|"failed","reason","received","dropped","lost","rescans"}]
@@ -112,6 +113,7 @@ void client_refuse(struct client *c, json_int_t id, const char *code, json_t *mo
 	_printf_(5, 6);
 /* The client wants messages of these types (bits of request.h). */
 void client_subscribe(struct client *c, unsigned types);
+unsigned control_subscribers(const struct control *c);
 /* Requests whose answer is still to come: a weak reference that is NULL once the client is gone. */
 struct client_ref {
 	struct client *client;

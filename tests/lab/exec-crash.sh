@@ -5,23 +5,11 @@
 # finds it in the slices, and reads new. What was dirty is resynced, as far as the bitmap says. Then mdadm runs in between,
 # two halves go on alone, and a forced start.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/act.sh"
 
 modprobe dm-raid
 ALL=$(lab_devs h1 h2 h3 h4 h5 | paste -sd,)
-act() { act_tool "$@" | tee -a "$LAB_OUT/act.json" > /run/lab/files/last; }
-health() { dmsetup status "$1" | awk '{ print $6 }'; }
-action() { dmsetup status "$1" | awk '{ print $8 }'; }
 settled() { lab_wait_for "dmsetup status $1 | grep -q idle" 60; }
-free_disks() { dmsetup ls 2> /dev/null | awk '/^spared-claim/ { print $1 }' | xargs -r -n1 dmsetup remove; }
-leg() { dmsetup ls | awk -v p="^$1-leg$2-" '$1 ~ p { print $1 }'; }
-disk_of() { echo "/dev/$(basename "$(readlink -f "/sys/dev/block/$(dmsetup table "$(leg "$1" "$2")" | awk '{ print $4 }')")")"; }
-break_leg() {
-	local l
-	l=$(leg "$1" "$2")
-	echo "0 $(blockdev --getsz "/dev/mapper/$l") error" | dmsetup load "$l"
-	dmsetup suspend --noflush --nolockfs "$l"
-	dmsetup resume "$l"
-}
 
 if [ "$LAB_BOOT" = 1 ]; then
 	lab_md_container ddf $(lab_devs h1 h2 h3 h4 h5)

@@ -4,26 +4,12 @@
 # Failures under the verifying writer: a person's fail with a spare in one swap, a member that the kernel failed, a crash
 # before it is recorded, a return by bitmap, another failure between load and suspend, a forced start. mdadm is the witness.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/act.sh"
 
 lab_disks 6 80
 modprobe dm-raid
 ALL=$(lab_devs 1-6 | paste -sd,)
-act() { act_tool "$@" | tee -a "$LAB_OUT/act.json" > /run/lab/files/last; }
-health() { dmsetup status "$1" | awk '{ print $6 }'; }
 timing() { grep -o '"timing":{[^}]*}' /run/lab/files/last | tail -n1; }
-free_disks() { dmsetup ls 2> /dev/null | awk '/^spared-claim/ { print $1 }' | xargs -r -n1 dmsetup remove; }
-# The dm device under slot N's data, and the disk below it.
-leg() { dmsetup ls | awk -v p="^$1-leg$2-" '$1 ~ p { print $1 }'; }
-disk_of() { echo "/dev/$(basename "$(readlink -f "/sys/dev/block/$(dmsetup table "$(leg "$1" "$2")" | awk '{ print $4 }')")")"; }
-# The member's data fail from now on: an error target under the running table, as a dying disk.
-break_leg() {
-	local l
-	l=$(leg "$1" "$2")
-	dmsetup table "$l" > "/run/lab/files/$l"
-	echo "0 $(blockdev --getsz "/dev/mapper/$l") error" | dmsetup load "$l"
-	dmsetup suspend --noflush --nolockfs "$l"
-	dmsetup resume "$l"
-}
 
 lab_md_container ddf $(lab_devs 1-6)
 lab_md_volume ddf v6 6 4 --chunk=64 --size=12M --layout=ddf-N-continue

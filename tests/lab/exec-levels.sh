@@ -4,14 +4,11 @@
 # Volumes that mdadm made, started by us: complete and without each member the data are md's own, and a clean RAID6 does
 # not resync. Stopped by us, mdadm finds them clean.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/act.sh"
 
 lab_disks 5 80
 modprobe dm-raid
 ALL=$(lab_devs 1-5 | paste -sd,)
-act() { act_tool "$@" >> "$LAB_OUT/act.json"; }
-health() { dmsetup status "$1" | awk '{ print $6 }'; }
-action() { dmsetup status "$1" | awk '{ print $8 }'; }
-free_disks() { dmsetup ls 2> /dev/null | awk '/^spared-claim/ { print $1 }' | xargs -r -n1 dmsetup remove; }
 
 # level NAME LEVEL DISKS OPTIONS..
 level() {

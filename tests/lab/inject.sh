@@ -72,7 +72,7 @@ unchanged "a dry event"
 is "and nothing was counted" "$(sparectl inject "${error[@]}" error.region=10 --json | jq '.matches.verdicts | length')" 1
 
 say "the same, live"
-lab_stream text sparectl monitor
+spared_monitor text
 lab_stream_mark mon
 ok "the tenth" sparectl inject "${error[@]}" error.region=10 --live
 spared_event array.optimal "" 90 > /dev/null

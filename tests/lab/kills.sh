@@ -101,18 +101,7 @@ mdadm_says() {
 	for ((i = 1; i <= SETS; i++)); do
 		echo "= a$i"
 		mdadm -E "/dev/$(grep -m1 "^a$i .* in-sync" <<< "$ours" | cut -d' ' -f2)"
-	done | awk -v refs="$refs" '
-		BEGIN { n = split(refs, pair, " "); for (i = 1; i <= n; i++) { split(pair[i], kv, "="); name[kv[1]] = kv[2] } }
-		$1 == "=" { array = $2; on = 0 }
-		/Number +RefNo/ { on = 1; next }
-		on && ($2 in name) {
-			state = "in-sync"
-			if (/Failed/) state = "failed"
-			else if (/Missing/) state = "missing"
-			else if (/Rebuild/) state = "rebuilding"
-			else if (/[Ss]pare\//) state = "spare"
-			print array, name[$2], state
-		}' | sort
+	done | spared_disk_states "$refs"
 }
 # read_refs: REFERENCE=DISK of every disk.
 read_refs() {

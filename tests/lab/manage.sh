@@ -60,7 +60,7 @@ stop_md
 
 # What is written to a member and closed is no event (nowatch).
 lab_stream events udevadm monitor --udev --subsystem-match=block
-sleep 1
+lab_stream_wait events '^UDEV' 20 # it listens
 dd if=/dev/zero of="$(lab_dev 1)" bs=512 count=1 seek=$((40 << 11)) conv=notrunc oflag=direct status=none
 dd if=/dev/zero of="$(lab_dev 5)" bs=512 count=1 seek=$((40 << 11)) conv=notrunc oflag=direct status=none
 lab_stream_wait events "change.*$(basename "$(lab_dev 5)") " 20

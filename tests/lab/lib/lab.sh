@@ -325,10 +325,10 @@ lab_md_taken_over() {
 	local condition='! grep -qx readonly /sys/block/md*/md/array_state'
 	lab_wait_for "$condition" 10 && return
 	grep . /proc/mdstat /sys/block/md*/md/{array_state,metadata_version} | lab_quiet
-	pgrep -ax 'mdmon|@dmon' | lab_quiet
+	{ pgrep -ax 'mdmon|@dmon' || echo "no mdmon"; } | lab_quiet
 	say "mdmon --takeover --all"
-	mdmon --takeover --all 2>&1 | lab_quiet
-	lab_wait_for "$condition" 10
+	{ mdmon --takeover --all 2>&1 || true; } | lab_quiet
+	lab_wait_for "$condition" 20
 }
 
 # lab_md_sync NAME: until no resync or rebuild runs on it.

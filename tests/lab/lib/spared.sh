@@ -41,7 +41,16 @@ spared_start() {
 	spared "$@" >> "$LAB_OUT/spared.log" 2>&1 &
 	spared_pid=$!
 	lab_wait_for 'sparectl status' 30
-	lab_stream mon sparectl monitor --json
+	spared_monitor mon --json
+}
+
+# spared_monitor NAME [OPTION...]: a stream of what sparectl monitor prints; from here on it misses nothing.
+spared_monitor() {
+	local name=$1 count='sparectl status --json | jq .broker.subscribers' before
+	shift
+	before=$(eval "$count")
+	lab_stream "$name" sparectl monitor "$@"
+	lab_wait_for "[ \"\$($count)\" -gt $before ]"
 }
 
 # spared_stop: a clean end; arrays that run go on.
@@ -85,15 +94,12 @@ spared_stale() {
 # spared_optimal NAME [SECONDS]
 spared_optimal() { lab_wait_for "[ \"\$(spared_array $1 state)\" = optimal ]" "${2:-120}"; }
 
-# spared_mdadm_says DISK [DISKS]: what mdadm reads on a disk about each present disk of its set, one line each: NAME STATE, in
-# our words. mdadm names disks by their reference within the set only. DISKS: to look for them, instead of all.
-spared_mdadm_says() {
-	local dev refs=
-	for dev in ${2:-/dev/sd?}; do
-		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev { print $2; exit }')=${dev##*/}"
-	done
-	mdadm -E "$1" | awk -v refs="$refs" '
+# spared_disk_states "REF=DISK ..": from what mdadm -E prints, on stdin, "DISK STATE" of these, in our words. After a line
+# "= NAME", "NAME DISK STATE".
+spared_disk_states() {
+	awk -v refs="$1" '
 		BEGIN { n = split(refs, pair, " "); for (i = 1; i <= n; i++) { split(pair[i], kv, "="); name[kv[1]] = kv[2] } }
+		$1 == "=" { of = $2 " "; on = 0 }
 		/Number +RefNo/ { on = 1; next }
 		on && ($2 in name) {
 			state = "in-sync"
@@ -101,8 +107,18 @@ spared_mdadm_says() {
 			else if (/Missing/) state = "missing"
 			else if (/Rebuild/) state = "rebuilding"
 			else if (/[Ss]pare\//) state = "spare"
-			print name[$2], state
+			print of name[$2], state
 		}' | sort
+}
+
+# spared_mdadm_says DISK [DISKS]: what mdadm reads on a disk about each present disk of its set, one line each: NAME STATE, in
+# our words. mdadm names disks by their reference within the set only. DISKS: to look for them, instead of all.
+spared_mdadm_says() {
+	local dev refs=
+	for dev in ${2:-/dev/sd?}; do
+		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev { print $2; exit }')=${dev##*/}"
+	done
+	mdadm -E "$1" | spared_disk_states "$refs"
 }
 
 # spared_says [NAME]: the same from the status: members of all arrays (or this one) and spares, of the disks that are here.
