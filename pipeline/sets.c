@@ -303,8 +303,24 @@ static void set_drop(struct inventory *inv, struct disk_set *s)
 	set_free(s);
 }
 
+/* What a copy that is not old has at least. Two histories do not compare by number: neither is an old copy, and when a
+ * person has wiped the one, the one that is left may have the lower number. */
+static uint64_t seq_seen(const struct disk_set *s, const struct meta_view *joined, const struct meta_view *const *views,
+			 const enum meta_standing *standing, size_t n)
+{
+	uint64_t seq = joined->seq;
+
+	if (!s->split)
+		return MAX(s->seq, seq);
+	for (size_t i = 0; i < n; i++)
+		if (standing[i] != META_STALE)
+			seq = MIN(seq, views[i]->seq);
+	return seq;
+}
+
 /* A lower sequence number than was seen before: these disks all are old copies. */
-static void take_view(struct disk_set *s, struct meta_view *joined, enum meta_standing *standing, size_t n)
+static void take_view(struct disk_set *s, struct meta_view *joined, const struct meta_view *const *views,
+		      enum meta_standing *standing, size_t n)
 {
 	bool old = joined->seq < s->seq;
 
@@ -316,7 +332,7 @@ static void take_view(struct disk_set *s, struct meta_view *joined, enum meta_st
 	}
 	meta_view_free(s->view);
 	s->view = joined;
-	s->seq = MAX(s->seq, joined->seq);
+	s->seq = seq_seen(s, joined, views, standing, n);
 	snprintf(s->format, sizeof(s->format), "%s", joined->format);
 	snprintf(s->maker, sizeof(s->maker), "%s", joined->maker);
 }
@@ -328,7 +344,6 @@ void set_refresh(struct inventory *inv, const char *guid)
 	enum meta_standing standing[META_DISKS_MAX];
 	struct meta_view *joined = NULL;
 	struct disk_set *s;
-	bool split = false;
 	size_t n;
 
 	inv->version++;
@@ -343,9 +358,8 @@ void set_refresh(struct inventory *inv, const char *guid)
 		return;
 	s->version++;
 	n = collect(inv, guid, views, whose);
-	if (n > 0 && meta_view_merge(views, n, &joined, standing, &split, NULL) == 0) {
-		take_view(s, joined, standing, n);
-		s->split = split;
+	if (n > 0 && meta_view_merge(views, n, &joined, standing, &s->split, NULL) == 0) {
+		take_view(s, joined, views, standing, n);
 		for (size_t i = 0; i < n; i++)
 			whose[i]->standing = standing[i];
 	}

@@ -236,6 +236,45 @@ static void test_old_copy(void **state _unused_)
 	finish(&f);
 }
 
+/* The disk's copy says that it went on without the other. */
+static void went_on_alone(struct fixture *f, const char *id, const char *other, int seq)
+{
+	json_t *answer = model_probe(f->model, id), *view = json_object_get(answer, "view"), *disk;
+	const char *set;
+	size_t i;
+
+	json_object_set_new(view, "seq", json_integer(seq));
+	json_array_foreach(json_object_get(view, "disks"), i,
+			   disk) if (strcmp(json_string_value(json_object_get(disk, "ref")), other) == 0)
+		json_object_set_new(disk, "failed", json_true());
+	inventory_probed(f->inv, id, answer, NULL, &set);
+	json_decref(answer);
+}
+
+/* Which of two halves a person wipes is the person's choice, whatever their numbers. */
+static void test_half_wiped(void **state _unused_)
+{
+	for (int older_wiped = 0; older_wiped < 2; older_wiped++) {
+		const char *wiped = older_wiped ? "a" : "b", *set;
+		struct fixture f;
+		json_t *blank;
+
+		begin(&f, RAID1);
+		add(&f, "a", "sda", 1);
+		add(&f, "b", "sdb", 1);
+		went_on_alone(&f, "a", "b", 50);
+		went_on_alone(&f, "b", "a", 80);
+		assert_true(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPLIT).b);
+		blank = json_pack("{s:s s:n s:n}", "contents", "blank", "contents-name", "view");
+		inventory_probed(f.inv, wiped, blank, NULL, &set);
+		json_decref(blank);
+		assert_true(!fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPLIT).b);
+		assert_int_equal(fact(&f, SORT_MEMBER, older_wiped ? "data/1" : "data/0", FACT_MEMBER_STATE).i,
+				 MEMBER_IN_SYNC);
+		finish(&f);
+	}
+}
+
 static void test_swap(void **state _unused_)
 {
 	const struct step steps[] = {{.op = STEP_FAIL_MEMBER, .slot = 2, .device = "c"},
@@ -436,9 +475,10 @@ static void test_changed(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_names), unit(test_facts),	 unit(test_return),    unit(test_old_copy),
-		unit(test_swap),  unit(test_spare_size), unit(test_told),      unit(test_unmanaged),
-		unit(test_keep),  unit(test_hostile),	 unit(test_pool_size), unit(test_changed),
+		unit(test_names),      unit(test_facts),      unit(test_return),    unit(test_old_copy),
+		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
+		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
+		unit(test_half_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
