@@ -471,9 +471,10 @@ void commit_late(struct exec *x)
 {
 	_cleanup_(commit_finishp) struct commit *c = NULL;
 
-	/* While a volume waits for members, the number tells which of those that failed missed least. */
+	/* While a volume waits for members, the number tells which of those that failed missed least. And what may hang
+	 * on a sick disk does not come before the table is right. */
 	for (size_t i = 0; i < x->n_runs; i++)
-		if (x->run[i]->lost)
+		if (x->run[i]->lost || x->run[i]->behind)
 			return;
 	c = calloc(1, sizeof(*c));
 	if (!c)

@@ -442,10 +442,28 @@ static int follow(struct exec *x, struct volume_run *run, struct err *e)
 	return r;
 }
 
+/* A recording that another plan follows at once leaves its swap to that one: one load and one suspension for both. Only
+ * where nobody has to come in, and the kernel does without those who leave already: it would go on acknowledging what
+ * only one that is failed for the format has. */
+static bool may_wait(const struct exec *x, const struct volume_run *run, const struct meta_volume *v)
+{
+	for (size_t i = 0; i < x->plan->n_steps; i++)
+		if (!x->plan->step[i].table_later)
+			return false;
+	for (unsigned i = 0; i < v->slots; i++) {
+		bool in = wanted(x, run, v, i), listed = run->listed[i][0];
+
+		if ((in && !stays(run, v, i)) || (!in && listed && run->status.health[i] != 'D'))
+			return false;
+	}
+	return true;
+}
+
 int converge(struct exec *x, struct volume_run *run, struct err *e)
 {
 	int r = -EAGAIN;
 
+	run->behind = false;
 	for (unsigned round = 0; round < ROUNDS_MAX && r == -EAGAIN; round++) {
 		const struct meta_volume *v;
 
@@ -456,7 +474,8 @@ int converge(struct exec *x, struct volume_run *run, struct err *e)
 		if (r <= 0)
 			return r;
 		v = exec_volume(x, run->guid);
-		r = table_differs(x, run, v) ? follow(x, run, e) : 0;
+		run->behind = table_differs(x, run, v) && may_wait(x, run, v);
+		r = table_differs(x, run, v) && !run->behind ? follow(x, run, e) : 0;
 	}
 	if (r == 0)
 		legs_drop_strays(x, run);

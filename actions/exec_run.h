@@ -32,6 +32,7 @@ struct volume_run {
 	bool by_bitmap[META_SLOTS_MAX];	  /* enters without "rebuild": its return was checked */
 	bool rebuild[META_SLOTS_MAX];	  /* begins its table with "rebuild" */
 	bool lost;			  /* beyond redundancy, and reported */
+	bool behind;			  /* the live table still lists who has left: the next plan takes it out */
 	bool syncing;			  /* a resync or rebuild was reported as started */
 	enum resync_kind sync_kind;
 	enum array_state told; /* the last state that was reported */

@@ -159,6 +159,7 @@ static json_t *run_state(const struct volume_run *run, const struct meta_volume 
 	if (j && run->running) {
 		json_object_set_new(j, "event_nr", json_integer(run->info.event_nr));
 		json_object_set_new(j, "read_only", json_boolean(run->read_only));
+		json_object_set_new(j, "behind", json_boolean(run->behind));
 		json_object_set_new(j, "health", json_string(run->status.health));
 		json_object_set_new(j, "action", json_string(dm_raid_action_name(run->status.action)));
 		json_object_set_new(j, "done", json_integer((json_int_t)run->status.done));

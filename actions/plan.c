@@ -114,6 +114,7 @@ static json_t *step_to_json(const struct step *s)
 	set_flag(j, "read-only", s->read_only);
 	set_flag(j, "force", s->force);
 	set_flag(j, "dedicated", s->dedicated);
+	set_flag(j, "table-later", s->table_later);
 	set_flag(j, "refused", s->refused);
 	if (s->on_failure != FAILURE_STOP)
 		json_object_set_new(j, "on-failure", json_string(failure_words[s->on_failure]));
@@ -186,13 +187,13 @@ static int find_op(const char *name, struct err *e)
 static int step_from_json(const json_t *j, struct step *s, struct err *e)
 {
 	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop";
-	int degraded = 0, read_only = 0, force = 0, dedicated = 0, refused = 0, slot = -1, r;
+	int degraded = 0, read_only = 0, force = 0, dedicated = 0, later = 0, refused = 0, slot = -1, r;
 	json_error_t je;
 
-	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?s s?s}", "op",
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?s s?s}", "op",
 			   &op, "slot", &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded,
-			   "read-only", &read_only, "force", &force, "dedicated", &dedicated, "refused", &refused,
-			   "on-failure", &on_failure, "reason", &reason) < 0)
+			   "read-only", &read_only, "force", &force, "dedicated", &dedicated, "table-later", &later,
+			   "refused", &refused, "on-failure", &on_failure, "reason", &reason) < 0)
 		return err_set(e, EINVAL, "plan: step: %s", je.text);
 	r = find_op(op, e);
 	if (r < 0)
@@ -209,6 +210,7 @@ static int step_from_json(const json_t *j, struct step *s, struct err *e)
 	s->read_only = read_only;
 	s->force = force;
 	s->dedicated = dedicated;
+	s->table_later = later;
 	s->refused = refused;
 	return take_texts((struct text_slot[]){{"device", device, s->device, sizeof(s->device)},
 					       {"name", name, s->name, sizeof(s->name)},

@@ -34,6 +34,7 @@ struct step {
 	char ref[META_REF_MAX];		 /* within the set, empty for a disk that is not in it yet */
 	bool degraded, read_only, force; /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
 	bool dedicated;			 /* STEP_ADD_SPARE: to the plan's array; else global */
+	bool table_later;		 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused; /* by a guard or while planning: printed, recorded, not run */
 	char reason[PLAN_REASON_MAX];

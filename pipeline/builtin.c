@@ -99,19 +99,46 @@ void pipeline_dm_changed(struct pipeline *p, const char *uuid, uint32_t event_nr
 	drain(p);
 }
 
+static bool set_behind(const struct pipeline *p, const char *set)
+{
+	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
+		if (inventory_array_at(p->inv, i)->behind && strcmp(inventory_array_at(p->inv, i)->set, set) == 0)
+			return true;
+	return false;
+}
+
+/* Whatever is done next to the set brings its tables in line, too. */
+static bool set_waits(const struct pipeline *p, const char *set)
+{
+	struct job *j;
+
+	list_foreach (j, &p->jobs, link)
+		if (strcmp(j->set, set) == 0)
+			return true;
+	return false;
+}
+
+/* Who fell out leaves the table with the swap of the plan that the recording brought about, mostly a spare's; at once,
+ * if it brought about none. */
 struct job *builtin_job(struct pipeline *p, const char *set)
 {
 	struct set_work *w = work_of(p, set);
+	bool follow;
 	struct job *j;
 
-	if (!w || (!w->claim && !w->record && !w->release))
+	if (!w)
+		return NULL;
+	w->follow = w->follow && set_behind(p, set);
+	follow = w->follow && !set_waits(p, set);
+	if (!w->claim && !w->record && !w->release && !follow)
 		return NULL;
 	j = job_new(p, PLAN_BUILTIN);
 	if (!j)
 		return NULL;
 	snprintf(j->set, sizeof(j->set), "%s", set);
 	j->claim = w->claim;
-	j->record = w->record;
+	j->record = w->record || follow;
+	j->table_later = w->record && !w->claim && !follow;
 	j->release = w->release;
 	j->quiet = !w->loud;
 	j->injected = w->injected;
@@ -324,6 +351,7 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 		w->failing = false;
 		w->held = w->held && !j->release;
 		w->tries = w->hangs = 0;
+		w->follow = j->table_later;
 		if (j->record)
 			end_replays(p, j->set);
 		return;

@@ -55,6 +55,7 @@ struct array {
 	char name[META_NAME_MAX];
 	const struct meta_volume *volume; /* in its set's view */
 	bool running, read_only, managed;
+	bool behind; /* its table still lists who has left, by the metadata */
 	enum stopped_by stopped_by;
 	bool maintenance;
 	int64_t maintenance_until;

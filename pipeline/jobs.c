@@ -151,9 +151,12 @@ static struct plan *plan_frame(const struct pipeline *p, const struct job *j)
 	return plan;
 }
 
-static void add_builtin(struct plan *plan, enum step_op op)
+static struct step *add_builtin(struct plan *plan, enum step_op op)
 {
-	plan->step[plan->n_steps++] = (struct step){.op = op, .slot = -1};
+	struct step *s = &plan->step[plan->n_steps++];
+
+	*s = (struct step){.op = op, .slot = -1};
+	return s;
 }
 
 static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struct err *e)
@@ -196,7 +199,7 @@ int job_plan(struct pipeline *p, struct job *j, struct err *e)
 	if (j->claim)
 		add_builtin(plan, STEP_CLAIM);
 	if (j->record)
-		add_builtin(plan, STEP_RECORD);
+		add_builtin(plan, STEP_RECORD)->table_later = j->table_later;
 	if (j->release)
 		add_builtin(plan, STEP_RELEASE);
 	if (j->n_asks)

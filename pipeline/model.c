@@ -19,7 +19,8 @@ struct model_disk_state {
 struct model_set_state {
 	struct meta_view view;
 	bool running[META_VOLUMES_MAX];
-	json_t *told; /* the view at the last state */
+	bool listed[META_VOLUMES_MAX][META_SLOTS_MAX]; /* by the kernel's table */
+	json_t *told;				       /* the view at the last state */
 };
 
 struct model {
@@ -416,14 +417,32 @@ static void do_record(struct model *m, struct model_set_state *s)
 	}
 }
 
-int model_step(struct model *m, const struct plan *p, const struct step *step, struct err *e)
+static bool in_array(const struct meta_member *m)
 {
-	struct model_set_state *s = find_set(m, p->set);
-	size_t i = 0;
-	struct meta_volume *v = s && p->volume[0] ? find_volume(m, p->volume, &s, &i) : NULL;
+	return m->state == MEMBER_IN_SYNC || m->state == MEMBER_REBUILDING;
+}
 
-	if (!s)
-		return err_set(e, EINVAL, "no set %s", p->set);
+static bool is_behind(const struct model_set_state *s, size_t i)
+{
+	for (unsigned k = 0; s->running[i] && k < s->view.volumes[i].slots; k++)
+		if (s->listed[i][k] && !in_array(&s->view.volumes[i].members[k]))
+			return true;
+	return false;
+}
+
+static void load_tables(struct model_set_state *s)
+{
+	for (size_t i = 0; i < s->view.n_volumes; i++)
+		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
+			s->listed[i][k] = in_array(&s->view.volumes[i].members[k]);
+}
+
+static int do_step(struct model *m, struct model_set_state *s, const struct plan *p, const struct step *step,
+		   struct err *e)
+{
+	size_t i = 0;
+	struct meta_volume *v = p->volume[0] ? find_volume(m, p->volume, &s, &i) : NULL;
+
 	switch (step->op) {
 	case STEP_ASSEMBLE:
 	case STEP_STOP:
@@ -458,6 +477,16 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 	return 0;
 }
 
+int model_step(struct model *m, const struct plan *p, const struct step *step, struct err *e)
+{
+	struct model_set_state *s = find_set(m, p->set);
+	int r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);
+
+	if (r == 0 && !step->table_later)
+		load_tables(s);
+	return r;
+}
+
 json_t *model_state(struct model *m, const char *set)
 {
 	struct model_set_state *s = find_set(m, set);
@@ -472,10 +501,10 @@ json_t *model_state(struct model *m, const char *set)
 
 		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
 			rebuilds = rebuilds || s->view.volumes[i].members[k].state == MEMBER_REBUILDING;
-		json_array_append_new(volumes, json_pack("{s:s s:b s:s s:i s:s}", "guid", s->view.volumes[i].guid,
+		json_array_append_new(volumes, json_pack("{s:s s:b s:s s:b s:i s:s}", "guid", s->view.volumes[i].guid,
 							 "running", s->running[i], "dm", s->view.volumes[i].name,
-							 "event_nr", (int)s->view.seq, "action",
-							 s->running[i] && rebuilds ? "recover" : "idle"));
+							 "behind", is_behind(s, i), "event_nr", (int)s->view.seq,
+							 "action", s->running[i] && rebuilds ? "recover" : "idle"));
 	}
 	return json_pack("{s:s s:I s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
 			 meta_view_to_json(&s->view), "volumes", volumes);

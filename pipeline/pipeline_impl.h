@@ -48,6 +48,7 @@ struct job {
 	char verdict[40], rule[65];  /* empty if no rule asked */
 	struct script *script;	     /* that waits for it, NULL for commands and built-in ones */
 	bool claim, record, release; /* built in */
+	bool table_later;	     /* of record: its swap is left to the plan that follows */
 	struct asked ask[PLAN_STEPS_MAX];
 	size_t n_asks;
 	struct plan *plan;	       /* NULL until its turn */
@@ -87,6 +88,7 @@ struct set_work {
 	struct list link;
 	char set[META_GUID_MAX];
 	bool claim, record, release, loud, injected;
+	bool follow;	       /* a table is behind what was recorded */
 	bool held;	       /* its disks were claimed */
 	bool failing;	       /* people were told that the last one failed */
 	unsigned tries, hangs; /* in a row that failed, and that act hung in */

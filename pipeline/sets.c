@@ -419,16 +419,18 @@ static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 {
 	const char *guid = NULL, *dm = "", *action = "idle";
 	json_int_t event_nr = 0, done = 0, total = 0;
-	int running = 0, read_only = 0;
+	int running = 0, read_only = 0, behind = 0;
 	struct array *a;
 
-	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?s s?I s?I}", "guid", &guid, "running", &running, "dm", &dm,
-		    "event_nr", &event_nr, "read_only", &read_only, "action", &action, "done", &done, "total", &total);
+	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I}", "guid", &guid, "running", &running, "dm", &dm,
+		    "event_nr", &event_nr, "read_only", &read_only, "behind", &behind, "action", &action, "done", &done,
+		    "total", &total);
 	a = guid ? array_find(inv, guid) : NULL;
 	if (!a)
 		return;
 	a->running = running;
 	a->read_only = read_only;
+	a->behind = behind;
 	a->event_nr = (uint32_t)event_nr;
 	snprintf(a->dm, sizeof(a->dm), "%s", dm);
 	if (strcmp(a->action, action) != 0 || (uint64_t)done < a->done) {

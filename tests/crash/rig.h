@@ -36,7 +36,7 @@ struct rig {
 	unsigned n_volumes;
 	struct rig_volume volume[RIG_VOLUMES_MAX];
 	uint64_t seed;
-	bool dead;		   /* act was killed: nothing that it asks for has an effect */
+	bool dead; /* act was killed: nothing that it asks for has an effect, and nothing else happens */
 	unsigned die_at, dm_calls; /* kill it before that device-mapper call; 0: never */
 	struct buf events;	   /* kinds of reported events, a line each */
 	struct buf steps;	   /* what each step of the last plan came to, a line each: "0 ok by bitmap" */

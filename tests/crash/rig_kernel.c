@@ -211,6 +211,8 @@ void rig_tick(struct rig *r)
 
 void rig_fail(struct rig *r, unsigned slot)
 {
+	if (r->dead)
+		return;
 	fake_dm_fail_member(r->dm, r->volume[0].top, slot);
 	update_supers(r, &r->volume[0]);
 }

@@ -93,6 +93,38 @@ static void kernel_fails_then_record(struct rig *r)
 	rig_write(r);
 }
 
+/* The table still lists who is recorded as failed, when the plan comes that fills the slot. */
+static void record_then_spare(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+
+	rig_fail(r, 1);
+	rig_write(r);
+	rig_step(p, STEP_RECORD, -1)->table_later = true;
+	rig_run(r, p, NULL);
+	rig_write(r);
+	p = rig_plan(r, 0);
+	rig_step(p, STEP_ACTIVATE_SPARE, spare_disk(r));
+	rig_run(r, p, NULL);
+	rig_write(r);
+}
+
+/* And when another member fails before that. */
+static void record_without_table(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+
+	rig_fail(r, 1);
+	rig_write(r);
+	rig_step(p, STEP_RECORD, -1)->table_later = true;
+	rig_run(r, p, NULL);
+	rig_write(r);
+	rig_fail(r, 2);
+	rig_write(r);
+	rig_one(r, STEP_RECORD, -1);
+	rig_write(r);
+}
+
 static void kernel_fails_two(struct rig *r)
 {
 	rig_fail(r, 1);
@@ -241,6 +273,7 @@ static const struct scenario scenarios[] = {
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
 	{"record a failure", "spare-global", start, kernel_fails_then_record, "iii ifi"},
 	{"record a failure, then a pull", "spare-global", start, fails_then_pulled, "iii ifi imi"},
+	{"record, then a spare", "spare-global", start, record_then_spare, "iii ifi iri"},
 	{"fail and spare", "spare-global", start, fail_and_spare, "iii iri"},
 	{"rebuild finished", "spare-global", with_spare_rebuilding, rebuild_finished, "iri iii"},
 	{"return by bitmap", "spare-global", member_gone, readd, "iim iir iif iii"},
@@ -259,6 +292,8 @@ static const struct scenario scenarios[] = {
 	{"raid1, return", "raid1", member_gone, readd, "im ir if ii", .every = 2},
 	{"raid6, two in one plan", "raid6-n-continue", start, fail_two, "iiii iffi", .every = 2},
 	{"raid6, two failures", "raid6-n-continue", start, kernel_fails_two, "iiii ifii iffi", .every = 2},
+	{"raid6, a second failure before the table follows", "raid6-n-continue", start, record_without_table,
+	 "iiii ifii iffi", .every = 2},
 	{"raid10, one failure", "raid10", start, kernel_fails_then_record, "iiii ifii", .every = 4},
 	{"raid10, return", "raid10", member_gone, readd, "iiim iiir iiif iiii", .every = 6},
 	{"two volumes, start", "two-volumes", started_and_crashed, assemble, "iiii/iiiii", .every = 12},

@@ -200,6 +200,11 @@ static void do_plan(struct play *y, struct plan *plan)
 				  y->builtin_hangs ? "act hangs" : "act died");
 		return;
 	}
+	if (plan->origin == PLAN_BUILTIN && plan->n_steps == 1 && plan->step[0].op == STEP_RECORD &&
+	    !plan->step[0].table_later) {
+		play_time_stamp(y);
+		buf_addf(&y->out, "table   %s takes out who has left\n", plan->id);
+	}
 	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK && !plan->dry_run; i++)
 		if (!plan->step[i].refused && model_step(y->model, plan, &plan->step[i], &e) < 0)
 			result = ACTION_FAILED;
