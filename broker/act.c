@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -24,7 +23,6 @@ enum {
 	STACK_TOUCH = 512 << 10,
 	HEAP_TOUCH = 8 << 20,
 	OUT_SOON = 64 << 10, /* messages that wait for the broker; more: written at once, waiting for it */
-	NICE = -15,
 	IO_THREADS = 8,
 	LOCK_POLL_MS = 50,
 	ALARM_AGAIN_S = 1,
@@ -253,8 +251,6 @@ static void become_act(void)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	write_text("/proc/self/oom_score_adj", "-1000");
-	if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
-		log_debug("priority: %s", strerror(errno));
 	lock_memory();
 }
 

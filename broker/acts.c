@@ -353,8 +353,13 @@ static struct act_process *process_start(struct acts *a, struct err *e)
 	if (r == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		r = -errno;
 	if (r == 0) {
-		p->pid = proc_spawn(
-			&(struct proc_spec){.argv = argv, .in = -1, .out = -1, .fds = {pair[1], page}, .n_fds = 2}, e);
+		p->pid = proc_spawn(&(struct proc_spec){.argv = argv,
+							.in = -1,
+							.out = -1,
+							.fds = {pair[1], page},
+							.n_fds = 2,
+							.nice = PROC_NICE_ACT},
+				    e);
 		r = p->pid < 0 ? p->pid : process_watch(p, TAKE_FD(pair[0]));
 	}
 	closep(&pair[0]);

@@ -2,6 +2,7 @@
 #include "broker/broker.h"
 
 #include "broker/broker_ops.h"
+#include "broker/proc.h"
 #include "broker/systemd.h"
 #include "core/log.h"
 
@@ -456,6 +457,8 @@ int broker_init(struct broker *b, const struct broker_options *options, struct e
 			     .started_boot = clock_boot(&clock_system)};
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_NOFILE, &files);
+	if (setpriority(PRIO_PROCESS, 0, PROC_NICE_BROKER) < 0)
+		log_debug("priority: %s", strerror(errno));
 	r = first_load(b, e);
 	if (r == 0)
 		r = take_lock(b, e);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,6 +41,7 @@ static void become_child(const struct proc_spec *spec, char *const *env, pid_t p
 	int next = PROC_FD_FIRST + (int)spec->n_fds;
 
 	reset_signals();
+	setpriority(PRIO_PROCESS, 0, spec->nice);
 	if (spec->dies_with_us) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)

@@ -8,6 +8,8 @@
 #include <sys/types.h>
 
 enum { PROC_FDS_MAX = 4, PROC_FD_FIRST = 3 };
+/* A failure is heard, decided about and kept also while users' processes want all processors; act goes before all. */
+enum { PROC_NICE_ACT = -15, PROC_NICE_BROKER = -10 };
 
 struct proc_spec {
 	/* Argument vector, NULL-terminated. argv[0] "/proc/self/exe" is this very program. */
@@ -21,6 +23,7 @@ struct proc_spec {
 	 * fds. */
 	const char *open_path;
 	bool dies_with_us; /* SIGKILL when the caller ends */
+	int nice;	   /* the caller's own is not inherited */
 };
 
 /* Exit status of a child that could not open open_path, or could not run argv. */

@@ -208,7 +208,10 @@ static int process_start(struct recorder *r, struct err *e)
 	snprintf(run, sizeof(run), "%" PRIu64, r->run);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, errno, "socketpair");
-	r->pid = proc_spawn(&(struct proc_spec){.argv = argv, .in = -1, .out = -1, .fds = {pair[1]}, .n_fds = 1}, e);
+	r->pid = proc_spawn(
+		&(struct proc_spec){
+			.argv = argv, .in = -1, .out = -1, .fds = {pair[1]}, .n_fds = 1, .nice = PROC_NICE_BROKER},
+		e);
 	close(pair[1]);
 	if (r->pid < 0) {
 		close(pair[0]);

@@ -20,6 +20,8 @@ spared_configure '*'
 spared_start
 spared_optimal r5 60
 is "one process works for the set, one is ready" "$(broker 'workers.acts | map(.state) | sort | join(" ")')" "idle warm"
+is "they go before users' processes" "$(ps -C spared,spared-record,spared-act -o comm=,ni= | sort -u | xargs)" \
+	"spared -10 spared-act -15 spared-record -10"
 
 say "the act process is killed while it has nothing to do"
 act=$(act_of_set)
