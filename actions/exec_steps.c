@@ -246,7 +246,7 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 	if (!d || !d->dev)
 		return err_set(e, ENODEV, "%s is not here", s->name[0] ? s->name : s->device);
 	md = d->ours && d->ref[0] ? meta_view_disk(view, d->ref) : NULL;
-	if (md && md->spare && !md->failed && md->dedicated == s->dedicated)
+	if (md && md->spare && !md->failed && !md->missing && md->dedicated == s->dedicated)
 		return 1;
 	d->error = 0;
 	if (md) {
@@ -283,6 +283,23 @@ static int remove_spare_prepare(struct exec *x, const struct step *s, struct err
 	return exec_edit(x, &drop, e);
 }
 
+/* Who loses its place for good is no spare either when it comes back: what a spare is for is a person's to say. A disk
+ * that has a place in another volume keeps that. */
+static int displace(struct exec *x, const struct meta_view *view, const struct meta_volume *v, unsigned slot,
+		    struct err *e)
+{
+	struct meta_edit disk = edit_of(META_SET_DISK, "", v->members[slot].ref);
+
+	if (v->members[slot].state != MEMBER_MISSING)
+		return 0;
+	for (size_t i = 0; i < view->n_volumes; i++)
+		for (unsigned k = 0; k < view->volumes[i].slots; k++)
+			if (&view->volumes[i] != v && strcmp(view->volumes[i].members[k].ref, disk.ref) == 0)
+				return 0;
+	disk.state = MEMBER_FAILED;
+	return exec_edit(x, &disk, e);
+}
+
 /* The first slot that has no working member; -1: none. */
 static int slot_to_fill(const struct meta_volume *v, const struct step *s)
 {
@@ -316,6 +333,8 @@ static int activate_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, EBUSY, "slot %d of %s has a working member", slot, v->name);
 	if (!d->ours || !meta_view_disk(view, d->ref))
 		r = join_disk(x, s, d, e);
+	if (r == 0)
+		r = displace(x, view, v, (unsigned)slot, e);
 	if (r < 0)
 		return r;
 	assign = edit_of(META_ASSIGN, v->guid, d->ref);

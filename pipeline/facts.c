@@ -102,6 +102,11 @@ static void derive_spare(const struct inventory *inv, const struct device *d, co
 	c->fits = inventory_spare_fits(inv, d, c->unfit, sizeof(c->unfit));
 }
 
+bool is_spare(const struct device *d, const struct meta_disk *disk)
+{
+	return disk->spare && !(d->present && disk->missing);
+}
+
 static void derive_device(const struct inventory *inv, const struct device *d, struct device_cache *c)
 {
 	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
@@ -118,7 +123,7 @@ static void derive_device(const struct inventory *inv, const struct device *d, s
 			return;
 		}
 	}
-	if (disk && (disk->spare || (disk->failed && d->last_spare >= 0)))
+	if (disk && (is_spare(d, disk) || (disk->failed && d->last_spare >= 0)))
 		derive_spare(inv, d, disk, c);
 }
 

@@ -96,6 +96,8 @@ int told_clone(struct inventory *to, const struct inventory *from);
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
+/* A spare of its set, by the format: not one that was missing and has lost its place meanwhile. */
+bool is_spare(const struct device *d, const struct meta_disk *disk);
 const struct device_cache *device_cached(const struct inventory *inv, const struct device *d);
 const struct array_cache *array_cached(const struct inventory *inv, const struct array *a);
 bool device_in_maintenance(const struct inventory *inv, const struct device *d);

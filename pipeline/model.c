@@ -362,10 +362,13 @@ static int do_readd(struct model_set_state *s, struct meta_volume *v, const stru
 
 static int do_activate(struct model_set_state *s, struct meta_volume *v, const struct step *step, struct err *e)
 {
-	struct meta_disk *p = find_ref(s, step->device);
+	struct meta_disk *p = find_ref(s, step->device), *displaced;
 
 	if (!v || !p || step->slot < 0)
 		return err_set(e, EINVAL, "%s is no spare here", step->device);
+	displaced = find_ref(s, v->members[step->slot].ref);
+	if (displaced && v->members[step->slot].state == MEMBER_MISSING)
+		displaced->failed = true;
 	p->spare = p->dedicated = false;
 	p->n_dedicated = 0;
 	snprintf(v->members[step->slot].ref, META_REF_MAX, "%s", p->ref);

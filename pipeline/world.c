@@ -92,7 +92,7 @@ static bool left_behind(const struct inventory *inv, const struct disk_set *s, c
 {
 	const struct meta_disk *disk = s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
 
-	return disk && !disk->spare && device_cached(inv, d)->role == ROLE_NONE;
+	return disk && !is_spare(d, disk) && device_cached(inv, d)->role == ROLE_NONE;
 }
 
 /* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken. */
@@ -104,7 +104,7 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 		const struct meta_disk *disk =
 			s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
 
-		if (disk && (disk->spare || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
+		if (disk && (is_spare(d, disk) || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
 			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
 	}
 	for (int blank = 1; blank >= 0; blank--) {

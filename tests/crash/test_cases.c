@@ -135,6 +135,51 @@ static void failed_or_pulled(void **state _unused_)
 	rig_free(&r);
 }
 
+/* The other disk takes the place of the first volume's slot 1, and is made whole. */
+static void take_turns(struct rig *r, int from, int to)
+{
+	if (from >= 0)
+		assert_int_equal(rig_one(r, STEP_FAIL_MEMBER, from), 0);
+	assert_int_equal(rig_one(r, STEP_ACTIVATE_SPARE, to), 0);
+	rig_rebuilt(r);
+	assert_int_equal(rig_one(r, STEP_RECORD, -1), 0);
+	assert_string_equal(rig_states(r), "iii");
+}
+
+/* A disk that was pulled and lost its place to a spare is none itself when it is back, but can be given as one. */
+static void displaced(void **state _unused_)
+{
+	const struct meta_disk *md = NULL;
+	struct rig r;
+	int disk, spare = 0;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	disk = rig_disk_in(&r, 1);
+	while (rig_in_slot(&r, (unsigned)spare))
+		spare++;
+	take_turns(&r, disk, spare);
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
+	take_turns(&r, spare, disk); /* the format keeps the mark of a spare on one that is in use */
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, spare), 0);
+	rig_fail(&r, 1);
+	rig_write(&r);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	r.absent[disk] = true;
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	assert_string_equal(rig_states(&r), "imi");
+	take_turns(&r, -1, spare);
+	r.absent[disk] = false;
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	for (size_t i = 0; i < r.x->set.n_disks; i++)
+		if (r.x->set.disk[i]->dev && strcmp(r.x->set.disk[i]->dev->name, fake_disk_name(r.disk[disk])) == 0)
+			md = meta_view_disk(r.x->set.view, r.x->set.disk[i]->ref);
+	assert_true(md && md->failed && !md->spare);
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
+	take_turns(&r, spare, disk);
+	rig_free(&r);
+}
+
 /* One of two halves that went on alone is wiped: the other is the set, also for an act process that saw both. */
 static void half_wiped(void **state _unused_)
 {
@@ -170,8 +215,13 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(stop_beyond_redundancy), unit(release),	      unit(start_after_seen_failure),
-		unit(fail_with_two_volumes),  unit(failed_or_pulled), unit(half_wiped),
+		unit(stop_beyond_redundancy),
+		unit(release),
+		unit(start_after_seen_failure),
+		unit(fail_with_two_volumes),
+		unit(failed_or_pulled),
+		unit(half_wiped),
+		unit(displaced),
 	};
 
 	log_setup((enum log_level)0, NULL);

@@ -10,6 +10,7 @@ export MDADM_NO_SYSTEMCTL=1 MDADM_NO_UDEV=
 
 mkdir -p /run/lab/files
 lab_checks=0 lab_failed=0 lab_line=
+declare -A lab_stream_from=() lab_stream_pid=()
 
 say() { echo "# $*"; }
 
@@ -77,8 +78,9 @@ lab_done() {
 }
 
 lab_died() {
-	local status=$1 line=$2
+	local status=$1 line=$2 name
 	trap - EXIT
+	for name in "${!lab_stream_pid[@]}"; do cp "/run/lab/files/$name" "$LAB_OUT/$name"; done
 	lab_fail "the script runs to its end (status $status, line $line of ${0##*/})"
 	exit 1
 }
@@ -114,7 +116,6 @@ lab_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 # lab_stream NAME COMMAND...: a command in the background whose lines are kept in $LAB_OUT/NAME.
 # lab_stream_wait NAME REGEX [SECONDS]: until a line (also an earlier one) matches; prints it.
 # lab_stream_mark NAME: from now on only newer lines count.
-declare -A lab_stream_from=() lab_stream_pid=()
 lab_stream() {
 	local name=$1
 	shift
