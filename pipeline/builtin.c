@@ -118,8 +118,13 @@ static bool set_waits(const struct pipeline *p, const char *set)
 	return false;
 }
 
-/* Who fell out leaves the table with the swap of the plan that the recording brought about, mostly a spare's; at once,
- * if it brought about none. */
+/* Who fell out leaves the table with the swap of the plan that the recording brought about, mostly a spare's; by
+ * itself, if it brings about none within FOLLOW_NS. */
+static bool must_follow(const struct pipeline *p, const struct set_work *w)
+{
+	return w->follow && set_behind(p, w->set) && !set_waits(p, w->set);
+}
+
 struct job *builtin_job(struct pipeline *p, const char *set)
 {
 	struct set_work *w = work_of(p, set);
@@ -128,8 +133,7 @@ struct job *builtin_job(struct pipeline *p, const char *set)
 
 	if (!w)
 		return NULL;
-	w->follow = w->follow && set_behind(p, set);
-	follow = w->follow && !set_waits(p, set);
+	follow = must_follow(p, w) && w->follow <= pipeline_now(p);
 	if (!w->claim && !w->record && !w->release && !follow)
 		return NULL;
 	j = job_new(p, PLAN_BUILTIN);
@@ -203,9 +207,14 @@ bool builtin_deadline(const struct pipeline *p, int64_t *ret_boot)
 	struct set_work *w;
 
 	*ret_boot = p->refresh;
-	list_foreach (w, &p->work, link)
+	list_foreach (w, &p->work, link) {
+		int64_t follow = must_follow(p, w) ? w->follow : 0;
+
 		if (w->retry > 0 && (*ret_boot == 0 || w->retry < *ret_boot))
 			*ret_boot = w->retry;
+		if (follow > 0 && (*ret_boot == 0 || follow < *ret_boot))
+			*ret_boot = follow;
+	}
 	return *ret_boot > 0;
 }
 
@@ -351,7 +360,7 @@ void builtin_done(struct pipeline *p, const struct job *j, enum action_result re
 		w->failing = false;
 		w->held = w->held && !j->release;
 		w->tries = w->hangs = 0;
-		w->follow = j->table_later;
+		w->follow = j->table_later ? pipeline_now(p) + FOLLOW_NS : 0;
 		if (j->record)
 			end_replays(p, j->set);
 		return;

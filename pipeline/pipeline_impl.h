@@ -11,6 +11,9 @@
 
 /* While an array rebuilds, how often its progress is read. */
 #define REFRESH_NS (5 * NS_PER_SEC)
+/* How long a recording's swap waits for a plan that swaps anyway: udev's word that a disk was pulled, for which a rule
+ * may wait, comes some ten milliseconds after the failure. */
+#define FOLLOW_NS (100 * NS_PER_MS)
 /* After which what is built in and failed is tried again. */
 #define RETRY_NS (10 * NS_PER_SEC)
 /* How often that is doubled while act hangs: up to some 20 minutes. */
@@ -88,7 +91,7 @@ struct set_work {
 	struct list link;
 	char set[META_GUID_MAX];
 	bool claim, record, release, loud, injected;
-	bool follow;	       /* a table is behind what was recorded */
+	int64_t follow;	       /* boot, when the tables that are behind what was recorded follow; 0: none is */
 	bool held;	       /* its disks were claimed */
 	bool failing;	       /* people were told that the last one failed */
 	unsigned tries, hangs; /* in a row that failed, and that act hung in */
