@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Block errors on a stock kernel: the trace event block:block_rq_error (5.18 and later) in a tracefs instance of our
- * own, so that no other tracer is disturbed. One non-blocking fd a CPU; the buffers overwrite the oldest and count what
- * was lost. Sources: Documentation/trace/ftrace.rst (instances, buffer_percent), kernel/trace/trace.c,
+/* Block errors on a stock kernel, in a tracefs instance of our own, so that no other tracer is disturbed. Two trace
+ * events: block_rq_error (5.18 and later) for disks with a request queue; block_bio_complete for those without one
+ * (device-mapper, md, null_blk in bio mode, brd, pmem). No failed I/O of one device is told by both: the kernel marks
+ * bios of requests as told (blk_update_request). One non-blocking fd a CPU; the buffers overwrite the oldest and count
+ * what was lost. Sources: Documentation/trace/ftrace.rst (instances, buffer_percent), kernel/trace/trace.c,
  * include/trace/events/block.h. */
 #include "broker/sources.h"
 #include "broker/tracefs_decode.h"
@@ -18,13 +20,22 @@
 #include <sys/statfs.h>
 
 #define TRACEFS "/sys/kernel/tracing"
-#define EVENT "events/block/block_rq_error"
+#define EVENTS "events/block/"
 #define DEFAULT_RUN_DIR "/run/spared"
 #define CPU_BUFFER_KB "64" /* of each CPU: some 1000 errors */
 
 enum {
 	TRACEFS_MAGIC_NUMBER = 0x74726163, /* linux/magic.h */
 	PAGES_AT_ONCE = 32,
+};
+
+/* -EOPNOTSUPP is no fault. Of bios neither is -EAGAIN: it would have had to wait, and was asked not to; nor -EREMCHG:
+ * device-mapper tries again by itself (block/blk-core.c: blk_errors). */
+static const struct {
+	const char *name, *filter;
+} events[] = {
+	{"block_rq_error", "error != 0 && error != -95"},
+	{"block_bio_complete", "error != 0 && error != -95 && error != -11 && error != -78"},
 };
 
 struct cpu_pipe {
@@ -38,7 +49,7 @@ struct cpu_pipe {
 struct tracefs_source {
 	char instance[PATH_MAX];
 	struct trace_layout layout;
-	struct trace_format format;
+	struct trace_format formats[ARRAY_SIZE(events)];
 	struct cpu_pipe *pipes;
 	size_t n_pipes;
 	void *page;
@@ -107,44 +118,64 @@ static void name_instance(const char *run_dir, char *path, size_t size)
 		snprintf(path, size, TRACEFS "/instances/spared-%08x", hash);
 }
 
-/* Makes the instance, or takes over the one of a broker that died; empties it, and sets it up with the event still off.
- */
+/* A file of one of the events. */
+static int write_event(const struct tracefs_source *t, size_t i, const char *file, const char *text, struct err *e)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), EVENTS "%s/%s", events[i].name, file);
+	return write_file(t->instance, name, text, e);
+}
+
+static int enable_events(const struct tracefs_source *t, bool on, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++)
+		r = write_event(t, i, "enable", on ? "1" : "0", e);
+	return r;
+}
+
+/* Makes the instance, or takes over the one of a broker that died; empties it, and sets it up with the events still
+ * off. */
 static int prepare_instance(struct tracefs_source *t, struct err *e)
 {
 	static const struct {
 		const char *file, *text;
 	} setup[] = {
-		{EVENT "/enable", "0"},
-		{"buffer_size_kb", CPU_BUFFER_KB},		 /* at once: 1.4 MiB a CPU is the kernel's default */
-		{"trace_clock", "mono"},			 /* CLOCK_MONOTONIC; setting it empties the buffers */
-		{"buffer_percent", "0"},			 /* wake at the first record, not when half full */
-		{"options/overwrite", "1"},			 /* the newest count */
-		{"trace", ""},					 /* truncated: a dead broker's records go */
-		{EVENT "/filter", "error != 0 && error != -95"}, /* -EOPNOTSUPP is no fault */
+		{"buffer_size_kb", CPU_BUFFER_KB}, /* at once: 1.4 MiB a CPU is the kernel's default */
+		{"trace_clock", "mono"},	   /* CLOCK_MONOTONIC; setting it empties the buffers */
+		{"buffer_percent", "0"},	   /* wake at the first record, not when half full */
+		{"options/overwrite", "1"},	   /* the newest count */
+		{"trace", ""},			   /* truncated: a dead broker's records go */
 		{"tracing_on", "1"},
 	};
+	int r;
 
 	if (mkdir(t->instance, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot make %s", t->instance);
-	for (size_t i = 0; i < ARRAY_SIZE(setup); i++) {
-		int r = write_file(t->instance, setup[i].file, setup[i].text, e);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	r = enable_events(t, false, e);
+	for (size_t i = 0; i < ARRAY_SIZE(setup) && r == 0; i++)
+		r = write_file(t->instance, setup[i].file, setup[i].text, e);
+	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++)
+		r = write_event(t, i, "filter", events[i].filter, e);
+	return r;
 }
 
 static int read_formats(struct tracefs_source *t, struct err *e)
 {
-	char text[8192];
+	char text[8192], name[128];
 	int r = read_file(TRACEFS, "events/header_page", text, sizeof(text), e);
 
 	if (r == 0)
 		r = trace_layout_parse(text, &t->layout, e);
-	if (r == 0)
-		r = read_file(TRACEFS, EVENT "/format", text, sizeof(text), e);
-	return r < 0 ? r : trace_format_parse(text, &t->format, e);
+	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++) {
+		snprintf(name, sizeof(name), EVENTS "%s/format", events[i].name);
+		r = read_file(TRACEFS, name, text, sizeof(text), e);
+		if (r == 0)
+			r = trace_format_parse(text, &t->formats[i], e);
+	}
+	return r;
 }
 
 /* "overrun: 12" of the CPU's statistics: records that were overwritten unread. */
@@ -206,7 +237,8 @@ static void on_pipe(void *u, unsigned ready _unused_)
 			continue;
 		if (n <= 0)
 			break;
-		if (trace_page_decode(t->page, (size_t)n, &t->layout, &t->format, 1, on_error, s, &told, &e) < 0) {
+		if (trace_page_decode(t->page, (size_t)n, &t->layout, t->formats, ARRAY_SIZE(t->formats), on_error, s,
+				      &told, &e) < 0) {
 			s->dropped++;
 			log_warning("source tracefs: %s", e.msg);
 		}
@@ -270,7 +302,7 @@ static int open_pipes(struct source *s, struct tracefs_source *t, struct err *e)
 static void tracefs_source_free(struct tracefs_source *t)
 {
 	if (t->instance[0])
-		write_file(t->instance, EVENT "/enable", "0", NULL);
+		enable_events(t, false, NULL);
 	for (size_t i = 0; i < t->n_pipes; i++) {
 		loop_fd_free(t->pipes[i].watch);
 		close(t->pipes[i].fd);
@@ -304,7 +336,7 @@ static int tracefs_start(struct source *s, struct err *e)
 	if (r == 0)
 		r = open_pipes(s, t, e);
 	if (r == 0)
-		r = write_file(t->instance, EVENT "/enable", "1", e);
+		r = enable_events(t, true, e);
 	if (r < 0)
 		return r;
 	s->own = TAKE_PTR(t);
@@ -318,7 +350,7 @@ static void tracefs_stop(struct source *s)
 
 const struct source_ops source_tracefs = {
 	.name = "tracefs",
-	.doc = "failed requests of the block layer, by a trace instance",
+	.doc = "failed I/O of the block layer, by a trace instance",
 	.role = SOURCE_ROLE_ERRORS,
 	.start = tracefs_start,
 	.stop = tracefs_stop,

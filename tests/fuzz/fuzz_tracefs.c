@@ -20,13 +20,11 @@ static int count(void *u, unsigned cpu)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct trace_format format = {.id = 1063,
-						   .type = {0, 2},
-						   .dev = {8, 4},
-						   .sector = {16, 8},
-						   .nr_sector = {24, 4},
-						   .error = {28, 4},
-						   .rwbs = {32, 8}};
+#define FIELDS .type = {0, 2}, .dev = {8, 4}, .sector = {16, 8}, .nr_sector = {24, 4}, .error = { 28, 4 }
+	/* As the source has them: failed requests and failed bios in one buffer; the second with a field that may not
+	 * fit. */
+	static const struct trace_format formats[] = {{.id = 1063, FIELDS, .rwbs = {32, 8}},
+						      {.id = 1058, FIELDS, .rwbs = {34, 10}}};
 	static const struct trace_layout layout = {.commit_offset = 8, .commit_size = 8, .data_offset = 16};
 	uint64_t sum = 0, lost = 0;
 	struct trace_layout l;
@@ -39,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		/* A copy, so that a read beyond the end is seen. */
 		text = malloc(size);
 		memcpy(text, data + 1, size - 1);
-		trace_page_decode(text, size - 1, &layout, &format, 1, hear, &sum, &lost, NULL);
+		trace_page_decode(text, size - 1, &layout, formats, 2, hear, &sum, &lost, NULL);
 	} else {
 		text = strndup((const char *)data + 1, size - 1);
 		trace_format_parse(text, &f, NULL);

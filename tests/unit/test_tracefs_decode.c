@@ -29,6 +29,15 @@ static const char format_later[] = FORMAT_HEAD "\tfield:int error;\toffset:28;\t
 					       "\tfield:unsigned short ioprio;\toffset:32;\tsize:2;\tsigned:0;\n"
 					       "\tfield:char rwbs[10];\toffset:34;\tsize:10;\tsigned:0;\n";
 
+/* Devices without a request queue. */
+static const char format_bio[] = "name: block_bio_complete\nID: 1058\nformat:\n"
+				 "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n"
+				 "\tfield:dev_t dev;\toffset:8;\tsize:4;\tsigned:0;\n"
+				 "\tfield:sector_t sector;\toffset:16;\tsize:8;\tsigned:0;\n"
+				 "\tfield:unsigned nr_sector;\toffset:24;\tsize:4;\tsigned:0;\n"
+				 "\tfield:int error;\toffset:28;\tsize:4;\tsigned:1;\n"
+				 "\tfield:char rwbs[8];\toffset:32;\tsize:8;\tsigned:0;\n";
+
 #define RB_EXTEND_HEAD(delta) (30u | (uint32_t)(delta) << 5)
 
 struct page {
@@ -149,6 +158,29 @@ static void test_records(void **state _unused_)
 	assert_string_equal(h.te[1].rwbs, "FWFS");
 }
 
+/* Two events in one buffer, each by its own layout. */
+static void test_bio(void **state _unused_)
+{
+	struct trace_format both[2] = {format};
+	struct heard h = {0};
+	struct err e = {0};
+	struct page p;
+	uint64_t lost = 0;
+
+	assert_int_equal(trace_format_parse(format_bio, &both[1], &e), 0);
+	assert_int_equal(both[1].id, 1058);
+	begin(&p, 0);
+	put_record(&p, 1, 1063, 8u << 20, 100, -61, "R");
+	put_record(&p, 1, 1058, 254u << 20 | 2, 36, -61, "R");
+	finish(&p, 0);
+	assert_int_equal(trace_page_decode(p.bytes, p.len, &layout, both, 2, hear, &h, &lost, &e), 0);
+	assert_int_equal(h.n, 2);
+	assert_int_equal(h.te[1].major, 254);
+	assert_int_equal(h.te[1].minor, 2);
+	assert_int_equal(h.te[1].sector, 36);
+	assert_int_equal(h.te[1].error, -61);
+}
+
 static void test_lost(void **state _unused_)
 {
 	struct heard h;
@@ -219,7 +251,8 @@ static void test_cpus(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_formats), unit(test_records), unit(test_lost), unit(test_hostile), unit(test_cpus),
+		unit(test_formats), unit(test_records), unit(test_bio),
+		unit(test_lost),    unit(test_hostile), unit(test_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
