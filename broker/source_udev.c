@@ -2,13 +2,11 @@
 /* Disks by udev: its own multicast group, so that identities and links are there; the kernel's group where no udevd
  * runs (initramfs). It listens before it enumerates, so that nothing falls between. */
 #include "broker/sources.h"
+#include "broker/udev_describe.h"
 #include "core/log.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <libudev.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -33,98 +31,6 @@ struct udev_source {
 	struct loop_fd *queue_watch;
 	struct loop_timer *settle;
 };
-
-/* What is known of a device, and the text that it points to. */
-struct described {
-	struct raw_device raw;
-	char enclosure[64], slot[64];
-};
-
-static uint64_t number(const char *text)
-{
-	return text ? strtoull(text, NULL, 10) : 0;
-}
-
-/* /sys/block/sdb/device/enclosure_device:SLOT -> ../../../enclosure/0:0:8:0/SLOT (drivers/misc/enclosure.c). */
-static void describe_enclosure(struct udev_device *dev, struct described *d)
-{
-	static const char prefix[] = "enclosure_device:";
-	char path[PATH_MAX], target[PATH_MAX], *name;
-	struct dirent *entry;
-	ssize_t n = -1;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/device", udev_device_get_syspath(dev));
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)) != NULL) {
-		if (strncmp(entry->d_name, prefix, sizeof(prefix) - 1) != 0)
-			continue;
-		snprintf(d->slot, sizeof(d->slot), "%.63s", entry->d_name + sizeof(prefix) - 1);
-		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		break;
-	}
-	closedir(dir);
-	if (n < 0)
-		return;
-	target[n] = '\0';
-	name = strrchr(target, '/');
-	if (name)
-		*name = '\0';
-	name = strrchr(target, '/');
-	snprintf(d->enclosure, sizeof(d->enclosure), "%.63s", name ? name + 1 : target);
-	d->raw.enclosure = d->enclosure;
-	d->raw.slot = d->slot;
-}
-
-static void describe_sysfs(struct udev_device *dev, struct described *d)
-{
-	const char *size = udev_device_get_sysattr_value(dev, "size");
-
-	if (!size)
-		return;
-	d->raw.has_size = true;
-	d->raw.sectors = number(size);
-	d->raw.sector_size = (unsigned)number(udev_device_get_sysattr_value(dev, "queue/logical_block_size"));
-	d->raw.rotational = number(udev_device_get_sysattr_value(dev, "queue/rotational")) != 0;
-	d->raw.read_only = number(udev_device_get_sysattr_value(dev, "ro")) != 0;
-	d->raw.removable = number(udev_device_get_sysattr_value(dev, "removable")) != 0;
-	describe_enclosure(dev, d);
-}
-
-static const char *property(struct udev_device *dev, const char *name)
-{
-	return udev_device_get_property_value(dev, name);
-}
-
-static void describe(struct udev_device *dev, const char *action, struct described *d)
-{
-	dev_t number_of = udev_device_get_devnum(dev);
-	const char *wwn = property(dev, "ID_WWN_WITH_EXTENSION");
-
-	*d = (struct described){.raw = {
-					.action = action,
-					.devtype = udev_device_get_devtype(dev),
-					.devname = udev_device_get_devnode(dev),
-					.devpath = udev_device_get_devpath(dev),
-					.major = major(number_of),
-					.minor = minor(number_of),
-					.diskseq = number(property(dev, "DISKSEQ")),
-					.id_wwn = wwn ? wwn : property(dev, "ID_WWN"),
-					.id_serial = property(dev, "ID_SERIAL"),
-					.id_serial_short = property(dev, "ID_SERIAL_SHORT"),
-					.id_model = property(dev, "ID_MODEL"),
-					.id_vendor = property(dev, "ID_VENDOR"),
-					.id_revision = property(dev, "ID_REVISION"),
-					.id_bus = property(dev, "ID_BUS"),
-					.id_path = property(dev, "ID_PATH"),
-					.id_fs_type = property(dev, "ID_FS_TYPE"),
-					.dm_uuid = property(dev, "DM_UUID"),
-				}};
-	if (strcmp(action, "remove") != 0)
-		describe_sysfs(dev, d);
-}
 
 /* Messages that the socket dropped since the last look. */
 static uint64_t new_drops(struct udev_source *us)
@@ -175,7 +81,7 @@ static void on_monitor(void *u, unsigned ready _unused_)
 		s->received++;
 		check_sequence(s, dev);
 		action = udev_device_get_action(dev);
-		describe(dev, action ? action : "change", &d);
+		udev_describe(dev, action ? action : "change", &d);
 		pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
 		udev_device_unref(dev);
 	}
@@ -200,7 +106,7 @@ static void udev_enumerate_disks(struct source *s)
 
 		/* A disk that udevd has not handled yet has no identity: its own event is still to come. */
 		if (type && strcmp(type, "disk") == 0 && (us->kernel_group || udev_device_get_is_initialized(dev))) {
-			describe(dev, "add", &d);
+			udev_describe(dev, "add", &d);
 			pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_SYNTHESISED);
 		}
 		udev_device_unref(dev);
@@ -284,6 +190,8 @@ static int udev_start(struct source *s, struct err *e)
 	if (udev_monitor_set_receive_buffer_size(us->monitor, RECEIVE_BUFFER) < 0)
 		log_warning("source udev: the receive buffer stays small: %s", strerror(errno));
 	r = udev_monitor_filter_add_match_subsystem_devtype(us->monitor, "block", "disk");
+	if (r >= 0) /* unit attentions are told of the SCSI device, the disk's parent */
+		r = udev_monitor_filter_add_match_subsystem_devtype(us->monitor, "scsi", "scsi_device");
 	if (r >= 0)
 		r = udev_monitor_enable_receiving(us->monitor);
 	if (r < 0)
@@ -313,7 +221,7 @@ static void udev_again(struct source *s)
 
 const struct source_ops source_udev = {
 	.name = "udev",
-	.doc = "disks that come, go and change, by udev",
+	.doc = "disks that come, go and change, and what they tell, by udev",
 	.start = udev_start,
 	.stop = udev_stop,
 	.enumerate = udev_again,

@@ -17,6 +17,12 @@ const char *const spare_state_words[] = {"idle", "active", "lost", "failed", NUL
 const char *const error_words[] = {"medium", "io",	"target",   "protection", "timeout", "transport",
 				   "nospc",  "offline", "resource", "other",	  NULL};
 const char *const operation_words[] = {"read", "write", "flush", "discard", "zeroes", "other", NULL};
+const char *const attention_words[] = {"inquiry-changed", "capacity-changed",
+				       "thin-threshold",  "mode-changed",
+				       "luns-changed",	  "access-changed",
+				       "reset",		  "medium-changed",
+				       "other",		  NULL};
+const char *const corrupt_words[] = {"data", "metadata", "other", NULL};
 const char *const resync_words[] = {"resync", "rebuild", "check", "repair", NULL};
 const char *const resync_result_words[] = {"done", "interrupted", "failed", NULL};
 const char *const action_words[] = {"ok", "failed", "refused", "timeout", NULL};
@@ -40,8 +46,10 @@ const char *const event_kinds[] = {
 	"device.added",
 	"device.removed",
 	"device.changed",
+	"device.attention",
 	"block.error",
 	"block.slow",
+	"block.corrupt",
 	"path.failed",
 	"path.reinstated",
 	"array.started",

@@ -125,6 +125,12 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	  "length, sectors of 512 bytes")                                                                              \
 	X(ERROR_REGION, "error.region", V_INT, NULL, FROM_EVENT, "block.error", true, "sector / 2048: a coarse place") \
 	X(ERROR_READAHEAD, "error.readahead", V_BOOL, NULL, FROM_EVENT, "block.error", false, "a speculative read")    \
+	X(ATTENTION_WHAT, "attention.what", V_ENUM, attention_words, FROM_EVENT, "device.attention", false,            \
+	  "what the device says of itself")                                                                            \
+	X(CORRUPT_PART, "corrupt.part", V_ENUM, corrupt_words, FROM_EVENT, "block.corrupt", false,                     \
+	  "what does not match its checksum")                                                                          \
+	X(CORRUPT_BLOCK, "corrupt.block", V_INT, NULL, FROM_EVENT, "block.corrupt", false,                             \
+	  "its number, in the device's own block size")                                                                \
 	X(PATH_MAP, "path.map", V_STRING, NULL, FROM_INVENTORY, "path", false, "device id of the map")                 \
 	X(PATH_VALID, "path.valid", V_INT, NULL, FROM_EVENT, "path.*", false, "valid paths left")                      \
 	X(PATH_MARGINAL, "path.marginal", V_BOOL, NULL, FROM_INVENTORY, "path", false, "used last")                    \
@@ -193,10 +199,13 @@ extern const char *const origin_words[],
 								*const spare_state_words[],
 									*const error_words[],
 										*const operation_words[],
-											*const resync_words[],
-												*const resync_result_words[],
-													*const action_words
-														[];
+											*const attention_words[],
+												*const corrupt_words[],
+													*const resync_words[],
+														*const resync_result_words
+															[],
+																*const action_words
+																	[];
 
 enum origin { ORIGIN_KERNEL, ORIGIN_OPERATOR, ORIGIN_OWN, ORIGIN_SYNTHESISED, ORIGIN_INJECTED };
 enum media { MEDIA_HDD, MEDIA_SSD, MEDIA_NVME, MEDIA_OTHER };
@@ -227,6 +236,18 @@ enum operation {
 	OPERATION_ZEROES,
 	OPERATION_OTHER
 };
+enum attention {
+	ATTENTION_INQUIRY,
+	ATTENTION_CAPACITY,
+	ATTENTION_THIN,
+	ATTENTION_MODE,
+	ATTENTION_LUNS,
+	ATTENTION_ACCESS,
+	ATTENTION_RESET,
+	ATTENTION_MEDIUM,
+	ATTENTION_OTHER
+};
+enum corrupt { CORRUPT_DATA, CORRUPT_METADATA, CORRUPT_OTHER };
 enum resync_kind { RESYNC_RESYNC, RESYNC_REBUILD, RESYNC_CHECK, RESYNC_REPAIR };
 enum resync_result { RESYNC_DONE, RESYNC_INTERRUPTED, RESYNC_FAILED };
 enum action_result { ACTION_OK, ACTION_FAILED, ACTION_REFUSED, ACTION_TIMEOUT };

@@ -21,6 +21,7 @@ const struct device_text device_texts[] = {
 	TEXT(FACT_DEVICE_CONTROLLER, controller, "controller"),
 	TEXT(FACT_DEVICE_ENCLOSURE, enclosure, "enclosure"),
 	TEXT(FACT_DEVICE_SLOT, slot, "slot"),
+	TEXT(FACT_PATH_MAP, map, "map"),
 	TEXT(FACT_DEVICE_CONTENTS_NAME, contents_name, "contents-name"),
 	{.key = NULL},
 };

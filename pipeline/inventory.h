@@ -23,8 +23,9 @@ struct device {
 	bool was_present; /* restored as present, not told yet */
 	char wwn[64], serial[96], model[64], vendor[48], firmware[32], transport[16];
 	char controller[64], enclosure[64], slot[48];
-	uint64_t size;	      /* bytes */
-	unsigned sector_size; /* bytes */
+	char map[DEVICE_ID_MAX]; /* the multipath map that it is a path of, or itself */
+	uint64_t size;		 /* bytes */
+	unsigned sector_size;	 /* bytes */
 	enum media media;
 	bool is_path;
 	enum contents contents;

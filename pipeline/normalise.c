@@ -8,15 +8,16 @@
 
 /* ---- which block devices are disks ---- */
 
-enum standing { DISK_YES, DISK_VIRTUAL, DISK_NO };
+/* DISK_LAYER: is made of disks, or of memory; its errors are told when nothing below tells them. */
+enum standing { DISK_YES, DISK_VIRTUAL, DISK_LAYER, DISK_NO };
 
 /* By the beginning of the kernel name; what is not listed is a disk. */
 static const struct {
 	const char *prefix;
 	enum standing standing;
 } disk_kinds[] = {
-	{"loop", DISK_VIRTUAL}, {"ram", DISK_NO},      {"zram", DISK_NO}, {"sr", DISK_NO},     {"fd", DISK_NO},
-	{"md", DISK_NO},	{"mtdblock", DISK_NO}, {"drbd", DISK_NO}, {"bcache", DISK_NO},
+	{"loop", DISK_VIRTUAL}, {"ram", DISK_LAYER},   {"zram", DISK_LAYER}, {"sr", DISK_NO},	     {"fd", DISK_NO},
+	{"md", DISK_LAYER},	{"mtdblock", DISK_NO}, {"drbd", DISK_LAYER}, {"bcache", DISK_LAYER},
 };
 
 static const char *kernel_name(const struct raw_device *raw)
@@ -26,18 +27,38 @@ static const char *kernel_name(const struct raw_device *raw)
 	return slash ? slash + 1 : raw->devname ? raw->devname : "";
 }
 
-static bool is_disk(const struct raw_device *raw, bool virtual_disks)
+/* Of device-mapper only multipath maps are disks. Ours are told about by what they are made of. */
+static enum standing dm_standing(const char *uuid)
+{
+	if (uuid && strncmp(uuid, "mpath-", 6) == 0)
+		return DISK_YES;
+	return uuid && strncmp(uuid, "SPARED-", 7) == 0 ? DISK_NO : DISK_LAYER;
+}
+
+static enum standing standing_of(const struct raw_device *raw)
 {
 	const char *name = kernel_name(raw);
 
 	if (!*name || (raw->devtype && strcmp(raw->devtype, "disk") != 0))
-		return false;
-	if (strncmp(name, "dm-", 3) == 0) /* of device-mapper only multipath maps are disks */
-		return raw->dm_uuid && strncmp(raw->dm_uuid, "mpath-", 6) == 0;
+		return DISK_NO;
+	if (strncmp(name, "dm-", 3) == 0)
+		return dm_standing(raw->dm_uuid);
 	for (size_t i = 0; i < ARRAY_SIZE(disk_kinds); i++)
 		if (strncmp(name, disk_kinds[i].prefix, strlen(disk_kinds[i].prefix)) == 0)
-			return disk_kinds[i].standing == DISK_VIRTUAL && virtual_disks;
-	return true;
+			return disk_kinds[i].standing;
+	return DISK_YES;
+}
+
+static bool is_disk(const struct raw_device *raw, bool virtual_disks)
+{
+	enum standing s = standing_of(raw);
+
+	return s == DISK_YES || (s == DISK_VIRTUAL && virtual_disks);
+}
+
+bool normalise_is_layer(const struct raw_device *raw)
+{
+	return standing_of(raw) == DISK_LAYER;
 }
 
 /* ---- who a disk is ---- */
@@ -46,12 +67,15 @@ static bool is_disk(const struct raw_device *raw, bool virtual_disks)
 void normalise_identity(const struct raw_device *raw, char *buf, size_t size)
 {
 	/* The paths of a multipath map have one WWN and are several devices. */
-	bool is_path = raw->id_fs_type && strcmp(raw->id_fs_type, "mpath_member") == 0;
+	bool path = raw->id_fs_type && strcmp(raw->id_fs_type, "mpath_member") == 0;
 	const struct {
 		const char *prefix, *text;
 	} ways[] = {
-		{"dm-", raw->dm_uuid},	     {"path-", is_path ? raw->id_path : NULL}, {"wwn-", raw->id_wwn},
-		{"serial-", raw->id_serial}, {"serial-", raw->id_serial_short},	       {"path-", raw->id_path},
+		{"dm-", raw->dm_uuid},
+		{"wwn-", path ? NULL : raw->id_wwn},
+		{"serial-", path ? NULL : raw->id_serial},
+		{"serial-", path ? NULL : raw->id_serial_short},
+		{"path-", raw->id_path},
 		{"name-", kernel_name(raw)},
 	};
 
@@ -224,6 +248,7 @@ int normalise_device(const struct raw_device *raw, enum origin origin, bool virt
 	ev->device = strdup(id);
 	ev->time = raw->boot;
 	if (!ev->device || set_extra(ev, raw) < 0 || set_texts(ev, raw) < 0 ||
+	    (strncmp(id, "dm-", 3) == 0 && event_set(ev, FACT_PATH_MAP, value_str(id)) < 0) || /* itself a map */
 	    (strcmp(kind, "device.removed") != 0 && set_numbers(ev, raw) < 0))
 		return -ENOMEM;
 	*ret = TAKE_PTR(ev);

@@ -5,6 +5,10 @@
 
 #include "core/event.h"
 
+struct raw_number {
+	unsigned major, minor;
+};
+
 /* One block device as udev and sysfs show it. Strings are borrowed, NULL if not known. */
 struct raw_device {
 	const char *action;  /* udev's: add, change, remove, move, bind, ..; "add" while enumerating */
@@ -21,7 +25,14 @@ struct raw_device {
 	const char *id_bus;  /* ID_BUS */
 	const char *id_path; /* ID_PATH: pci-0000:00:1f.2-ata-1 */
 	const char *id_fs_type;
-	const char *dm_uuid;
+	const char *dm_uuid, *dm_name;
+	/* What a kernel uevent says beside that something changed; see uevent.h. */
+	const char *dm_action, *dm_path, *dm_valid_paths; /* DM_ACTION, DM_PATH, DM_NR_VALID_PATHS */
+	const char *verity_error;			  /* DM_VERITY_ERR_BLOCK_NR */
+	const char *scsi_attention;			  /* SDEV_UA, of a SCSI device; the rest is of its disk */
+	bool medium_changed;				  /* SDEV_MEDIA_CHANGE */
+	const struct raw_number *lowers;		  /* whole disks that it is made of, by sysfs' slaves */
+	size_t n_lowers;
 	bool has_size;	      /* sysfs was read: the four below are known */
 	uint64_t sectors;     /* of 512 bytes */
 	unsigned sector_size; /* logical, bytes */
@@ -45,9 +56,13 @@ struct raw_error {
  * {"node","major","minor", "diskseq","fs-type"}. 0: not a disk (a partition, an optical or RAM disk, another
  * device-mapper device, one without a medium). virtual_disks: loop devices count too. -ENOMEM. */
 int normalise_device(const struct raw_device *raw, enum origin origin, bool virtual_disks, struct event **ret);
+/* True for a device that is no disk, but whose errors are told: one of device-mapper's or md's that is not our own, a
+ * RAM disk. */
+bool normalise_is_layer(const struct raw_device *raw);
 /* 1 and *ret: block.error of device_id. 0: not a fault (an operation that the device does not have). -ENOMEM. */
 int normalise_error(const struct raw_error *raw, const char *device_id, struct event **ret);
-/* The stable identity of a disk: "wwn-..", "serial-..", "path-..", else "name-..". */
+/* The stable identity of a disk: "wwn-..", "serial-..", "path-..", else "name-..". A path of a multipath map never has
+ * the WWN or the serial number, which are the same for all paths. */
 void normalise_identity(const struct raw_device *raw, char *buf, size_t size);
 /* True for the DM UUIDs of our arrays, "SPARED-<format>-<guid>" and not a leg or slice of one; volume: its GUID. */
 bool normalise_dm_uuid(const char *uuid, char *volume, size_t size);

@@ -40,6 +40,8 @@ static json_t *event_row(const struct pipeline *p, const struct event *ev)
 
 	if (d && d->name[0])
 		json_object_set_new(row, "device-name", json_string(d->name));
+	else if (event_get(ev, FACT_DEVICE_NAME).type == V_STRING)
+		json_object_set_new(row, "device-name", json_string(event_get(ev, FACT_DEVICE_NAME).str));
 	if (a)
 		json_object_set_new(row, "array-name", json_string(a->name));
 	return row;
@@ -283,43 +285,12 @@ void pipeline_feed(struct pipeline *p, struct event *ev)
 	drain(p);
 }
 
-/* ---- raw input ---- */
-
-void pipeline_raw_device(struct pipeline *p, const struct raw_device *raw, enum origin origin)
-{
-	struct event *ev;
-
-	if (normalise_device(raw, origin, false, &ev) > 0)
-		pipeline_feed(p, ev);
-}
-
-static void put_coalesced(void *u, struct event *ev)
-{
-	put_event(u, ev);
-}
-
-void pipeline_raw_error(struct pipeline *p, const struct raw_error *raw)
-{
-	const struct device *d = inventory_device_by_number(p->inv, raw->major, raw->minor);
-	struct event *ev;
-
-	if (!d) {
-		p->counts.unknown_devices++;
-		return;
-	}
-	if (normalise_error(raw, d->id, &ev) <= 0) {
-		p->counts.not_faults++;
-		return;
-	}
-	if (ev->time <= 0 || ev->time > pipeline_now(p))
-		ev->time = pipeline_now(p);
-	coalesce_add(p->coalesce, ev, put_coalesced, p);
-	drain(p);
-}
+/* ---- the picture ---- */
 
 void pipeline_rescan(struct pipeline *p)
 {
 	inventory_rescan(p->inv);
+	stack_rescan(p->stack);
 	p->rescanning = p->phase == PHASE_STARTED;
 }
 
@@ -348,6 +319,7 @@ static void check_enumerated(struct pipeline *p)
 void pipeline_enumerated(struct pipeline *p)
 {
 	p->enumerated = true;
+	stack_unseen(p->stack);
 	inventory_unseen(p->inv, put_removed, p);
 	drain(p);
 	check_enumerated(p);
@@ -402,7 +374,7 @@ void pipeline_advance(struct pipeline *p)
 {
 	int64_t now = pipeline_now(p);
 
-	coalesce_due(p->coalesce, now, put_coalesced, p);
+	raw_due(p);
 	drain(p);
 	if (inventory_time(p->inv, now))
 		model_changed(p, SORT_ALL, NULL);
@@ -414,11 +386,11 @@ void pipeline_advance(struct pipeline *p)
 
 bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot)
 {
-	int64_t t[5];
-	const bool known[5] = {
+	int64_t t[6];
+	const bool known[6] = {
 		engine_deadline(p->engine, &t[0]), coalesce_deadline(p->coalesce, &t[1]),
 		inventory_deadline(p->inv, &t[2]), cases_deadline(p->cases, &t[3]) && t[3] > pipeline_now(p),
-		builtin_deadline(p, &t[4]),
+		builtin_deadline(p, &t[4]),	   stack_deadline(p->stack, &t[5]),
 	};
 	bool any = false;
 
@@ -477,7 +449,7 @@ int pipeline_make(const struct settings *settings, struct ruleset *rules, const 
 	p->clock = clock;
 	p->ops = *ops;
 	if (inventory_new(settings, &p->inv) < 0 || cases_new(&p->cases) < 0 || coalesce_new(&p->coalesce) < 0 ||
-	    make_engine(p, rules, virtual_time) < 0)
+	    stack_new(&p->stack) < 0 || make_engine(p, rules, virtual_time) < 0)
 		return err_sys(e, ENOMEM, "pipeline");
 	inventory_time(p->inv, pipeline_now(p));
 	inventory_marks(p->inv, marks_of, p);
@@ -516,6 +488,7 @@ void pipeline_free(struct pipeline *p)
 		return;
 	drop_queues(p);
 	engine_free(p->engine);
+	stack_free(p->stack);
 	coalesce_free(p->coalesce);
 	cases_free(p->cases);
 	inventory_free(p->inv);

@@ -46,11 +46,13 @@ DEFINE_CLEANUP(struct pipeline *, pipeline_free)
 
 /* The sentence of docs/architecture.md in code. Takes ev. An event without a time gets the present one. */
 void pipeline_feed(struct pipeline *p, struct event *ev);
-/* What a source hears, before it is an event (pipeline/normalise.h): udev's view of one device. origin: ORIGIN_KERNEL,
+/* What a source hears, before it is an event (pipeline/normalise.h): udev's view of one device, and what a uevent tells
+ * beside it (pipeline/uevent.h). origin: ORIGIN_KERNEL,
  * or ORIGIN_SYNTHESISED while a source enumerates. */
 void pipeline_raw_device(struct pipeline *p, const struct raw_device *raw, enum origin origin);
 /* A block-layer error. Errors of devices that are not known (our own legs among them: the disk below tells too) and of
- * unsupported operations are dropped and counted; the same error again within 100 ms is merged. */
+ * unsupported operations are dropped and counted; the same error again within 100 ms is merged; one that a device below
+ * told is dropped and counted (pipeline/stack.h). */
 void pipeline_raw_error(struct pipeline *p, const struct raw_error *raw);
 /* The event number of a device-mapper device changed, or it came or went. uuid: its DM UUID; others' are ignored. */
 void pipeline_dm_changed(struct pipeline *p, const char *uuid, uint32_t event_nr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the parts of the pipeline share: pipeline.c the story, verdicts.c steps of verdicts, jobs.c plans in their
- * order, outcome.c what came of them, builtin.c recording, command.c people, status.c, what_if.c, keep.c restarts. */
+/* What the parts of the pipeline share: pipeline.c the story, raw.c what comes before it, verdicts.c steps of verdicts,
+ * jobs.c plans in their order, outcome.c what came of them, builtin.c recording, command.c people, status.c, what_if.c,
+ * keep.c restarts. */
 #pragma once
 
 #include "core/list.h"
@@ -8,6 +9,7 @@
 #include "pipeline/coalesce.h"
 #include "pipeline/inventory.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/stack.h"
 
 /* While an array rebuilds, how often its progress is read. */
 #define REFRESH_NS (5 * NS_PER_SEC)
@@ -124,6 +126,7 @@ struct pipeline {
 	struct engine *engine;
 	struct cases *cases;
 	struct coalesce *coalesce;
+	struct stack *stack;
 	enum phase phase;
 	bool enumerated; /* pipeline_enumerated was called */
 	bool rescanning; /* after the start: a source tells everything again */
@@ -135,7 +138,7 @@ struct pipeline {
 	uint64_t evicted;     /* how many it and those before it told of */
 	struct list inbox, verdicts, scripts, jobs, work, replays;
 	struct {
-		uint64_t events, unknown_devices, not_faults, no_news, verdicts, plans;
+		uint64_t events, unknown_devices, not_faults, malformed, no_news, verdicts, plans;
 	} counts;
 	/* Only for questions: verdicts, and plans and steps of them, are told to it and nothing is done. step: of what
 	 * text is about; plan and step NULL: the verdict itself. */
@@ -169,6 +172,11 @@ void ask_probe(struct pipeline *p, const char *device);
 void publish(struct pipeline *p, const char *type, const char *key, json_t *body); /* takes body */
 void tell_people(struct pipeline *p, const char *severity, const char *text, const struct script *s);
 void on_verdict(void *u, const struct verdict *v);
+
+/* ---- raw.c ---- */
+
+/* Errors that were merged, or waited for one below them, go on when their time has come. */
+void raw_due(struct pipeline *p);
 
 /* ---- what_if.c ---- */
 

@@ -132,8 +132,13 @@ size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
 
 	if (r->memberships && ev->device && !ev->array && !e->members_bound) {
 		e->members_bound = true;
-		bind_memberships(e, ev->device);
+		/* Of a path its map is the member; the device is still the path. */
+		bind_memberships(e, ev->map ? ev->map : ev->device);
 		for (size_t i = 1; i < e->n_bound; i++) {
+			if (ev->map) {
+				e->o.world->bind(e->o.world_u, SORT_DEVICE, ev->device, &e->bound[i].f);
+				bind_marks(e, &e->bound[i]);
+			}
 			event_bind(ev, &e->bound[i].f);
 			bind_identity(ev, &e->bound[i].f);
 		}

@@ -13,11 +13,12 @@
  *   away DISK                           not here at start
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
- *     add|remove|change DISK; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
- * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
- * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
- * process dies and starts again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a
- * reload); nothing */
+ *     add|remove|change DISK; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
+ * disk, lies on others); raw DISK|MINOR ERRNO SECTOR (as the kernel tells it); path MAP failed|reinstated DISK VALID;
+ * error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY; command
+ * JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N] (the next N plans of rules and
+ * people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the process dies and starts
+ * again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -26,13 +27,28 @@
 
 /* ---- the script ---- */
 
-static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
+static size_t disk_index(const struct play *y, const char *name)
 {
-	char node[64], wwn[64];
 	size_t i = 0;
 
 	while (i < y->n_disks && strcmp(y->disks[i], name) != 0)
 		i++;
+	return i;
+}
+
+/* Disks are 8:0, 8:16, ..; device-mapper's devices are told by their minor number. */
+static struct raw_number number_of(const struct play *y, const char *word)
+{
+	if (strspn(word, "0123456789") == strlen(word))
+		return (struct raw_number){254, (unsigned)play_number(word)};
+	return (struct raw_number){8, (unsigned)disk_index(y, word) * 16};
+}
+
+static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
+{
+	char node[64], wwn[64];
+	size_t i = disk_index(y, name);
+
 	snprintf(node, sizeof(node), "/dev/%s", name);
 	snprintf(wwn, sizeof(wwn), "%s", name);
 	model_present(y->model, play_id(name), strcmp(action, "remove") != 0);
@@ -50,6 +66,64 @@ static int raw_device(struct play *y, const char *action, const char *name, enum
 						 .rotational = true},
 			    origin);
 	return 0;
+}
+
+static void layer(struct play *y, char **w, int n)
+{
+	struct raw_number lowers[8];
+	char node[64];
+
+	snprintf(node, sizeof(node), "/dev/%s", w[0]);
+	for (int i = 3; i < n; i++)
+		lowers[i - 3] = number_of(y, w[i]);
+	pipeline_raw_device(y->p,
+			    &(struct raw_device){.action = "add",
+						 .devtype = "disk",
+						 .devname = node,
+						 .major = number_of(y, w[1]).major,
+						 .minor = number_of(y, w[1]).minor,
+						 .dm_uuid = strncmp(w[2], "wwn=", 4) != 0 ? w[2] : NULL,
+						 .id_wwn = strncmp(w[2], "wwn=", 4) == 0 ? w[2] + 4 : NULL,
+						 .lowers = lowers,
+						 .n_lowers = n > 3 ? (size_t)n - 3 : 0},
+			    ORIGIN_KERNEL);
+}
+
+static void raw_error(struct play *y, char **w)
+{
+	struct raw_number at = number_of(y, w[0]);
+
+	pipeline_raw_error(y->p, &(struct raw_error){.source = "tracefs",
+						     .major = at.major,
+						     .minor = at.minor,
+						     .sector = (uint64_t)play_number(w[2]),
+						     .sectors = 8,
+						     .error = -play_number(w[1]),
+						     .rwbs = "R"});
+}
+
+/* The map is a disk of the script's. */
+static void path(struct play *y, char **w)
+{
+	struct raw_number map = number_of(y, w[0]), at = number_of(y, w[2]);
+	char number[32], node[64];
+
+	snprintf(number, sizeof(number), "%u:%u", at.major, at.minor);
+	snprintf(node, sizeof(node), "/dev/%s", w[0]);
+	pipeline_raw_device(
+		y->p,
+		&(struct raw_device){.action = "change",
+				     .devtype = "disk",
+				     .devname = node,
+				     .major = map.major,
+				     .minor = map.minor,
+				     .id_wwn = w[0],
+				     .dm_action = strcmp(w[1], "failed") == 0 ? "PATH_FAILED" : "PATH_REINSTATED",
+				     .dm_path = number,
+				     .dm_valid_paths = w[3],
+				     .lowers = &at,
+				     .n_lowers = 1},
+		ORIGIN_KERNEL);
 }
 
 void play_enumerate(struct play *y)
@@ -106,10 +180,8 @@ static void error(struct play *y, const char *name, const char *status, const ch
 
 static void storm(struct play *y, const char *name, int count, int regions)
 {
-	size_t i = 0, stored = y->stored;
+	size_t i = disk_index(y, name), stored = y->stored;
 
-	while (i < y->n_disks && strcmp(y->disks[i], name) != 0)
-		i++;
 	y->quiet = true;
 	for (int k = 0; k < count; k++) {
 		y->boot += 10 * NS_PER_US;
@@ -259,20 +331,37 @@ static void manage(struct play *y, char **globs, int n)
 	pipeline_reload(y->p, &y->settings, y->rules, &counts);
 }
 
-/* A line that begins with a time. rest: what follows the verb, unsplit. */
-static int do_timed(struct play *y, const char *verb, char *rest)
+/* What a source hears. 1: it is another verb. */
+static int do_heard(struct play *y, const char *verb, char **w, int n)
 {
-	char text[4096], *w[8] = {NULL};
-	int n;
-
-	snprintf(text, sizeof(text), "%s", rest);
-	n = play_split(text, w, 8);
 	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0)
 		return raw_device(y, verb, w[0], ORIGIN_KERNEL);
 	if (strcmp(verb, "error") == 0)
 		return error(y, w[0], w[1], w[2], n > 3 ? w[3] : NULL), 0;
+	if (strcmp(verb, "layer") == 0 && n > 2)
+		return layer(y, w, n), 0;
+	if (strcmp(verb, "raw") == 0 && n == 3)
+		return raw_error(y, w), 0;
+	if (strcmp(verb, "path") == 0 && n == 4)
+		return path(y, w), 0;
 	if (strcmp(verb, "kick") == 0)
 		return kick(y, w[0], w[1]), 0;
+	if (strcmp(verb, "storm") == 0)
+		return storm(y, w[0], play_number(w[1]), play_number(w[2])), 0;
+	return 1;
+}
+
+/* A line that begins with a time. rest: what follows the verb, unsplit. */
+static int do_timed(struct play *y, const char *verb, char *rest)
+{
+	char text[4096], *w[8] = {NULL};
+	int n, r;
+
+	snprintf(text, sizeof(text), "%s", rest);
+	n = play_split(text, w, 8);
+	r = do_heard(y, verb, w, n);
+	if (r <= 0)
+		return r;
 	if (strcmp(verb, "rebuilt") == 0) {
 		model_rebuilt(y->model, w[0]);
 		return 0; /* seen when progress is read next */
@@ -308,8 +397,6 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	}
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
 		return again(y);
-	if (strcmp(verb, "storm") == 0)
-		return storm(y, w[0], play_number(w[1]), play_number(w[2])), 0;
 	if (strcmp(verb, "status") == 0)
 		return say_status(y), 0;
 	if (strcmp(verb, "rescan") == 0)

@@ -50,21 +50,21 @@ static void test_kinds(void **state _unused_)
 {
 	static const struct {
 		const char *name, *type, *dm;
-		int want, want_virtual;
+		int want, want_virtual, want_layer;
 	} rows[] = {
-		{"sda", "disk", NULL, 1, 1},
-		{"sda1", "partition", NULL, 0, 0},
-		{"nvme0n1", "disk", NULL, 1, 1},
-		{"loop0", "disk", NULL, 0, 1},
-		{"ram0", "disk", NULL, 0, 0},
-		{"zram0", "disk", NULL, 0, 0},
-		{"sr0", "disk", NULL, 0, 0},
-		{"md127", "disk", NULL, 0, 0},
-		{"dm-0", "disk", "SPARED-ddf-ab", 0, 0},
-		{"dm-1", "disk", "LVM-x", 0, 0},
-		{"dm-2", "disk", "mpath-36", 1, 1},
-		{"dm-3", "disk", NULL, 0, 0},
-		{"vda", "disk", NULL, 1, 1},
+		{"sda", "disk", NULL, 1, 1, 0},
+		{"sda1", "partition", NULL, 0, 0, 0},
+		{"nvme0n1", "disk", NULL, 1, 1, 0},
+		{"loop0", "disk", NULL, 0, 1, 0},
+		{"ram0", "disk", NULL, 0, 0, 1},
+		{"zram0", "disk", NULL, 0, 0, 1},
+		{"sr0", "disk", NULL, 0, 0, 0},
+		{"md127", "disk", NULL, 0, 0, 1},
+		{"dm-0", "disk", "SPARED-ddf-ab", 0, 0, 0},
+		{"dm-1", "disk", "LVM-x", 0, 0, 1},
+		{"dm-2", "disk", "mpath-36", 1, 1, 0},
+		{"dm-3", "disk", NULL, 0, 0, 1},
+		{"vda", "disk", NULL, 1, 1, 0},
 	};
 
 	for_rows (i, rows) {
@@ -79,6 +79,7 @@ static void test_kinds(void **state _unused_)
 			raw.dm_uuid = rows[i].dm;
 			assert_int_equal(normalise_device(&raw, ORIGIN_KERNEL, virtual_disks, &ev),
 					 virtual_disks ? rows[i].want_virtual : rows[i].want);
+			assert_int_equal(normalise_is_layer(&raw), rows[i].want_layer);
 			event_free(ev);
 		}
 	}
@@ -92,6 +93,10 @@ static void test_identity(void **state _unused_)
 	raw.id_fs_type = "mpath_member";
 	normalise_identity(&raw, id, sizeof(id));
 	assert_string_equal(id, "path-pci-0000:00:1f.2-ata-1");
+	raw.id_path = NULL; /* the other paths have the same WWN and serial number */
+	normalise_identity(&raw, id, sizeof(id));
+	assert_string_equal(id, "name-sda");
+	raw.id_path = disk.id_path;
 	raw.id_fs_type = raw.id_wwn = NULL;
 	normalise_identity(&raw, id, sizeof(id));
 	assert_string_equal(id, "serial-ST4000_Z1");
