@@ -16,7 +16,7 @@ static bool number_of(const char *text, size_t len, int64_t max, int64_t *ret)
 }
 
 /* "8:16", "0,100" */
-static bool number_pair(const char *text, char between, int64_t max[2], int64_t ret[2])
+static bool number_pair(const char *text, char between, const int64_t max[2], int64_t ret[2])
 {
 	const char *second = strchr(text, between);
 
@@ -28,7 +28,8 @@ static bool number_pair(const char *text, char between, int64_t max[2], int64_t 
 
 static int path_about(const struct raw_device *raw, struct raw_number *number)
 {
-	int64_t max[2] = {UINT32_MAX, UINT32_MAX}, n[2], valid;
+	static const int64_t max[2] = {UINT32_MAX, UINT32_MAX};
+	int64_t n[2], valid;
 
 	if (!raw->dm_path || !number_pair(raw->dm_path, ':', max, n) || !raw->dm_valid_paths ||
 	    !number_of(raw->dm_valid_paths, strlen(raw->dm_valid_paths), INT32_MAX, &valid))
@@ -51,7 +52,7 @@ static int path_facts(struct event *ev, const struct raw_device *raw)
 /* ---- checksums ---- */
 
 /* The type of the block, enum verity_block_type, and its number. */
-static int64_t verity_max[2] = {INT32_MAX, INT64_MAX};
+static const int64_t verity_max[2] = {INT32_MAX, INT64_MAX};
 
 static int verity_about(const struct raw_device *raw, struct raw_number *number)
 {
@@ -67,7 +68,8 @@ static int verity_facts(struct event *ev, const struct raw_device *raw)
 	int64_t n[2];
 	int r;
 
-	number_pair(raw->verity_error, ',', verity_max, n);
+	if (!number_pair(raw->verity_error, ',', verity_max, n))
+		return -EBADMSG;
 	r = event_set(
 		ev, FACT_CORRUPT_PART,
 		fact_enum(FACT_CORRUPT_PART, n[0] < (int64_t)ARRAY_SIZE(parts) ? (int)parts[n[0]] : CORRUPT_OTHER));
