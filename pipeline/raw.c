@@ -47,16 +47,26 @@ static void learn_paths(struct pipeline *p, const struct raw_device *raw)
 	}
 }
 
+/* A map has its table, and a reader its medium, only some time after they were added. */
+static bool became_disk(const struct pipeline *p, const struct raw_device *raw)
+{
+	return raw->action && strcmp(raw->action, "change") == 0 && raw->has_size &&
+	       !inventory_device_by_number(p->inv, raw->major, raw->minor);
+}
+
 /* A path that was pulled is still known as part of its map now, and perhaps not after the map was looked at again: so
  * whom the uevent names is asked first. */
 void pipeline_raw_device(struct pipeline *p, const struct raw_device *raw, enum origin origin)
 {
 	struct event *told = uevent_event(p, raw, origin), *ev;
+	struct raw_device as = *raw;
 
 	if (stack_device(p->stack, raw) < 0)
 		log_error("out of memory: what %s lies on is not known", raw->devname);
 	learn_paths(p, raw);
-	if (normalise_device(raw, origin, false, &ev) > 0)
+	if (became_disk(p, raw))
+		as.action = "add";
+	if (normalise_device(&as, origin, false, &ev) > 0)
 		put_event(p, ev);
 	if (told)
 		put_event(p, told);

@@ -126,16 +126,25 @@ int bind_memberships(struct engine *e, const char *device)
 	return e->o.world->memberships(e->o.world_u, device, add_membership, e);
 }
 
+/* Of a path event the map is the member; the device is still the path. */
+static const char *map_of(const struct event *ev, const struct facts *f)
+{
+	const struct value *map = &f->v[FACT_PATH_MAP];
+
+	return strncmp(ev->kind, "path.", 5) == 0 && map->type == V_STRING ? map->str : NULL;
+}
+
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
 {
 	const struct event *ev = e->event;
 
 	if (r->memberships && ev->device && !ev->array && !e->members_bound) {
+		const char *map = map_of(ev, &e->bound[0].f);
+
 		e->members_bound = true;
-		/* Of a path its map is the member; the device is still the path. */
-		bind_memberships(e, ev->map ? ev->map : ev->device);
+		bind_memberships(e, map ? map : ev->device);
 		for (size_t i = 1; i < e->n_bound; i++) {
-			if (ev->map) {
+			if (map) {
 				e->o.world->bind(e->o.world_u, SORT_DEVICE, ev->device, &e->bound[i].f);
 				bind_marks(e, &e->bound[i]);
 			}
