@@ -14,6 +14,7 @@ A script may say what it needs in its first lines, as `# lab: key=value ...`:
   block=512|4096    their logical block size
   persist=PERCENT   share of unflushed writes that a power cut leaves on the disk (default 100)
   mem=SIZE          the guest's memory (default 2G)
+  module=FOLDER     a kernel module of ours, built for the lab's kernel: /results/bin/<its name>.ko
   manual            not part of "all tests": ./dev test leaves it out
   alone             a boot of its own; scripts with disks have one anyway
 Scripts print "ok - ..." and "not ok - ..." lines (lib/lab.sh), which are counted here.
@@ -166,6 +167,13 @@ def build(source, name, flags, packages=()):
                                "-o", target + ".new", source, *libs])
         os.replace(target + ".new", target)
     return target
+
+
+def build_module(folder):
+    source = os.path.join(REPO, folder)
+    target = os.path.join(OUT, "bin", os.path.basename(folder) + ".ko")
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    subprocess.check_call([os.path.join(LIB, "kernel.sh"), "--module", source, target])
 
 
 class Cut(Exception):
@@ -491,6 +499,8 @@ def main():
     build(os.path.join(REPO, "tests/lab/writer.c"), "lab_writer", ["-pthread"])
     kernel = subprocess.check_output(
         [os.path.join(LIB, "kernel.sh"), os.path.join(OUT, "initrd")], text=True).strip()
+    for folder in sorted({s.opts["module"] for s in scripts if "module" in s.opts}):
+        build_module(folder)
     started = time.monotonic()
     if args.shell:
         vm = VM(kernel, [], args)
