@@ -52,10 +52,16 @@ static void free_settings(struct settings *s)
 }
 DEFINE_CLEANUP(struct settings *, free_settings)
 
-static int load_rules(const struct settings *s, struct diag *d, struct ruleset **ret)
+static int load_genl(const struct settings *s, struct diag *d, struct genl_descs **ret)
+{
+	return genl_descs_load(s->genl_dirs, s->n_genl_dirs, d, ret);
+}
+
+static int load_rules(const struct settings *s, const struct genl_descs *genl, struct diag *d, struct ruleset **ret)
 {
 	const struct ruleset_options o = {.actions = action_descs,
-					  .mode = s->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE};
+					  .mode = s->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE,
+					  .kinds = genl ? genl->kinds : NULL};
 
 	return ruleset_load_dirs(s->rules_dirs, s->n_rules_dirs, &o, d, ret);
 }
@@ -92,7 +98,11 @@ static int first_load(struct broker *b, struct err *e)
 		return err_set(e, -r, "%s cannot be used", b->options.config);
 	}
 	set_log_level(b);
-	r = load_rules(b->settings, &d, &b->rules);
+	if (load_genl(b->settings, &d, &b->genl) < 0)
+		log_problems(&d, "; what is wrong is not heard");
+	diag_finish(&d);
+	diag_init(&d);
+	r = load_rules(b->settings, b->genl, &d, &b->rules);
 	log_problems(&d, r < 0 ? "; no rule runs" : NULL);
 	diag_finish(&d);
 	if (r < 0) {
@@ -108,14 +118,18 @@ static int first_load(struct broker *b, struct err *e)
 int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret)
 {
 	_cleanup_(free_settingsp) struct settings *s = NULL;
+	_cleanup_(genl_descs_freep) struct genl_descs *genl = NULL;
 	_cleanup_(ruleset_unrefp) struct ruleset *rules = NULL;
 	struct settings *old = b->settings;
+	struct genl_descs *old_genl = b->genl;
 	int r;
 
 	systemd_notify("RELOADING=1");
 	r = load_settings(b->options.config, &s, d);
 	if (r == 0)
-		r = load_rules(s, d, &rules);
+		r = load_genl(s, d, &genl);
+	if (r == 0)
+		r = load_rules(s, genl, d, &rules);
 	if (r == 0)
 		r = pipeline_reload(b->pipeline, s, rules, ret);
 	systemd_notify("READY=1");
@@ -127,7 +141,9 @@ int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret)
 	b->settings = TAKE_PTR(s);
 	ruleset_unref(b->rules);
 	b->rules = TAKE_PTR(rules);
-	sources_set_settings(b->sources, b->settings);
+	b->genl = TAKE_PTR(genl);
+	sources_set_settings(b->sources, b->settings, b->genl);
+	genl_descs_free(old_genl);
 	acts_set_timeout(b->acts, b->settings->act_timeout);
 	free_settings(old);
 	set_log_level(b);
@@ -165,8 +181,11 @@ static void tell_overflow(void *u, const struct source *s, uint64_t lost)
 	struct broker *b = u;
 	struct event *ev = event_new("broker.overflow", s->ops->name, ORIGIN_OWN);
 
-	log_warning("source %s lost %llu messages: everything is enumerated again", s->ops->name,
-		    (unsigned long long)lost);
+	if (lost)
+		log_warning("source %s lost %llu messages: everything is enumerated again", s->ops->name,
+			    (unsigned long long)lost);
+	else
+		log_warning("source %s may have lost messages: everything is enumerated again", s->ops->name);
 	if (!ev)
 		return;
 	event_set(ev, FACT_OVERFLOW_SOURCE, value_str(s->ops->name));
@@ -283,6 +302,7 @@ static int start_sources(struct broker *b)
 	const struct source_env env = {.loop = b->loop,
 				       .pipeline = b->pipeline,
 				       .settings = b->settings,
+				       .genl = b->genl,
 				       .overflow = on_overflow,
 				       .enumerated = on_enumerated,
 				       .retry_ns = SOURCE_RETRY,
@@ -509,6 +529,7 @@ void broker_finish(struct broker *b)
 	loop_timer_free(b->patience);
 	loop_free(b->loop);
 	ruleset_unref(b->rules);
+	genl_descs_free(b->genl);
 	free_settings(b->settings);
 	closep(&b->lock);
 }

@@ -27,6 +27,7 @@ struct broker {
 	int status; /* of the process */
 	int lock;   /* of the run directory: one broker */
 	struct settings *settings;
+	struct genl_descs *genl;
 	struct ruleset *rules;
 	struct loop *loop;
 	struct pipeline *pipeline;

@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* The device-mapper source comes before udev's, so that it is listening when the first arrays are started. */
-const struct source_ops *const source_table[] = {&source_dm, &source_tracefs, &source_udev, NULL};
+const struct source_ops *const source_table[] = {&source_dm,   &source_blkerr, &source_tracefs,
+						 &source_genl, &source_udev,   NULL};
 
 enum { SOURCES_MAX = 8 };
 
@@ -62,35 +63,79 @@ void sources_free(struct sources *ss)
 	free(ss);
 }
 
-/* The source of the same role that runs, or NULL. */
-static const struct source *role_taken(const struct sources *ss, const char *role)
+static bool same_role(const struct source *a, const struct source *b)
 {
-	for (size_t i = 0; role && i < ss->n; i++)
-		if (ss->s[i].state == SOURCE_ON && ss->s[i].ops->role && strcmp(ss->s[i].ops->role, role) == 0)
+	return a != b && a->ops->role && b->ops->role && strcmp(a->ops->role, b->ops->role) == 0;
+}
+
+/* Another source of the same role that runs, or NULL. */
+static struct source *role_taken(struct sources *ss, const struct source *s)
+{
+	for (size_t i = 0; i < ss->n; i++)
+		if (ss->s[i].state == SOURCE_ON && same_role(&ss->s[i], s))
 			return &ss->s[i];
 	return NULL;
 }
 
+static void source_off(struct source *s, const struct source *other)
+{
+	s->state = SOURCE_OFF;
+	snprintf(s->reason, sizeof(s->reason), "%s tells it", other->ops->name);
+}
+
+/* Both listen for a moment: what happened before it is the old one's, the rest the new one's. */
+static void take_over(struct source *s, struct source *old)
+{
+	log_notice("%s come from %s now, no longer from %s", s->ops->role, s->ops->name, old->ops->name);
+	s->since = old->ops->leave ? old->ops->leave(old) : 0;
+	source_stop(old);
+	source_off(old, s);
+}
+
+/* A place in the table is a preference. */
 static void source_start(struct sources *ss, struct source *s)
 {
-	const struct source *other = role_taken(ss, s->ops->role);
+	struct source *other = role_taken(ss, s);
+	char before[sizeof(s->reason)];
 	struct err e = {0};
+	int r;
 
-	if (other) {
-		s->state = SOURCE_OFF;
-		snprintf(s->reason, sizeof(s->reason), "%s tells it", other->ops->name);
+	if (other && other < s) {
+		source_off(s, other);
 		return;
 	}
-	if (s->ops->start(s, &e) < 0) {
-		if (s->state != SOURCE_FAILED || strncmp(s->reason, e.msg, sizeof(s->reason) - 1) != 0)
+	s->starts++;
+	s->since = 0;
+	snprintf(before, sizeof(before), "%s", s->state == SOURCE_FAILED ? s->reason : "");
+	s->reason[0] = '\0';
+	r = s->ops->start(s, &e);
+	if (r > 0) {
+		s->state = SOURCE_OFF;
+		snprintf(s->reason, sizeof(s->reason), "%.255s", e.msg);
+		log_info("source %s is off: %s", s->ops->name, e.msg);
+		return;
+	}
+	if (r < 0) {
+		if (strncmp(before, e.msg, sizeof(before) - 1) != 0)
 			log_warning("source %s is not available: %s", s->ops->name, e.msg);
 		s->state = SOURCE_FAILED;
 		snprintf(s->reason, sizeof(s->reason), "%.255s", e.msg);
 		return;
 	}
 	s->state = SOURCE_ON;
-	s->reason[0] = '\0';
 	log_info("source %s: %s", s->ops->name, s->ops->doc);
+	if (other)
+		take_over(s, other);
+}
+
+/* The others of its role: the first of the table that can. */
+static void start_others(struct sources *ss, const struct source *s)
+{
+	for (size_t i = 0; i < ss->n; i++)
+		if (same_role(&ss->s[i], s) && ss->s[i].state == SOURCE_OFF && !role_taken(ss, &ss->s[i])) {
+			source_stop(&ss->s[i]);
+			source_start(ss, &ss->s[i]);
+		}
 }
 
 static bool may_retry(const struct source *s)
@@ -140,10 +185,25 @@ void sources_retry(struct sources *ss)
 
 void source_failed(struct source *s, const struct err *e)
 {
+	struct sources *ss = container_of((struct source_env *)s->env, struct sources, env);
+
 	log_error("source %s: %s", s->ops->name, e->msg);
 	s->state = SOURCE_FAILED;
 	snprintf(s->reason, sizeof(s->reason), "%.255s", e->msg);
-	retry_later(container_of((struct source_env *)s->env, struct sources, env));
+	start_others(ss, s);
+	retry_later(ss);
+}
+
+void source_again(struct source *s)
+{
+	struct sources *ss = container_of((struct source_env *)s->env, struct sources, env);
+
+	source_stop(s);
+	s->state = SOURCE_OFF;
+	source_start(ss, s);
+	if (s->state != SOURCE_ON)
+		start_others(ss, s);
+	retry_later(ss);
 }
 
 void sources_enumerate(struct sources *ss)
@@ -175,9 +235,13 @@ void sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct sou
 	}
 }
 
-void sources_set_settings(struct sources *ss, const struct settings *settings)
+void sources_set_settings(struct sources *ss, const struct settings *settings, const struct genl_descs *genl)
 {
 	ss->env.settings = settings;
+	ss->env.genl = genl;
+	for (size_t i = 0; i < ss->n; i++)
+		if (ss->s[i].ops->reads_files)
+			source_again(&ss->s[i]);
 }
 
 json_t *sources_to_json(const struct sources *ss)

@@ -54,6 +54,7 @@ struct tracefs_source {
 	size_t n_pipes;
 	void *page;
 	size_t page_size;
+	int64_t until; /* boot: what happened later is told by another source; 0: nothing is */
 };
 
 /* name below base, e.g. instance + "buffer_size_kb". */
@@ -194,9 +195,12 @@ static uint64_t read_overrun(const struct tracefs_source *t, unsigned cpu)
 static void on_error(void *u, const struct trace_error *te)
 {
 	struct source *s = u;
+	const struct tracefs_source *t = s->own;
 	/* CLOCK_MONOTONIC stands still in suspend; the difference is taken now, just after the error. */
 	int64_t asleep = clock_boot(&clock_system) - clock_awake(&clock_system);
 
+	if (t->until && te->time + asleep >= t->until)
+		return;
 	s->received++;
 	pipeline_raw_error(s->env->pipeline, &(struct raw_error){
 						     .source = s->ops->name,
@@ -343,6 +347,17 @@ static int tracefs_start(struct source *s, struct err *e)
 	return 0;
 }
 
+static int64_t tracefs_leave(struct source *s)
+{
+	struct tracefs_source *t = s->own;
+
+	t->until = clock_boot(&clock_system);
+	write_file(t->instance, EVENT "/enable", "0", NULL);
+	for (size_t i = 0; i < t->n_pipes; i++)
+		on_pipe(&t->pipes[i], LOOP_READ);
+	return t->until;
+}
+
 static void tracefs_stop(struct source *s)
 {
 	tracefs_source_free(s->own);
@@ -354,4 +369,5 @@ const struct source_ops source_tracefs = {
 	.role = SOURCE_ROLE_ERRORS,
 	.start = tracefs_start,
 	.stop = tracefs_stop,
+	.leave = tracefs_leave,
 };

@@ -4,6 +4,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "config/dirs.h"
+#include "config/genl.h"
 #include "pipeline/ruletest.h"
 
 #include <errno.h>
@@ -12,13 +13,24 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct ruleset_options *rule_options(struct cli *c)
+/* Kinds of events that are described in files; what is wrong with these is told, once. */
+static const char *const *described_kinds(struct cli *c, struct diag *d)
+{
+	static struct genl_descs *descs;
+
+	if (!descs)
+		genl_descs_load(cli_settings(c)->genl_dirs, cli_settings(c)->n_genl_dirs, d, &descs);
+	return descs ? descs->kinds : NULL;
+}
+
+static const struct ruleset_options *rule_options(struct cli *c, struct diag *d)
 {
 	static struct ruleset_options o;
 
 	o = (struct ruleset_options){
 		.actions = action_descs,
 		.mode = cli_settings(c)->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE,
+		.kinds = described_kinds(c, d),
 	};
 	return &o;
 }
@@ -99,7 +111,7 @@ static int load(struct cli *c, struct diag *d, struct ruleset **ret, struct err 
 	int r = 0;
 
 	if (c->n_args == 0)
-		return ruleset_load_dirs(settings->rules_dirs, settings->n_rules_dirs, rule_options(c), d, ret);
+		return ruleset_load_dirs(settings->rules_dirs, settings->n_rules_dirs, rule_options(c, d), d, ret);
 	if (GIVEN(c, INSTALLED))
 		r = sources_add_dirs(&s, settings->rules_dirs, settings->n_rules_dirs, 0, d, e);
 	for (int i = 0; i < c->n_args && r == 0; i++) {
@@ -111,7 +123,7 @@ static int load(struct cli *c, struct diag *d, struct ruleset **ret, struct err 
 		else
 			r = sources_add(&s, dir, layer, e);
 	}
-	return r < 0 ? r : ruleset_load(s.s, s.n, rule_options(c), d, ret);
+	return r < 0 ? r : ruleset_load(s.s, s.n, rule_options(c, d), d, ret);
 }
 
 int verb_rules_check(struct cli *c)
@@ -150,7 +162,7 @@ int verb_rules_check(struct cli *c)
 int verb_rules_test(struct cli *c)
 {
 	const struct settings *settings = cli_settings(c);
-	const struct ruletest_options o = {
+	struct ruletest_options o = {
 		.rules_root = GIVEN(c, BASE) ? c->opt[OPT_BASE] : ".",
 		.default_dir = GIVEN(c, RULES)		? c->opt[OPT_RULES]
 			       : settings->n_rules_dirs ? settings->rules_dirs[0]
@@ -164,8 +176,14 @@ int verb_rules_test(struct cli *c)
 	_cleanup_(buf_free) struct buf out = {0};
 	struct ruletest_counts counts = {0};
 	struct err e = {0};
-	int r = ruletest_run(paths, n, &o, &out, &counts, &e);
+	struct diag d;
+	int r;
 
+	diag_init(&d);
+	o.kinds = described_kinds(c, &d);
+	diag_print(&d, NULL, &out);
+	diag_finish(&d);
+	r = ruletest_run(paths, n, &o, &out, &counts, &e);
 	if (r < 0)
 		return cli_fail_err(c, CLI_NO, &e);
 	if (GIVEN(c, JSON))

@@ -312,6 +312,10 @@ int verb_sources(struct cli *c)
 		buf_addf(&out, "received %-8" PRId64 " dropped %-6" PRId64 " lost %-6" PRId64 " rescans %-4" PRId64 " ",
 			 j_int(s, "received"), j_int(s, "dropped"), j_int(s, "lost"), j_int(s, "rescans"));
 		out_text(&out, failed ? j_str(s, "reason") : j_str(s, "doc"));
+		if (!failed && *j_str(s, "reason")) {
+			buf_add(&out, ": ");
+			out_text(&out, j_str(s, "reason"));
+		}
 		buf_addc(&out, '\n');
 	}
 	out_flush(&out);

@@ -37,6 +37,8 @@ static const struct setting settings_table[] = {
 	 .doc = "shadow: rules plan and tell, but do not act"},
 	{"rules.windows", SET_INT, AT(windows), .min = 10000, .max = 100000000, .int_default = 1000000,
 	 .doc = "windows, and events in them, that all thresholds keep at most; a quarter for one rule"},
+	{"genl.dirs", SET_STRINGS, LIST(genl_dirs),
+	 .doc = "directories of descriptions of generic netlink families, weakest first"},
 	{"notify.program", SET_STRING, AT(notify_program),
 	 .doc = "program that gets each notification as JSON on stdin"},
 	{"budget.plans-per-hour", SET_INT, AT(budget), .min = 1, .max = 1000, .int_default = 6,
@@ -61,16 +63,26 @@ static const struct setting settings_table[] = {
 
 static const char *const default_rules_dirs[] = {"/usr/lib/spared/rules.d", "/run/spared/rules.d",
 						 "/etc/spared/rules.d"};
+static const char *const default_genl_dirs[] = {"/usr/lib/spared/genl.d", "/run/spared/genl.d", "/etc/spared/genl.d"};
 
 #define MEMBER(s, type, at) ((type *)((char *)(uintptr_t)(s) + (at)))
+
+static const char **default_dirs(struct settings *s, const char *const *dirs, size_t n)
+{
+	const char **copy = arena_array(&s->tree.arena, const char *, n);
+
+	memcpy(copy, dirs, n * sizeof(*copy));
+	return copy;
+}
 
 void settings_init(struct settings *s)
 {
 	*s = (struct settings){0};
 	s->origins = calloc(ARRAY_SIZE(settings_table), sizeof(*s->origins));
-	s->rules_dirs = arena_array(&s->tree.arena, const char *, ARRAY_SIZE(default_rules_dirs));
-	memcpy(s->rules_dirs, default_rules_dirs, sizeof(default_rules_dirs));
 	s->n_rules_dirs = ARRAY_SIZE(default_rules_dirs);
+	s->rules_dirs = default_dirs(s, default_rules_dirs, s->n_rules_dirs);
+	s->n_genl_dirs = ARRAY_SIZE(default_genl_dirs);
+	s->genl_dirs = default_dirs(s, default_genl_dirs, s->n_genl_dirs);
 	for (size_t i = 0; i < ARRAY_SIZE(settings_table); i++) {
 		const struct setting *row = &settings_table[i];
 

@@ -19,6 +19,8 @@ struct settings {
 	size_t n_manage;
 	const char **rules_dirs; /* weakest first */
 	size_t n_rules_dirs;
+	const char **genl_dirs; /* of descriptions of generic netlink families, weakest first */
+	size_t n_genl_dirs;
 	int rules_mode;			    /* enum rules_mode */
 	int64_t windows;		    /* room of the windows of thresholds */
 	const char *notify_program;	    /* gets a JSON object on stdin; NULL: none */

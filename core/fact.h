@@ -156,6 +156,12 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	  "the rule that had too many windows last")                                                                   \
 	X(EVICTED_COUNT, "evicted.count", V_INT, NULL, FROM_EVENT, "broker.evicted", false,                            \
 	  "windows that were dropped since it was told last")                                                          \
+	X(MESSAGE_FAMILY, "message.family", V_STRING, NULL, FROM_EVENT, "*", true,                                     \
+	  "generic netlink family that told it")                                                                       \
+	X(MESSAGE_NAME, "message.name", V_STRING, NULL, FROM_EVENT, "*", true, "its description's name for it")        \
+	X(MESSAGE_ABOUT, "message.about", V_STRING, NULL, FROM_EVENT, "*", true, "what it is about")                   \
+	X(MESSAGE_STATE, "message.state", V_STRING, NULL, FROM_EVENT, "*", true, "state that it tells")                \
+	X(MESSAGE_VALUE, "message.value", V_INT, NULL, FROM_EVENT, "*", true, "number that it tells")                  \
 	X(MATCH_RULE, "match.rule", V_STRING, NULL, FROM_MATCH, "", false, "the rule")                                 \
 	X(MATCH_ID, "match.id", V_STRING, NULL, FROM_MATCH, "", false, "the verdict's id")                             \
 	X(MATCH_KEY, "match.key", V_STRING, NULL, FROM_MATCH, "", false, "values of per, comma-separated")             \

@@ -170,13 +170,14 @@ const struct device *inventory_find_device(const struct inventory *inv, const ch
 	return away;
 }
 
-const struct device *inventory_device_by_number(const struct inventory *inv, unsigned major, unsigned minor)
+const struct device *inventory_device_by_number(const struct inventory *inv, unsigned major, unsigned minor,
+						uint64_t diskseq)
 {
 	for (size_t i = 0; i < inv->n_devices; i++) {
 		const struct device *d = inv->devices[i];
 
 		if (d->present && d->major == major && d->minor == minor)
-			return d;
+			return diskseq && d->diskseq && diskseq != d->diskseq ? NULL : d;
 	}
 	return NULL;
 }

@@ -140,7 +140,9 @@ void inventory_differences(struct inventory *inv, int64_t boot, bool quiet, void
 const struct device *inventory_device(const struct inventory *inv, const char *id);
 /* By id, kernel name, or /dev path. NULL: none. */
 const struct device *inventory_find_device(const struct inventory *inv, const char *name);
-const struct device *inventory_device_by_number(const struct inventory *inv, unsigned major, unsigned minor);
+/* The present disk of that number. diskseq: it must be this very disk, if that is known; 0: whichever. */
+const struct device *inventory_device_by_number(const struct inventory *inv, unsigned major, unsigned minor,
+						uint64_t diskseq);
 const struct array *inventory_array(const struct inventory *inv, const char *id);
 /* By id or name. */
 const struct array *inventory_find_array(const struct inventory *inv, const char *name);

@@ -44,6 +44,7 @@ struct raw_device {
 struct raw_error {
 	const char *source;    /* "tracefs", "blkerr" */
 	unsigned major, minor; /* of the whole disk */
+	uint64_t diskseq;      /* which disk had this number; 0: not known */
 	uint64_t sector;       /* ~0: not known (flushes) */
 	uint32_t sectors;
 	int error;	  /* errno, either sign */

@@ -51,7 +51,7 @@ static void learn_paths(struct pipeline *p, const struct raw_device *raw)
 static bool became_disk(const struct pipeline *p, const struct raw_device *raw)
 {
 	return raw->action && strcmp(raw->action, "change") == 0 && raw->has_size &&
-	       !inventory_device_by_number(p->inv, raw->major, raw->minor);
+	       !inventory_device_by_number(p->inv, raw->major, raw->minor, 0);
 }
 
 /* A path that was pulled is still known as part of its map now, and perhaps not after the map was looked at again: so
@@ -92,7 +92,7 @@ static void put_coalesced(void *u, struct event *ev)
 /* The device of an error: a disk, or a layer above disks. *name: to tell, for what the inventory does not know. */
 static const char *error_device(const struct pipeline *p, const struct raw_error *raw, const char **name)
 {
-	const struct device *d = inventory_device_by_number(p->inv, raw->major, raw->minor);
+	const struct device *d = inventory_device_by_number(p->inv, raw->major, raw->minor, raw->diskseq);
 	const struct stack_device *s = d ? NULL : stack_find(p->stack, (struct raw_number){raw->major, raw->minor});
 
 	*name = s ? s->name : NULL;

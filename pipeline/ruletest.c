@@ -92,7 +92,7 @@ static char *read_text(const char *path, size_t *len)
 
 static int load_rules(const struct session *s, const struct test_case *t, struct diag *d, struct ruleset **ret)
 {
-	struct ruleset_options ro = {.actions = action_descs};
+	struct ruleset_options ro = {.actions = action_descs, .kinds = s->o->kinds};
 	struct rule_source *sources;
 	struct rule_files f = {0};
 	const char **only = calloc(t->only.n + 1, sizeof(*only));

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct ruletest_options {
+	const char *const *kinds; /* event kinds beside the built-in ones: NULL-terminated, or NULL */
 	/* Directory that "load" is relative to; its sub-directory "default" is the default set. */
 	const char *rules_root;
 	/* The default set where it is elsewhere (config/default/rules.d); NULL: rules_root/default. */

@@ -187,7 +187,7 @@ struct load {
 	struct diag *d;
 	const struct ruleset_options *o;
 	struct named_nodes lists, conditions;
-	const char **emitted; /* kinds that emit steps name */
+	const char **emitted; /* kinds that emit steps name, and those that the caller knows */
 	size_t n_emitted;
 	struct rule *rule; /* being compiled */
 	unsigned scope;	   /* what may be named where we are */

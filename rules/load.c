@@ -363,6 +363,10 @@ int ruleset_load(const struct rule_source *sources, size_t n, const struct rules
 	rs->mode = o->mode;
 	rs->trees = arena_array(&rs->arena, struct tree, n + 1);
 	raws = arena_array(&rs->arena, struct raw_file, n + 1);
+	for (const char *const *kind = o->kinds; kind && *kind; kind++) {
+		l.emitted = arena_grow(&rs->arena, l.emitted, &l.n_emitted, sizeof(*l.emitted));
+		l.emitted[l.n_emitted - 1] = arena_strdup(&rs->arena, *kind);
+	}
 	for (size_t i = 0; i < n; i++) {
 		rs->n_trees++;
 		if (tree_parse(&rs->trees[i], sources[i].file, sources[i].text, sources[i].len, d) == 0)

@@ -33,6 +33,8 @@ struct ruleset_options {
 	enum rule_mode mode;
 	/* NULL: all rules run. Else a NULL-terminated list of the names of those that do; the rest is checked only. */
 	const char *const *only;
+	/* Event kinds that there are beside the built-in ones and those that rules emit: NULL-terminated, or NULL. */
+	const char *const *kinds;
 };
 
 /* Compiles sources (parsed and copied; they may go away). A transaction: 0 and *ret, or -EINVAL and nothing, with every

@@ -15,7 +15,7 @@ layers=$(
 	actions/dm: core
 	actions: core config actions/meta actions/dm
 	pipeline: core config rules actions actions/meta
-	broker: core config rules actions actions/meta actions/dm pipeline
+	broker: core config rules actions actions/meta actions/dm pipeline contrib/blkerr
 	cli: core config rules actions actions/meta pipeline broker
 	END
 )
@@ -41,7 +41,7 @@ complain() {
 
 folder_of() {
 	case $1 in
-	actions/meta/* | actions/dm/*) echo "${1%/*}" ;;
+	actions/meta/* | actions/dm/* | contrib/blkerr/*) echo "${1%/*}" ;;
 	*) echo "${1%%/*}" ;;
 	esac
 }

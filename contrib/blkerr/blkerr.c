@@ -3,9 +3,9 @@
  * is multicast to the family "blkerr", group "errors".
  *
  * The trace event fires where the request ends: hard interrupt, soft interrupt or task, with preemption off. So the
- * probe only copies a record into a ring that was allocated at load, under a raw spinlock, and queues work; messages are
- * made in the work. Each error gets a number there and then, also one that is dropped: a listener sees from the numbers
- * how many it does not have. */
+ * probe only copies a record into a ring that was allocated at load, under a raw spinlock, and queues work; messages
+ * are made in the work. Each error gets a number there and then, also one that is dropped: a listener sees from the
+ * numbers how many it does not have. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/version.h>
@@ -32,9 +32,9 @@
 
 enum { RING = 4096, NOTE_DELAY_MS = 100 };
 
-static unsigned int rate = 1000;
+static unsigned int rate = 10000;
 module_param(rate, uint, 0644);
-MODULE_PARM_DESC(rate, "errors a second that are sent at most; what is beyond is counted (1000)");
+MODULE_PARM_DESC(rate, "errors a second that are sent at most; what is beyond is counted (10000)");
 
 struct record {
 	u64 diskseq, sector, time, seq, dropped;
@@ -76,10 +76,9 @@ static int put_record(struct sk_buff *skb, const struct record *r)
 	return nla_put_u32(skb, BLKERR_A_MAJOR, r->major) || nla_put_u32(skb, BLKERR_A_MINOR, r->minor) ||
 	       put_u64(skb, BLKERR_A_DISKSEQ, r->diskseq) || put_u64(skb, BLKERR_A_SECTOR, r->sector) ||
 	       nla_put_u32(skb, BLKERR_A_SECTORS, r->sectors) ||
-	       nla_put_string(skb, BLKERR_A_OPERATION, r->operation) ||
-	       nla_put_u32(skb, BLKERR_A_STATUS, r->status) || nla_put_u32(skb, BLKERR_A_ERRNO, r->error) ||
-	       put_u64(skb, BLKERR_A_TIME, r->time) || put_u64(skb, BLKERR_A_SEQ, r->seq) ||
-	       put_u64(skb, BLKERR_A_DROPPED, r->dropped);
+	       nla_put_string(skb, BLKERR_A_OPERATION, r->operation) || nla_put_u32(skb, BLKERR_A_STATUS, r->status) ||
+	       nla_put_u32(skb, BLKERR_A_ERRNO, r->error) || put_u64(skb, BLKERR_A_TIME, r->time) ||
+	       put_u64(skb, BLKERR_A_SEQ, r->seq) || put_u64(skb, BLKERR_A_DROPPED, r->dropped);
 }
 
 static int put_stats(struct sk_buff *skb, u64 limited, u64 overrun)

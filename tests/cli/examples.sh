@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every example in spared.rules(5) that is a whole file passes `sparectl rules check`; unit tests among them run; the settings of
-# spared.yaml(5) load.
+# spared.yaml(5) load; so do the descriptions of spared.genl(5), the shipped ones, and the rule that hears what they describe.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -41,6 +41,17 @@ for f in settings-*.yaml; do
 	cp "$f" root/etc/spared/spared.yaml
 	ok "$f has no mistake" 0 "$sparectl" manage 4c696e75782d4d44deadbeef00000000583480bb74b063af --root "$work/root" --dry-run
 done
+extract "$repo/docs/spared.genl.5" genl
+mkdir -p genl.d heard.d
+for f in genl-*.yaml; do if grep -q '^rules:' "$f"; then mv "$f" heard.d; else mv "$f" genl.d; fi; done
+same "examples of spared.genl are there" "$(ls genl.d heard.d | wc -l)" 5
+printf 'version: 1\nrules: {dirs: ["%s"]}\ngenl: {dirs: ["%s", "%s"]}\n' "$work/heard.d" "$repo/config/default/genl.d" "$work/genl.d" \
+	> heard.yaml
+ok "a rule hears what is described" 0 "$sparectl" rules check --config heard.yaml
+sed -i 's/^genl:.*//' heard.yaml
+echo 'genl: {dirs: []}' >> heard.yaml
+ok "and not what is not" 1 "$sparectl" rules check --config heard.yaml
+like "which is told" "no event kind 'link.dead'"
 # The example of the README, too.
 awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' "$repo/README.md" > readme.yaml
 ok "README's rule passes" 0 "$sparectl" rules check readme.yaml "${none[@]}"

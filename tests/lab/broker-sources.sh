@@ -70,26 +70,9 @@ heard=$(source_value tracefs received) lost=$(source_value tracefs lost)
 is "heard and lost are all there were" "$((heard + lost))" 65537
 
 say "more uevents than the socket holds while the broker is stopped; a disk is pulled, and its event is among the lost"
-# uevent_room BYTES: how much may wait in the broker's uevent socket. A real flood would have to be of 100 MiB.
-uevent_room() {
-	python3 - "$spared_pid" "$1" <<-'END'
-		import ctypes, os, socket, sys
-		AF_NETLINK, KOBJECT_UEVENT, SO_RCVBUFFORCE, PIDFD_GETFD = 16, 15, 33, 438
-		pid, room = int(sys.argv[1]), int(sys.argv[2])
-		other, done = os.pidfd_open(pid), 0
-		for fd in os.listdir(f"/proc/{pid}/fd"):
-		    if not os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:"):
-		        continue
-		    s = socket.socket(fileno=ctypes.CDLL(None).syscall(PIDFD_GETFD, other, int(fd), 0))
-		    if (s.family, s.proto) == (AF_NETLINK, KOBJECT_UEVENT):
-		        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
-		        done += 1
-		sys.exit(done != 1)
-	END
-}
 first=$(device 1 id) received=$(source_value udev received)
 lab_stream_mark mon
-ok "the socket is made small" uevent_room 2304
+ok "the socket is made small" spared_room 15 2304
 kill -STOP "$spared_pid"
 udevadm trigger --action=change --settle --subsystem-match=block
 lab_pull 1
@@ -102,7 +85,7 @@ ok "so the pulled disk is missed" spared_event device.removed "\"device\": ?\"$f
 present() { sparectl status --json | jq --arg id "$1" '.status.devices[] | select(.id == $id) | .present'; }
 is "status says so" "$(present "$first") $(device 2 present)" "false true"
 say "heard $(($(source_value udev received) - received)), lost $(source_value udev lost)"
-ok "and is large again" uevent_room $((128 << 20))
+ok "and is large again" spared_room 15 $((128 << 20))
 lab_plug 1
 ok "the disk is back" lab_wait_for '[ "$(device 1 present)" = true ]' 20
 

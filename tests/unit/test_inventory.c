@@ -153,10 +153,14 @@ static void test_names(void **state _unused_)
 	assert_true(inventory_device(f.inv, "a")->present);
 	assert_true(inventory_find_device(f.inv, "/dev/sdq") == inventory_device(f.inv, "a"));
 	assert_true(!inventory_find_device(f.inv, "sda"));
-	assert_true(inventory_device_by_number(f.inv, 8, 'q') == inventory_device(f.inv, "a"));
+	assert_true(inventory_device_by_number(f.inv, 8, 'q', 0) == inventory_device(f.inv, "a"));
+	/* An error of the disk that had this number before is not this disk's. */
+	assert_true(inventory_device_by_number(f.inv, 8, 'q', inventory_device(f.inv, "a")->diskseq) ==
+		    inventory_device(f.inv, "a"));
+	assert_true(!inventory_device_by_number(f.inv, 8, 'q', inventory_device(f.inv, "a")->diskseq + 1));
 	assert_true(take_away(&f, "a", "/dev/sdq"));
 	assert_true(!take_away(&f, "a", "/dev/sdq"));
-	assert_true(!inventory_device_by_number(f.inv, 8, 'q'));
+	assert_true(!inventory_device_by_number(f.inv, 8, 'q', 0));
 	finish(&f);
 }
 

@@ -69,10 +69,100 @@ static void sources_are_tried_again(void **state _unused_)
 	loop_free(loop);
 }
 
+/* Two of one role: the better one comes, goes, and fails while the other is there. */
+static bool better_there;
+static struct source *better_source;
+static unsigned worse_left;
+
+static int better_start(struct source *s, struct err *e)
+{
+	better_source = s;
+	s->own = &better_source;
+	if (better_there)
+		return 0;
+	err_put(e, ENOENT, "it is not there");
+	return 1;
+}
+
+static int worse_start(struct source *s, struct err *e _unused_)
+{
+	s->own = &worse_left;
+	return 0;
+}
+
+static void no_stop(struct source *s _unused_)
+{
+}
+
+static int64_t worse_leave(struct source *s)
+{
+	assert_int_equal(s->state, SOURCE_ON);
+	worse_left++;
+	return 4711;
+}
+
+static const struct source_ops better = {
+	.name = "better", .doc = "", .role = "news", .start = better_start, .stop = no_stop};
+static const struct source_ops worse = {
+	.name = "worse", .doc = "", .role = "news", .start = worse_start, .stop = no_stop, .leave = worse_leave};
+static const struct source_ops *const role_table[] = {&better, &worse, NULL};
+
+/* "better worse", of those that are on, and why the others are not. */
+static void assert_on(const char *which, const char *reason)
+{
+	json_t *list = sources_to_json(sources), *s;
+	char on[32] = "", why[128] = "";
+	size_t i;
+
+	json_array_foreach(list, i, s)
+	{
+		const char *text = json_string_value(json_object_get(s, "reason"));
+
+		if (strcmp(json_string_value(json_object_get(s, "state")), "on") == 0)
+			strcat(on, json_string_value(json_object_get(s, "name")));
+		else
+			strcat(why, text);
+	}
+	assert_string_equal(on, which);
+	assert_string_equal(why, reason);
+	json_decref(list);
+}
+
+static void the_best_of_a_role_is_on(void **state _unused_)
+{
+	struct source_env env = {.retry_ns = NS_PER_SEC, .table = role_table};
+
+	assert_int_equal(loop_new(&loop), 0);
+	env.loop = loop;
+	assert_int_equal(sources_new(&env, &sources), 0);
+	sources_start(sources);
+	assert_on("worse", "it is not there");
+	better_there = true;
+	source_again(better_source);
+	assert_on("better", "better tells it");
+	assert_int_equal(worse_left, 1);
+	assert_int_equal(better_source->since, 4711);
+	/* Gone and come again between two looks: it was on, and stays. */
+	source_again(better_source);
+	assert_on("better", "better tells it");
+	assert_int_equal(better_source->since, 0);
+	better_there = false;
+	source_again(better_source);
+	assert_on("worse", "it is not there");
+	better_there = true;
+	source_again(better_source);
+	source_failed(better_source, &(struct err){.msg = "it broke"});
+	assert_on("worse", "it broke");
+	assert_int_equal(worse_left, 2);
+	sources_free(sources);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(sources_are_tried_again),
+		unit(the_best_of_a_role_is_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

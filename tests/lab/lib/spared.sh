@@ -139,3 +139,22 @@ spared_agrees() {
 	is "the disks that mdadm -E has beside them are failed ones" \
 		"$(grep -vwFf <(cut -d' ' -f1 <<< "$ours") <<< "$theirs" | grep -vc failed)" 0
 }
+
+# spared_room PROTOCOL BYTES: how much may wait in the daemon's netlink sockets of that protocol (15: uevents, 16: generic). A
+# real flood would have to be of many MiB.
+spared_room() {
+	python3 - "$spared_pid" "$1" "$2" <<-'END'
+		import ctypes, os, socket, sys
+		AF_NETLINK, SO_RCVBUFFORCE, PIDFD_GETFD = 16, 33, 438
+		pid, protocol, room = map(int, sys.argv[1:])
+		other, done = os.pidfd_open(pid), 0
+		for fd in os.listdir(f"/proc/{pid}/fd"):
+		    if not os.readlink(f"/proc/{pid}/fd/{fd}").startswith("socket:"):
+		        continue
+		    s = socket.socket(fileno=ctypes.CDLL(None).syscall(PIDFD_GETFD, other, int(fd), 0))
+		    if (s.family, s.proto) == (AF_NETLINK, protocol):
+		        s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, room)
+		        done += 1
+		sys.exit(done == 0)
+	END
+}
