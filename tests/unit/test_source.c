@@ -119,9 +119,10 @@ static void assert_on(const char *which, const char *reason)
 		const char *text = json_string_value(json_object_get(s, "reason"));
 
 		if (strcmp(json_string_value(json_object_get(s, "state")), "on") == 0)
-			strcat(on, json_string_value(json_object_get(s, "name")));
+			snprintf(on + strlen(on), sizeof(on) - strlen(on), "%s",
+				 json_string_value(json_object_get(s, "name")));
 		else
-			strcat(why, text);
+			snprintf(why + strlen(why), sizeof(why) - strlen(why), "%s", text);
 	}
 	assert_string_equal(on, which);
 	assert_string_equal(why, reason);

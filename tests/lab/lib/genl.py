@@ -3,7 +3,7 @@
 """A witness for generic netlink that shares no code with spared: plain sockets.
 
 usage: genl.py listen FAMILY GROUP    prints each message as one line: command, then attribute=value; first "listening"
-       genl.py ask FAMILY COMMAND     sends an empty request, prints the answer
+       genl.py ask FAMILY COMMAND [HEX]    sends a request, prints the answer, or nothing if it is an acknowledgement
        genl.py send FAMILY GROUP HEX  a forged message of the family, from this process to the group
 Exit status 3: the kernel refused.
 """
@@ -29,15 +29,16 @@ def attribute(kind, value):
     return data + b"\0" * (-len(data) % 4)
 
 
-def request(sock, family, command, payload=b""):
+def request(sock, family, command, payload=b"", flags=1):    # NLM_F_REQUEST
     body = struct.pack("=BBH", command, 1, 0) + payload
-    sock.send(struct.pack("=IHHII", 16 + len(body), family, 1, 1, 0) + body)    # NLM_F_REQUEST
+    sock.send(struct.pack("=IHHII", 16 + len(body), family, flags, 1, 0) + body)
     data = sock.recv(65536)
     if struct.unpack_from("=H", data, 4)[0] == 2:
         error = struct.unpack_from("=i", data, 16)[0]
         if error:
             print(os.strerror(-error))
             sys.exit(3)
+        return b""
     return data[16:]
 
 
@@ -71,7 +72,10 @@ def main():
     sock.bind((0, 0))
     number, groups = resolve(sock, family)
     if verb == "ask":
-        show(request(sock, number, int(what)))
+        payload = bytes.fromhex(sys.argv[4]) if len(sys.argv) > 4 else b""
+        answer = request(sock, number, int(what), payload, 5 if payload else 1)     # 4: NLM_F_ACK
+        if answer:
+            show(answer)
         return
     if verb == "send":
         body = bytes.fromhex(sys.argv[4])
