@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* The device-mapper source comes before udev's, so that it is listening when the first arrays are started. */
-const struct source_ops *const source_table[] = {&source_dm,   &source_blkerr, &source_tracefs,
-						 &source_genl, &source_udev,   NULL};
+const struct source_ops *const source_table[] = {
+	&source_dm, &source_blkerr, &source_tracefs, &source_bios, &source_genl, &source_udev, NULL};
 
 enum { SOURCES_MAX = 8 };
 

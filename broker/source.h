@@ -49,7 +49,7 @@ struct source {
 	const struct source_ops *ops;
 	const struct source_env *env;
 	enum source_state state;
-	char reason[256];			   /* why it is off or failed */
+	char reason[256];			   /* why it is off or failed, or what it says of itself */
 	uint64_t received, dropped, lost, rescans; /* raw messages */
 	bool overflowed;			   /* since the last sources_overflowed */
 	uint64_t lost_before;			   /* lost at that time */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Block errors on a stock kernel, in a tracefs instance of our own, so that no other tracer is disturbed. Two trace
- * events: block_rq_error (5.18 and later) for disks with a request queue; block_bio_complete for those without one
- * (device-mapper, md, null_blk in bio mode, brd, pmem). No failed I/O of one device is told by both: the kernel marks
- * bios of requests as told (blk_update_request). One non-blocking fd a CPU; the buffers overwrite the oldest and count
- * what was lost. Sources: Documentation/trace/ftrace.rst (instances, buffer_percent), kernel/trace/trace.c,
- * include/trace/events/block.h. */
+/* Block errors on a stock kernel, in tracefs instances of our own, so that no other tracer is disturbed. Two sources,
+ * each with a trace event: block_rq_error (5.18 and later) for disks with a request queue, for which there may be a
+ * better source; block_bio_complete for those without one (device-mapper, md, null_blk in bio mode, brd, pmem). No
+ * failed I/O of one device is told by both: the kernel marks bios of requests as told (blk_update_request). One
+ * non-blocking fd a CPU; the buffers overwrite the oldest and count what was lost. Sources:
+ * Documentation/trace/ftrace.rst (instances, buffer_percent), kernel/trace/trace.c, include/trace/events/block.h. */
 #include "broker/sources.h"
 #include "broker/tracefs_decode.h"
 #include "core/clock.h"
@@ -31,12 +31,12 @@ enum {
 
 /* -EOPNOTSUPP is no fault. Of bios neither is -EAGAIN: it would have had to wait, and was asked not to; nor -EREMCHG:
  * device-mapper tries again by itself (block/blk-core.c: blk_errors). */
-static const struct {
-	const char *name, *filter;
-} events[] = {
-	{"block_rq_error", "error != 0 && error != -95"},
-	{"block_bio_complete", "error != 0 && error != -95 && error != -11 && error != -78"},
+struct trace_event {
+	const char *name, *filter, *instance;
 };
+static const struct trace_event requests = {"block_rq_error", "error != 0 && error != -95", "spared"},
+				bios = {"block_bio_complete",
+					"error != 0 && error != -95 && error != -11 && error != -78", "spared-bios"};
 
 struct cpu_pipe {
 	struct source *s;
@@ -49,7 +49,8 @@ struct cpu_pipe {
 struct tracefs_source {
 	char instance[PATH_MAX];
 	struct trace_layout layout;
-	struct trace_format formats[ARRAY_SIZE(events)];
+	const struct trace_event *event;
+	struct trace_format format;
 	struct cpu_pipe *pipes;
 	size_t n_pipes;
 	void *page;
@@ -107,34 +108,25 @@ static int mount_tracefs(struct err *e)
 }
 
 /* Instance names are global: a broker with a run directory of its own takes one of its own. */
-static void name_instance(const char *run_dir, char *path, size_t size)
+static void name_instance(const char *run_dir, const char *name, char *path, size_t size)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	for (const char *c = run_dir; *c; c++)
 		hash = (hash ^ (unsigned char)*c) * 16777619u;
 	if (strcmp(run_dir, DEFAULT_RUN_DIR) == 0)
-		snprintf(path, size, TRACEFS "/instances/spared");
+		snprintf(path, size, TRACEFS "/instances/%s", name);
 	else
-		snprintf(path, size, TRACEFS "/instances/spared-%08x", hash);
+		snprintf(path, size, TRACEFS "/instances/%s-%08x", name, hash);
 }
 
-/* A file of one of the events. */
-static int write_event(const struct tracefs_source *t, size_t i, const char *file, const char *text, struct err *e)
+/* A file of the event. */
+static int write_event(const struct tracefs_source *t, const char *file, const char *text, struct err *e)
 {
 	char name[128];
 
-	snprintf(name, sizeof(name), EVENTS "%s/%s", events[i].name, file);
+	snprintf(name, sizeof(name), EVENTS "%s/%s", t->event->name, file);
 	return write_file(t->instance, name, text, e);
-}
-
-static int enable_events(const struct tracefs_source *t, bool on, struct err *e)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++)
-		r = write_event(t, i, "enable", on ? "1" : "0", e);
-	return r;
 }
 
 /* Makes the instance, or takes over the one of a broker that died; empties it, and sets it up with the events still
@@ -155,28 +147,23 @@ static int prepare_instance(struct tracefs_source *t, struct err *e)
 
 	if (mkdir(t->instance, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, errno, "cannot make %s", t->instance);
-	r = enable_events(t, false, e);
+	r = write_event(t, "enable", "0", e);
 	for (size_t i = 0; i < ARRAY_SIZE(setup) && r == 0; i++)
 		r = write_file(t->instance, setup[i].file, setup[i].text, e);
-	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++)
-		r = write_event(t, i, "filter", events[i].filter, e);
-	return r;
+	return r < 0 ? r : write_event(t, "filter", t->event->filter, e);
 }
 
-static int read_formats(struct tracefs_source *t, struct err *e)
+static int read_format(struct tracefs_source *t, struct err *e)
 {
 	char text[8192], name[128];
 	int r = read_file(TRACEFS, "events/header_page", text, sizeof(text), e);
 
 	if (r == 0)
 		r = trace_layout_parse(text, &t->layout, e);
-	for (size_t i = 0; i < ARRAY_SIZE(events) && r == 0; i++) {
-		snprintf(name, sizeof(name), EVENTS "%s/format", events[i].name);
+	snprintf(name, sizeof(name), EVENTS "%s/format", t->event->name);
+	if (r == 0)
 		r = read_file(TRACEFS, name, text, sizeof(text), e);
-		if (r == 0)
-			r = trace_format_parse(text, &t->formats[i], e);
-	}
-	return r;
+	return r < 0 ? r : trace_format_parse(text, &t->format, e);
 }
 
 /* "overrun: 12" of the CPU's statistics: records that were overwritten unread. */
@@ -241,10 +228,9 @@ static void on_pipe(void *u, unsigned ready _unused_)
 			continue;
 		if (n <= 0)
 			break;
-		if (trace_page_decode(t->page, (size_t)n, &t->layout, t->formats, ARRAY_SIZE(t->formats), on_error, s,
-				      &told, &e) < 0) {
+		if (trace_page_decode(t->page, (size_t)n, &t->layout, &t->format, 1, on_error, s, &told, &e) < 0) {
 			s->dropped++;
-			log_warning("source tracefs: %s", e.msg);
+			log_warning("source %s: %s", s->ops->name, e.msg);
 		}
 	}
 	if (told)
@@ -306,7 +292,7 @@ static int open_pipes(struct source *s, struct tracefs_source *t, struct err *e)
 static void tracefs_source_free(struct tracefs_source *t)
 {
 	if (t->instance[0])
-		enable_events(t, false, NULL);
+		write_event(t, "enable", "0", NULL);
 	for (size_t i = 0; i < t->n_pipes; i++) {
 		loop_fd_free(t->pipes[i].watch);
 		close(t->pipes[i].fd);
@@ -326,21 +312,22 @@ static int tracefs_start(struct source *s, struct err *e)
 
 	if (!t)
 		return err_sys(e, ENOMEM, "tracefs source");
+	t->event = s->ops == &source_bios ? &bios : &requests;
 	t->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	t->page = malloc(t->page_size);
 	if (!t->page)
 		return err_sys(e, ENOMEM, "tracefs source");
 	r = mount_tracefs(e);
 	if (r == 0)
-		r = read_formats(t, e);
+		r = read_format(t, e);
 	if (r < 0)
 		return r;
-	name_instance(s->env->settings->run_dir, t->instance, sizeof(t->instance));
+	name_instance(s->env->settings->run_dir, t->event->instance, t->instance, sizeof(t->instance));
 	r = prepare_instance(t, e);
 	if (r == 0)
 		r = open_pipes(s, t, e);
 	if (r == 0)
-		r = enable_events(t, true, e);
+		r = write_event(t, "enable", "1", e);
 	if (r < 0)
 		return r;
 	s->own = TAKE_PTR(t);
@@ -352,7 +339,7 @@ static int64_t tracefs_leave(struct source *s)
 	struct tracefs_source *t = s->own;
 
 	t->until = clock_boot(&clock_system);
-	write_file(t->instance, EVENT "/enable", "0", NULL);
+	write_event(t, "enable", "0", NULL);
 	for (size_t i = 0; i < t->n_pipes; i++)
 		on_pipe(&t->pipes[i], LOOP_READ);
 	return t->until;
@@ -365,9 +352,16 @@ static void tracefs_stop(struct source *s)
 
 const struct source_ops source_tracefs = {
 	.name = "tracefs",
-	.doc = "failed I/O of the block layer, by a trace instance",
+	.doc = "failed requests of the block layer, by a trace instance",
 	.role = SOURCE_ROLE_ERRORS,
 	.start = tracefs_start,
 	.stop = tracefs_stop,
 	.leave = tracefs_leave,
+};
+
+const struct source_ops source_bios = {
+	.name = "bios",
+	.doc = "failed bios of devices without a request queue, by a trace instance",
+	.start = tracefs_start,
+	.stop = tracefs_stop,
 };

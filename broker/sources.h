@@ -4,6 +4,7 @@
 
 #include "broker/source.h"
 
+extern const struct source_ops source_bios;    /* source_tracefs.c */
 extern const struct source_ops source_blkerr;  /* source_blkerr.c */
 extern const struct source_ops source_dm;      /* source_dm.c */
 extern const struct source_ops source_genl;    /* source_genl.c */

@@ -54,8 +54,35 @@ sent=$(grep -c cmd=1 /run/lab/files/err) dropped=$(grep -o 'dropped=[0-9]*' <<< 
 is "what is beyond the rate is counted, and told soon" "$((sent + ${dropped#*=})) $(grep -o ' seq=[0-9]*' <<< "$line")" "1001  seq=1001"
 is "who may ask is answered" "$(genl ask blkerr 2)" "cmd=2 seq=1001 dropped=961 limited=961 overrun=0 sent=40"
 is "the kernel's own trace has as many" "$(lab_trace | wc -l)" 1001
+# A disk whose requests end in a timer's hard interrupt.
+modprobe null_blk nr_devices=0
+mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+null=/sys/kernel/config/nullb/n0
+mkdir $null
+echo 2 > $null/irqmode
+echo 64 > $null/size
+echo +1000-1007 > $null/badblocks
+echo 1 > $null/power
+lab_udev_settle
+lab_wait_for '[ -b /dev/n0 ] || [ -b /dev/nullb0 ]' 10
+nulldev=$(compgen -G '/dev/n*0' | grep -E '^/dev/(n0|nullb0)$')
+lab_trace_start
+lab_stream_mark err
+bad_read 1000 "$nulldev"
+line=$(lab_stream_wait err cmd=1 10)
+like "an error in a hard interrupt is told" "$line" 'sector=1000 sectors=8 operation=RS status=[0-9]+ errno=5 '
+say "$(grep block_rq_error /sys/kernel/tracing/instances/lab/trace | tail -n1)"
+ok "and it was one" grep -qE ' d[.nNpBbL]h[0-9.]*.* block_rq_error' /sys/kernel/tracing/instances/lab/trace
+rmdir $null
+modprobe -r null_blk
 lab_stream_stop err
 rmmod blkerr
+
+mkdir -p /run/lab/files/old/linux
+printf '#define KERNEL_VERSION(a, b, c) (((a) << 16) + ((b) << 8) + (c))\n#define LINUX_VERSION_CODE KERNEL_VERSION(5, 17, 0)\n' \
+	> /run/lab/files/old/linux/version.h
+like "a kernel before 5.18 is refused when it is built" \
+	"$(gcc -fsyntax-only -I /run/lab/files/old "$LAB_REPO/contrib/blkerr/blkerr.c" 2>&1 || true)" "needs Linux 5.18 or later"
 
 # --- spared, and a second one that cannot see the module: the same errors by both ways ---------------------------------
 spared_log_level=debug spared_configure no-such-set

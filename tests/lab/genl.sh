@@ -59,18 +59,18 @@ lab_wait_for '! [ -e /sys/block/nbd0/pid ]' 10
 # --- DRBD: a resource and a device of it are made, by the requests that drbdsetup would send ---------------------------
 modprobe drbd
 ok "another module comes" genl_says '^hears drbd, nbd$'
-context=0700020072300000 # the name r0
+context=0700020072300000 # an attribute 2, "r0"; the attribute 2 around it says that it is nested
 lab_stream_mark mon
-genl ask drbd 7 ffffffff00000000"0c000200$context"
+genl ask drbd 7 ffffffff00000000"0c000280$context"
 line=$(spared_event link.role '"message.about": ?"r0"' 20)
 is "DRBD's new resource is heard" "$(jq -r '.event | .facts."message.family", .facts."message.state", .extra."notification.what"' <<< "$line" | xargs)" \
 	"drbd secondary create"
-genl ask drbd 5 0700000000000000"140002000800010000000000$context"
+genl ask drbd 5 0700000000000000"140002800800010000000000$context"
 line=$(spared_event link.disk-state "" 20)
 say "$(jq -c '.event | [.kind, .facts, .extra]' <<< "$line")"
 is "and its device, in words" "$(jq -r '.event.facts | ."message.about", ."message.state", ."message.value"' <<< "$line" | xargs)" "r0 diskless 7"
-genl ask drbd 6 0700000000000000"140002000800010000000000$context"
-genl ask drbd 8 ffffffff00000000"0c000200$context"
+genl ask drbd 6 0700000000000000"140002800800010000000000$context"
+genl ask drbd 8 ffffffff00000000"0c000280$context"
 rmmod drbd
 ok "a module goes" genl_says '^hears nbd; not there: drbd$'
 
