@@ -99,6 +99,7 @@ before=$(source_value tracefs received)
 insmod $module rate=1000000
 ok "the module is loaded while it runs: it takes over" lab_wait_for 'sources_are "on off"' 10
 is "and it is said why" "$(source_value tracefs reason)" "blkerr tells it"
+is "bios, of which the module knows nothing, still come by a trace event" "$(source_value bios state)" on
 sed "s|^settle.*|&\ncontrol: /run/second/control.sock\nrun-dir: /run/second\nhistory: /run/second/history.db|" \
 	/etc/spared/spared.yaml > /run/lab/files/second.yaml
 # Families are of one network namespace; in another one only the trace event is there.

@@ -43,7 +43,7 @@ nok "a bad block cannot be read" read_at "$null" 100
 line=$(spared_event block.error "" 10)
 like "it is told, with its disk" "$line" "\"device\": ?\"$(id_of "$null")\""
 for want in '"error.status": ?"io"' '"error.errno": ?5' '"error.operation": ?"read"' '"error.sector": ?800' '"error.sectors": ?8' \
-	'"error.region": ?0' '"source": ?"tracefs"'; do
+	'"error.region": ?0' '"source": ?"bios"'; do
 	like "as every block error: $want" "$line" "$want"
 done
 
