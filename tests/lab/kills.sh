@@ -230,10 +230,10 @@ mapfile -t every < <(points)
 cp $hold/trace "$LAB_OUT/"
 printf '#   %s\n' "${every[@]}"
 
-some=("record 1 commit encode" "record 1 commit format" "record 1 commit stamps" "record 1 swap load"
-	"record 1 swap suspend" "record 1 dm resume" "record 1 dm remove" "activate-spare 1 commit format"
-	"activate-spare 1 private device" "activate-spare 1 swap suspend" "activate-spare 3 dm resume"
-	"finish 1 commit format")
+some=("record 1 commit encode" "record 1 commit format" "record 1 commit stamps" "record 1 commit written"
+	"activate-spare 1 commit format" "activate-spare 1 private device" "activate-spare 1 swap load"
+	"activate-spare 1 swap suspend" "activate-spare 3 dm resume" "activate-spare 1 dm remove"
+	"activate-spare 2 commit format" "finish 1 commit format")
 for want in "${some[@]}"; do ok "a point: $want" grep -qx "$want" <(printf '%s\n' "${every[@]}"); done
 
 # rounds_of WHO CASE...
@@ -252,7 +252,7 @@ if [ "${1:-}" = all ]; then
 else
 	rounds_of act "${some[@]}"
 	rounds_of both "${some[@]}"
-	rounds_of broker "record 1 commit format" "record 1 dm resume" "activate-spare 1 swap suspend" "finish 1 commit format"
+	rounds_of broker "record 1 commit format" "activate-spare 1 swap load" "activate-spare 1 swap suspend" "finish 1 commit format"
 fi
 
 for ((i = 1; i <= SETS; i++)); do lab_writer_clean "a$i"; done
