@@ -99,11 +99,11 @@ static int first_load(struct broker *b, struct err *e)
 	}
 	set_log_level(b);
 	if (load_genl(b->settings, &d, &b->genl) < 0)
-		log_problems(&d, "; what is wrong is not heard");
+		log_problems(&d, "what is wrong is not heard");
 	diag_finish(&d);
 	diag_init(&d);
 	r = load_rules(b->settings, b->genl, &d, &b->rules);
-	log_problems(&d, r < 0 ? "; no rule runs" : NULL);
+	log_problems(&d, r < 0 ? "no rule runs" : NULL);
 	diag_finish(&d);
 	if (r < 0) {
 		const struct ruleset_options none = {.actions = action_descs};
@@ -145,6 +145,7 @@ int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret)
 	sources_set_settings(b->sources, b->settings, b->genl);
 	genl_descs_free(old_genl);
 	acts_set_timeout(b->acts, b->settings->act_timeout);
+	recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size);
 	free_settings(old);
 	set_log_level(b);
 	log_notice("rules: %zu kept, %zu begun anew, %zu new, %zu gone", ret->kept, ret->reset, ret->added,
@@ -191,6 +192,25 @@ static void tell_overflow(void *u, const struct source *s, uint64_t lost)
 	event_set(ev, FACT_OVERFLOW_SOURCE, value_str(s->ops->name));
 	if (lost)
 		event_set(ev, FACT_OVERFLOW_LOST, value_int((int64_t)lost));
+	pipeline_feed(b->pipeline, ev);
+}
+
+/* The history's state as an event, when it has changed. */
+static void tell_history(struct broker *b)
+{
+	bool lost = b->history_reason[0] != '\0';
+	struct event *ev;
+
+	if (lost == b->history_lost || !b->opened || b->stage > BROKER_RUNNING)
+		return;
+	b->history_lost = lost;
+	ev = event_new(lost ? "broker.history-lost" : "broker.history-restored", "history", ORIGIN_OWN);
+	if (!ev)
+		return;
+	if (lost)
+		event_set(ev, FACT_HISTORY_REASON, value_str(b->history_reason));
+	else
+		event_set(ev, FACT_HISTORY_MISSED, value_int((int64_t)b->history_missed));
 	pipeline_feed(b->pipeline, ev);
 }
 
@@ -266,6 +286,7 @@ static void before_sleep(void *u)
 		rescan(b);
 		if (b->stage <= BROKER_RUNNING && b->opened)
 			pipeline_advance(b->pipeline);
+		tell_history(b);
 		more = recorder_turn(b->recorder);
 		more |= probes_turn(b->probes);
 		more |= acts_turn(b->acts);
@@ -349,7 +370,7 @@ static void on_hangup(void *u)
 
 	diag_init(&d);
 	if (!b->opened || broker_reload(b, &d, &n) < 0)
-		log_problems(&d, "; the running settings and rules stay");
+		log_problems(&d, "the running settings and rules stay");
 	diag_finish(&d);
 }
 
@@ -460,6 +481,8 @@ static int make_parts(struct broker *b, struct err *e)
 	if (r == 0)
 		r = recorder_new(b->loop, b->settings->history, &recorder, &b->recorder);
 	if (r == 0)
+		recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size);
+	if (r == 0)
 		r = commands_new(b, &b->commands);
 	if (r < 0)
 		return err_sys(e, -r, "cannot start");
@@ -534,13 +557,20 @@ void broker_finish(struct broker *b)
 	closep(&b->lock);
 }
 
+json_t *broker_sources(const struct broker *b)
+{
+	json_t *list = b->sources ? sources_to_json(b->sources) : json_array();
+
+	tally_add_to(&b->tally, list);
+	return list;
+}
+
 json_t *broker_to_json(const struct broker *b)
 {
 	return json_pack("{s:s s:i s:I s:I s:b s:s s:i s:o s:{s:o s:o}}", "version", SPARED_VERSION, "pid",
 			 (int)getpid(), "started", (json_int_t)b->started_wall, "uptime",
 			 (json_int_t)(clock_boot(&clock_system) - b->started_boot), "settled",
 			 (int)pipeline_started(b->pipeline), "history", recorder_state(b->recorder), "subscribers",
-			 b->control ? (int)control_subscribers(b->control) : 0, "sources",
-			 b->sources ? sources_to_json(b->sources) : json_array(), "workers", "probes",
-			 probes_to_json(b->probes), "acts", acts_to_json(b->acts));
+			 b->control ? (int)control_subscribers(b->control) : 0, "sources", broker_sources(b), "workers",
+			 "probes", probes_to_json(b->probes), "acts", acts_to_json(b->acts));
 }

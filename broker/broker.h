@@ -10,6 +10,7 @@
 #include "broker/programs.h"
 #include "broker/recorder.h"
 #include "broker/source.h"
+#include "broker/tally.h"
 #include "config/settings.h"
 #include "pipeline/pipeline.h"
 #include "rules/rules.h"
@@ -50,8 +51,12 @@ struct broker {
 	int64_t deadline_set; /* moment that the timer is set to, 0: none */
 	int64_t last_rescan;
 	bool opened, enumerated, overflowed, save_due;
-	bool accepting;	   /* requests: the first picture is whole, or was waited for */
-	uint64_t last_seq; /* of the event that was published last */
+	bool accepting;		  /* requests: the first picture is whole, or was waited for */
+	char history_reason[256]; /* why the history is not written; empty: it is */
+	uint64_t history_missed;  /* rows */
+	bool history_lost;	  /* that it is not was told as an event */
+	struct tally tally;	  /* of what was published */
+	uint64_t last_seq;	  /* of the event that was published last */
 };
 
 /* 0 or -errno; *b is to be finished in both cases. */
@@ -62,5 +67,7 @@ void broker_finish(struct broker *b);
 /* Reads settings and rules again. On success (0) they run, and *ret tells; else -errno with the problems in d, and the
  * running ones stay. */
 int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret);
+/* The sources with their counters, those of the tally included. A new reference. */
+json_t *broker_sources(const struct broker *b);
 /* {"version","pid","started","uptime","settled","history","subscribers","sources","workers"}. A new reference. */
 json_t *broker_to_json(const struct broker *b);

@@ -5,6 +5,7 @@
 #include "core/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +51,7 @@ static void on_publish(void *u, const json_t *msg)
 
 		b->last_seq = (uint64_t)json_integer_value(seq ? seq : json_object_get(msg, "seq"));
 	}
+	tally_message(&b->tally, msg, clock_boot(&clock_system));
 	commands_published(b->commands, msg);
 	if (b->control && type)
 		control_publish(b->control, type, msg);
@@ -148,16 +150,21 @@ static void on_answer(void *u, uint64_t token, const json_t *answer)
 	commands_rows(b->commands, token, answer);
 }
 
-static void on_trouble(void *u, const char *reason)
+static void on_trouble(void *u, const char *reason, uint64_t lost)
 {
 	struct broker *b = u;
 	json_t *msg;
 	char text[256];
 
+	/* The event follows when the pipeline may be fed (broker.c); people are told now. */
+	snprintf(b->history_reason, sizeof(b->history_reason), "%.200s", reason ? reason : "");
+	b->history_missed = lost;
 	if (reason)
 		snprintf(text, sizeof(text), "the history cannot be written: %.200s; plans go on without it", reason);
+	else if (lost)
+		snprintf(text, sizeof(text), "the history is written again; it misses %" PRIu64 " rows", lost);
 	else
-		snprintf(text, sizeof(text), "the history is written again");
+		snprintf(text, sizeof(text), "the history is written again; nothing is missing");
 	msg = json_pack("{s:s s:{s:s s:s}}", "type", "notice", "notice", "severity", reason ? "error" : "info", "text",
 			text);
 	if (msg) {

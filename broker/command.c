@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/command.h"
 
+#include "broker/asked.h"
 #include "broker/broker.h"
+#include "broker/metrics.h"
 #include "broker/request.h"
 #include "core/list.h"
 #include "core/log.h"
@@ -106,7 +108,29 @@ static void do_status(struct commands *c, const struct request *rq)
 
 static void do_sources(struct commands *c, const struct request *rq)
 {
-	client_answer(rq->client, rq->id, json_pack("{s:o}", "sources", sources_to_json(c->b->sources)));
+	client_answer(rq->client, rq->id, json_pack("{s:o}", "sources", broker_sources(c->b)));
+}
+
+/* Resident pages, from a file that never waits for a disk. */
+static uint64_t resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void do_metrics(struct commands *c, const struct request *rq)
+{
+	_cleanup_(json_decrefp) json_t *status = pipeline_status(c->b->pipeline), *broker = broker_to_json(c->b);
+	_cleanup_(buf_free) struct buf text = {0};
+
+	metrics_print(&c->b->tally, status, broker, resident_bytes(), &text);
+	client_answer(rq->client, rq->id, json_pack("{s:s}", "text", buf_str(&text)));
 }
 
 static void do_settings(struct commands *c, const struct request *rq)
@@ -129,7 +153,7 @@ static void do_monitor(struct commands *c _unused_, const struct request *rq)
 
 		if (!bit) {
 			client_refuse(rq->client, rq->id, "usage", NULL,
-				      "types are event, verdict, plan, outcome and notice");
+				      "types are event, verdict, plan, outcome, notice and command");
 			return;
 		}
 		bits |= bit;
@@ -195,6 +219,26 @@ static void do_history(struct commands *c, const struct request *rq)
 	json_decref(query);
 }
 
+static void log_command(const struct request *rq)
+{
+	const struct peer *peer = client_peer(rq->client);
+	_cleanup_(freep) char *text = json_dumps(rq->j, JSON_COMPACT);
+
+	log_notice("uid %u (pid %d) asks: %s", (unsigned)peer->uid, (int)peer->pid, text ? text : rq->verb->name);
+}
+
+/* A dry run changes nothing. */
+static void record_command(struct commands *c, const struct request *rq, const char *plan, const char *refusal)
+{
+	json_t *request;
+
+	if (json_is_true(json_object_get(rq->j, "dry-run")))
+		return;
+	request = strip(rq->j);
+	asked_record(c->b, client_peer(rq->client), rq->verb->name, request, plan, refusal);
+	json_decref(request);
+}
+
 static void do_inject(struct commands *c, const struct request *rq)
 {
 	bool live = json_is_true(json_object_get(rq->j, "live"));
@@ -211,6 +255,7 @@ static void do_inject(struct commands *c, const struct request *rq)
 		} else if (live) {
 			log_notice("%s is injected by uid %u (pid %d)", ev->kind,
 				   (unsigned)client_peer(rq->client)->uid, (int)client_peer(rq->client)->pid);
+			record_command(c, rq, "", NULL);
 			pipeline_feed(c->b->pipeline, TAKE_PTR(ev));
 			client_answer(rq->client, rq->id, json_pack("{s:I}", "seq", (json_int_t)c->b->last_seq));
 		} else {
@@ -249,12 +294,15 @@ static void do_reload(struct commands *c, const struct request *rq)
 	struct diag d;
 
 	diag_init(&d);
+	log_command(rq);
 	if (broker_reload(c->b, &d, &n) < 0) {
-		diag_print(&d, "; the running rules stay", &text);
+		record_command(c, rq, "", "settings or rules have errors");
+		diag_print(&d, "the running rules stay", &text);
 		client_refuse(rq->client, rq->id, "usage",
 			      json_pack("{s:o s:s}", "problems", diag_to_json(&d), "text", buf_str(&text)),
 			      "%zu problems; nothing was loaded, the running settings and rules stay", d.errors);
 	} else {
+		record_command(c, rq, "", NULL);
 		client_answer(rq->client, rq->id,
 			      json_pack("{s:{s:I s:I s:I s:I}}", "reload", "kept", (json_int_t)n.kept, "reset",
 					(json_int_t)n.reset, "added", (json_int_t)n.added, "removed",
@@ -289,14 +337,6 @@ static json_t *as_command(const struct request *rq)
 	return command;
 }
 
-static void log_command(const struct request *rq)
-{
-	const struct peer *peer = client_peer(rq->client);
-	_cleanup_(freep) char *text = json_dumps(rq->j, JSON_COMPACT);
-
-	log_notice("uid %u (pid %d) asks: %s", (unsigned)peer->uid, (int)peer->pid, text ? text : rq->verb->name);
-}
-
 static void do_plan(struct commands *c, const struct request *rq)
 {
 	bool wait = json_is_true(json_object_get(rq->j, "wait")) || json_is_true(json_object_get(rq->j, "dry-run"));
@@ -310,6 +350,7 @@ static void do_plan(struct commands *c, const struct request *rq)
 	command = as_command(rq);
 	answer = pipeline_command(c->b->pipeline, command, plan);
 	json_decref(command);
+	record_command(c, rq, plan, json_is_false(json_object_get(answer, "ok")) ? text_of(answer, "error") : NULL);
 	if (answer && plan[0] && p && json_is_true(json_object_get(answer, "ok"))) {
 		snprintf(p->plan, sizeof(p->plan), "%s", plan);
 		p->answer = answer;
@@ -324,12 +365,11 @@ static void do_plan(struct commands *c, const struct request *rq)
 }
 
 static handler_fn *const handlers[VERB_HANDLERS] = {
-	[VERB_HELP] = do_help,		 [VERB_STATUS] = do_status,
-	[VERB_SOURCES] = do_sources,	 [VERB_SETTINGS] = do_settings,
-	[VERB_MONITOR] = do_monitor,	 [VERB_HISTORY] = do_history,
-	[VERB_INJECT] = do_inject,	 [VERB_RULES_LIST] = do_rules_list,
-	[VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,
-	[VERB_PLAN] = do_plan,		 [VERB_COMMAND] = do_plan,
+	[VERB_HELP] = do_help,		 [VERB_STATUS] = do_status,	[VERB_METRICS] = do_metrics,
+	[VERB_SOURCES] = do_sources,	 [VERB_SETTINGS] = do_settings, [VERB_MONITOR] = do_monitor,
+	[VERB_HISTORY] = do_history,	 [VERB_INJECT] = do_inject,	[VERB_RULES_LIST] = do_rules_list,
+	[VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,	[VERB_PLAN] = do_plan,
+	[VERB_COMMAND] = do_plan,
 };
 
 bool commands_run(struct commands *c, struct client *client, const json_t *request)
@@ -390,13 +430,13 @@ void commands_rows(struct commands *c, uint64_t token, const json_t *answer)
 		if (p->token != token)
 			continue;
 		if (p->client.client && error)
-			client_refuse(p->client.client, p->id,
-				      json_is_true(json_object_get(answer, "usage")) ? "usage" : "failed", NULL, "%s",
-				      error);
-		else if (p->client.client)
-			client_answer(p->client.client, p->id,
-				      json_pack("{s:O s:O}", "rows", json_object_get(answer, "rows"), "more",
-						json_object_get(answer, "more")));
+			client_refuse(p->client.client, p->id, text_of(answer, "code"), NULL, "%s", error);
+		else if (p->client.client) {
+			json_t *own = json_copy((json_t *)answer);
+
+			json_object_del(own, "token");
+			client_answer(p->client.client, p->id, own);
+		}
 		pending_free(p);
 		return;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/control.h"
 
+#include "broker/asked.h"
 #include "broker/broker.h"
 #include "broker/chan.h"
 #include "core/list.h"
@@ -220,7 +221,8 @@ static void client_new(struct control *control, int fd)
 	c->control = control;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		log_warning("control: who connects is not known: %s", strerror(errno));
-	c->peer = (struct peer){.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+	c->peer = (struct peer){.pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .login = (uid_t)-1};
+	asked_look(&c->peer);
 	if (chan_new(control->b->loop, fd, CONTROL_REQUEST_MAX, CONTROL_OUT_MAX, &ops, c, &c->chan) < 0) {
 		free(c);
 		return;

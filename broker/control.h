@@ -32,23 +32,27 @@
  *                        "sources":[as the verb gives],
  *                        "workers":{"probes":{"running","queued","killed","hanging"},
  *                                   "acts":[{"set","pid","state":"warm"|"idle"|"busy"|"stuck","plan","at"}]}}
- *   sources "sources":[{"name","doc","state":"on"|"off"|"failed","reason","received","dropped","lost","rescans"}]
+ *   sources "sources":[{"name","doc","state":"on"|"off"|"failed","reason","received","dropped","lost","rescans",
+ *                        "events","merged","lag":ns,"lag-max":ns}]     messages; events that came of them, and what was
+ *                     merged into those; from what happened to its event
+ *   metrics           "text": counters and states in Prometheus' text format
  *   settings          "text": each setting, its value and where it was set
  *   monitor [types]   nothing more; from then on lines without "id": {"type":TYPE, ...} as they happen. TYPE: "event",
- *                     "verdict", "plan", "outcome", "notice"; types: a list of those that are wanted, all if left out.
- *                     A client that does not read is cut off; its last line is
+ *                     "verdict", "plan", "outcome", "notice", "command"; types: a list of those that are wanted, all if
+ *                     left out. A client that does not read is cut off; its last line is
  *                     {"type":"notice","notice":{"severity","text":"cut off: ..","lost":lines}}
- *   history [table] [device] [array] [rule] [kind] [since] [until] [before] [limit]
+ *   history [table] [device] [array] [rule] [kind] [person] [since] [until] [before] [limit]
  *                     "rows":[{"id","table","wall","row":{the stored object}}], newest first; "more":bool.
- *                     table: "event", "verdict", "intent", "outcome" or "case"; kind: may be a glob; since, until: ns
- *                     since 1970; before: only rows with a smaller id (to page); limit: at most 1000, default 100; rows
- *                     that do not fit one line are left for the next page, too
- *   inject kind [device] [array] [slot] [facts] [extra] [count] [live]
- *                     without live "matches": what pipeline_what_if gives; with live (root) "seq" of the event, which
- *                     is marked as injected everywhere
- *   rules-list [origin]
- *                     "rules":[as ruleset_to_json gives]; origin: with the places where each key was set
- *   rules-why rule subject
+ *                     table: "event", "verdict", "intent", "outcome", "case" or "command"; kind: may be a glob; person:
+ *                     name or number of a user; since, until: ns since 1970; before: only rows with a smaller id (to
+ *                     page); limit: at most 1000, default 100; rows that do not fit one line are left for the next
+ *                     page, too
+ *   history verdict   "rows" of this verdict: outcomes and intents of its plans, itself, its events; newest first
+ *   history errors [device] [since] [until] [limit]
+ *                     "errors":[{"day":"2026-01-31","device","errors":N,"statuses":{status:N}}], newest day first;
+ * "more" inject kind [device] [array] [slot] [facts] [extra] [count] [live] without live "matches": what
+ * pipeline_what_if gives; with live (root) "seq" of the event, which is marked as injected everywhere rules-list
+ * [origin] "rules":[as ruleset_to_json gives]; origin: with the places where each key was set rules-why rule subject
  *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
  *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on
@@ -96,6 +100,8 @@ struct peer {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
+	uid_t login;	  /* who logged in, through su and sudo; -1: nobody, or it is not known */
+	char program[17]; /* what the process calls itself */
 };
 
 /* Listens on the fd (of socket activation, taken) or, with -1, on a socket that it makes at path. Who connects waits

@@ -1,40 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "broker/history.h"
+#include "broker/history_impl.h"
 
-#include "core/buf.h"
+#include "core/clock.h"
 
 #include <errno.h>
-#include <sqlite3.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 /* AUTOINCREMENT: an id is never used again, so that paging by it holds. */
 static const char schema[] =
+	"PRAGMA auto_vacuum=INCREMENTAL;" /* of a file that is new: what is pruned is given back */
 	"PRAGMA journal_mode=WAL;"
+	"PRAGMA journal_size_limit=4194304;"
 	"CREATE TABLE IF NOT EXISTS history("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" run INTEGER NOT NULL, seq INTEGER NOT NULL," /* the broker that wrote it, and its number there */
-	" tbl TEXT NOT NULL,"			       /* event, verdict, intent, outcome, case, notice */
-	" key TEXT NOT NULL,"			       /* of intents and outcomes: the plan's id */
-	" wall INTEGER NOT NULL,"		       /* ns since 1970 UTC */
+	" tbl TEXT NOT NULL,"			       /* event, verdict, intent, outcome, case, command */
+	" key TEXT NOT NULL,"	  /* of intents and outcomes: the plan's id; of events: their number */
+	" wall INTEGER NOT NULL," /* ns since 1970 UTC */
 	" device TEXT, array TEXT, rule TEXT, kind TEXT,"
 	" row TEXT NOT NULL,"
 	" UNIQUE(run, seq));"
 	"CREATE INDEX IF NOT EXISTS history_tbl ON history(tbl, key);"
 	"CREATE INDEX IF NOT EXISTS history_device ON history(device, id) WHERE device IS NOT NULL;"
 	"CREATE INDEX IF NOT EXISTS history_array ON history(array, id) WHERE array IS NOT NULL;"
+	"CREATE INDEX IF NOT EXISTS history_rule ON history(rule, id) WHERE rule IS NOT NULL;"
+	"CREATE INDEX IF NOT EXISTS history_kind ON history(kind, id) WHERE kind IS NOT NULL;"
+	"CREATE INDEX IF NOT EXISTS history_wall ON history(wall);"
+	"CREATE INDEX IF NOT EXISTS history_errors ON history(wall, device) WHERE tbl='event' AND kind='block.error';"
 	"CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, wall INTEGER NOT NULL, value TEXT NOT NULL);"
 	"PRAGMA user_version=1;";
 
-enum { SCHEMA_VERSION = 1, ROWS_DEFAULT = 100, ROWS_MAX = 1000, BUSY_MS = 2000 };
+enum { SCHEMA_VERSION = 1, BUSY_MS = 2000 };
 
-struct history {
-	sqlite3 *db;
-	int64_t run;
-	sqlite3_stmt *put, *save;
-};
+#define FUTURE (24 * 3600 * NS_PER_SEC) /* beyond it a row's time is the mistake of a clock */
 
-static int sql_error(struct history *h, struct err *e, const char *what)
+int sql_error(struct history *h, struct err *e, const char *what)
 {
 	int code = sqlite3_errcode(h->db);
 	int error = code == SQLITE_FULL ? ENOSPC : code == SQLITE_READONLY ? EROFS : EIO;
@@ -47,7 +49,7 @@ static int sql_run(struct history *h, const char *sql, struct err *e)
 	return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : sql_error(h, e, "cannot be written");
 }
 
-static int sql_prepare(struct history *h, const char *sql, sqlite3_stmt **ret, struct err *e)
+int sql_prepare(struct history *h, const char *sql, sqlite3_stmt **ret, struct err *e)
 {
 	return sqlite3_prepare_v2(h->db, sql, -1, ret, NULL) == SQLITE_OK ? 0 : sql_error(h, e, "cannot be asked");
 }
@@ -134,7 +136,7 @@ static const char *row_word(const json_t *row, const char *key)
 	return s && *s ? s : NULL;
 }
 
-static void bind_text(sqlite3_stmt *st, int at, const char *s)
+void bind_text(sqlite3_stmt *st, int at, const char *s)
 {
 	if (s)
 		sqlite3_bind_text(st, at, s, -1, SQLITE_TRANSIENT);
@@ -157,9 +159,15 @@ int history_put(struct history *h, const json_t *line, struct err *e)
 	const char *table = json_string_value(json_object_get(line, "table"));
 	const char *key = json_string_value(json_object_get(line, "key"));
 	_cleanup_(freep) char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+	char number[24];
 
 	if (!text || !table)
 		return err_set(e, EBADMSG, "history: a row without content");
+	/* A verdict names its events by their numbers. */
+	if ((!key || !*key) && strcmp(table, "event") == 0 && json_is_integer(json_object_get(row, "seq"))) {
+		snprintf(number, sizeof(number), "%" PRId64, (int64_t)json_integer_value(json_object_get(row, "seq")));
+		key = number;
+	}
 	sqlite3_bind_int64(h->put, 1, h->run);
 	sqlite3_bind_int64(h->put, 2, json_integer_value(json_object_get(line, "seq")));
 	bind_text(h->put, 3, table);
@@ -184,7 +192,7 @@ int history_save(struct history *h, const json_t *state, struct err *e)
 	return run_once(h, h->save, e);
 }
 
-static json_t *column_json(sqlite3_stmt *st, int column)
+json_t *column_json(sqlite3_stmt *st, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(st, column);
 
@@ -219,84 +227,61 @@ json_t *history_unfinished(struct history *h)
 	return list;
 }
 
-/* What a query may narrow by: text columns first. */
-static const struct {
-	const char *key, *sql;
-	bool text;
-} filters[] = {
-	{"table", " AND tbl=?", true},	 {"device", " AND device=?", true},  {"array", " AND array=?", true},
-	{"rule", " AND rule=?", true},	 {"kind", " AND kind GLOB ?", true}, {"since", " AND wall>=?", false},
-	{"until", " AND wall<?", false}, {"before", " AND id<?", false},
-};
-
-static int query_prepare(struct history *h, const json_t *query, sqlite3_stmt **ret, struct err *e)
+static int64_t sql_number(struct history *h, const char *sql)
 {
-	_cleanup_(buf_free) struct buf sql = {0};
-	const json_t *values[ARRAY_SIZE(filters)];
-	int n = 0, r;
+	sqlite3_stmt *st = NULL;
+	int64_t n = 0;
 
-	buf_add(&sql, "SELECT id, tbl, wall, row FROM history WHERE 1");
-	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
-		const json_t *v = json_object_get(query, filters[i].key);
+	if (sql_prepare(h, sql, &st, NULL) == 0 && sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
 
-		if (!v)
-			continue;
-		if (filters[i].text ? !json_is_string(v) : !json_is_integer(v))
-			return err_set(e, EINVAL, "%s must be %s", filters[i].key,
-				       filters[i].text ? "a string" : "an integer");
-		buf_add(&sql, filters[i].sql);
-		values[n++] = v;
-	}
-	buf_add(&sql, " ORDER BY id DESC");
-	r = sql_prepare(h, buf_str(&sql), ret, e);
-	for (int i = 0; r == 0 && i < n; i++)
-		if (json_is_string(values[i]))
-			bind_text(*ret, i + 1, json_string_value(values[i]));
-		else
-			sqlite3_bind_int64(*ret, i + 1, json_integer_value(values[i]));
+int64_t history_bytes(struct history *h)
+{
+	return (sql_number(h, "PRAGMA page_count") - sql_number(h, "PRAGMA freelist_count")) *
+	       sql_number(h, "PRAGMA page_size");
+}
+
+/* The oldest rows go; of a plan without an outcome the intent stays, since it will be replayed. */
+static int delete_oldest(struct history *h, bool whole, int64_t now, int64_t time, struct err *e)
+{
+	static const char sql[] = "DELETE FROM history WHERE id IN (SELECT id FROM"
+				  " (SELECT i.id, i.wall FROM history i WHERE i.tbl<>'intent' OR EXISTS"
+				  "  (SELECT 1 FROM history o WHERE o.tbl='outcome' AND o.key=i.key AND o.id>i.id)"
+				  "  ORDER BY i.id LIMIT ?1) WHERE ?2 OR wall<?3 OR wall>?4)";
+	sqlite3_stmt *st = NULL;
+	int r = sql_prepare(h, sql, &st, e);
+
+	if (r < 0)
+		return r;
+	sqlite3_bind_int(st, 1, HISTORY_PRUNE_BATCH);
+	sqlite3_bind_int(st, 2, whole);
+	sqlite3_bind_int64(st, 3, now - time);
+	sqlite3_bind_int64(st, 4, now + FUTURE);
+	r = run_once(h, st, e);
+	sqlite3_finalize(st);
 	return r;
 }
 
-int history_query(struct history *h, const json_t *query, size_t max_bytes, json_t **ret, struct err *e)
+int history_prune(struct history *h, int64_t time, int64_t bytes, bool *more, struct err *e)
 {
-	const json_t *limit = json_object_get(query, "limit");
-	json_int_t left = limit ? json_integer_value(limit) : ROWS_DEFAULT;
-	sqlite3_stmt *st = NULL;
-	size_t bytes = 0;
-	json_t *rows;
-	bool more = false;
-	int r, step;
+	bool big = history_bytes(h) > bytes;
+	int r = history_begin(h, false, e), gone;
 
-	if (left < 1 || left > ROWS_MAX)
-		return err_set(e, EINVAL, "limit must be from 1 to %d", ROWS_MAX);
-	r = query_prepare(h, query, &st, e);
-	if (r < 0)
-		return r;
-	rows = json_array();
-	while ((step = sqlite3_step(st)) == SQLITE_ROW) {
-		json_t *row = column_json(st, 3);
-
-		bytes += (size_t)sqlite3_column_bytes(st, 3) + 128;
-		more = left-- == 0 || (bytes > max_bytes && json_array_size(rows) > 0);
-		if (more) {
-			json_decref(row);
-			break;
-		}
-		if (!json_is_object(row)) {
-			json_decref(row);
-			continue;
-		}
-		json_array_append_new(rows,
-				      json_pack("{s:I s:s s:I s:o}", "id", (json_int_t)sqlite3_column_int64(st, 0),
-						"table", (const char *)sqlite3_column_text(st, 1), "wall",
-						(json_int_t)sqlite3_column_int64(st, 2), "row", row));
-	}
-	r = step == SQLITE_ROW || step == SQLITE_DONE ? 0 : sql_error(h, e, "cannot be read");
-	sqlite3_finalize(st);
+	*more = false;
+	if (r == 0)
+		r = delete_oldest(h, big, clock_wall(&clock_system), time, e);
+	gone = sqlite3_changes(h->db);
+	if (r == 0)
+		r = history_end(h, e);
 	if (r < 0) {
-		json_decref(rows);
+		history_undo(h);
 		return r;
 	}
-	*ret = json_pack("{s:o s:b}", "rows", rows, "more", more);
-	return *ret ? 0 : -ENOMEM;
+	if (gone)
+		r = sql_run(h, "PRAGMA incremental_vacuum(256)", e);
+	*more = gone == HISTORY_PRUNE_BATCH;
+	return r < 0 ? r : gone;
 }

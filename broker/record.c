@@ -2,18 +2,22 @@
 #include "broker/record.h"
 
 #include "broker/history.h"
+#include "core/clock.h"
 #include "core/list.h"
 #include "core/log.h"
 #include "core/wire.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
-enum { BROKER = 3, KEPT_MAX = 10000, RETRY_MS = 5000, ANSWER_MAX = WIRE_LINE_MAX / 2 };
+enum { BROKER = 3, KEPT_MAX = 10000, RETRY_MS = 5000, ANSWER_MAX = WIRE_LINE_MAX / 2, PRUNE_ROWS = 1024 };
+
+#define PRUNE_EVERY (3600 * NS_PER_SEC)
 
 struct kept {
 	struct list link;
@@ -29,6 +33,9 @@ struct recording {
 	bool trouble;
 	bool greeted;
 	struct wire_in in;
+	int64_t keep_time, keep_size; /* 0: not told yet, nothing is pruned */
+	int64_t prune_at;	      /* boot */
+	size_t stored;		      /* rows since it was pruned last */
 };
 
 static void send_line(json_t *j)
@@ -75,23 +82,51 @@ static bool try_open(struct recording *r)
 	return true;
 }
 
-static void keep(struct recording *r, const json_t *line)
-{
-	struct kept *k = calloc(1, sizeof(*k));
-
-	if (!k)
-		return;
-	k->line = json_incref((json_t *)line);
-	list_insert(&r->lines, &k->link);
-	r->n_lines++;
-}
-
 static void drop(struct recording *r, struct kept *k)
 {
 	list_remove(&k->link);
 	json_decref(k->line);
 	free(k);
 	r->n_lines--;
+}
+
+/* The name of a uid among this machine's own users. Other services of names may wait for a network. */
+static void add_name(json_t *row, const char *uid_key, const char *name_key)
+{
+	const json_t *uid = json_object_get(row, uid_key);
+	struct passwd *user;
+	FILE *f;
+
+	if (!uid)
+		return;
+	f = fopen("/etc/passwd", "re");
+	while (f && (user = fgetpwent(f)) != NULL)
+		if ((json_int_t)user->pw_uid == json_integer_value(uid)) {
+			json_object_set_new(row, name_key, json_string(user->pw_name));
+			break;
+		}
+	if (f)
+		fclose(f);
+}
+
+static void keep(struct recording *r, const json_t *line)
+{
+	struct kept *k;
+	json_t *row = json_object_get(line, "row");
+
+	/* Of the states that wait only the newest counts. */
+	if (json_object_get(line, "save"))
+		list_foreach (k, &r->lines, link)
+			if (json_object_get(k->line, "save"))
+				drop(r, k);
+	add_name(row, "uid", "user");
+	add_name(row, "login-uid", "login");
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return;
+	k->line = json_incref((json_t *)line);
+	list_insert(&r->lines, &k->link);
+	r->n_lines++;
 }
 
 static int write_lines(struct recording *r, json_int_t *last, struct err *e)
@@ -138,10 +173,37 @@ static void store_all(struct recording *r)
 		return;
 	}
 	r->trouble = false;
+	r->stored += r->n_lines;
 	list_foreach (k, &r->lines, link)
 		drop(r, k);
 	if (last)
 		send_line(json_pack("{s:I}", "durable", last));
+}
+
+/* Between two requests, a small batch at a time: a row that comes now waits for one at most. */
+static void prune(struct recording *r)
+{
+	int64_t now = clock_boot(&clock_system);
+	struct err e = {0};
+	bool more = false;
+
+	if (!r->h || r->trouble || r->keep_time == 0 || (r->prune_at > now && r->stored < PRUNE_ROWS))
+		return;
+	r->stored = 0;
+	if (history_prune(r->h, r->keep_time, r->keep_size, &more, &e) < 0)
+		log_warning("old rows cannot be pruned: %s", e.msg);
+	r->prune_at = more ? now : now + PRUNE_EVERY;
+}
+
+static int wait_ms(const struct recording *r)
+{
+	int64_t now = clock_boot(&clock_system);
+
+	if (r->trouble)
+		return RETRY_MS;
+	if (!r->h || r->keep_time == 0)
+		return -1;
+	return r->prune_at <= now ? 0 : (int)((r->prune_at - now) / NS_PER_MS + 1);
 }
 
 static void answer(struct recording *r, const json_t *line)
@@ -152,9 +214,19 @@ static void answer(struct recording *r, const json_t *line)
 				 : err_set(&e, EIO, "the history cannot be opened");
 
 	if (status < 0)
-		result = json_pack("{s:s s:b}", "error", e.msg, "usage", status == -EINVAL);
+		result = json_pack("{s:s s:s}", "error", e.msg, "code",
+				   status == -EINVAL   ? "usage"
+				   : status == -ENOENT ? "not-found"
+						       : "failed");
 	json_object_set(result, "token", json_object_get(line, "token"));
 	send_line(result);
+}
+
+static void keep_limits(struct recording *r, const json_t *limits)
+{
+	r->keep_time = json_integer_value(json_object_get(limits, "time"));
+	r->keep_size = json_integer_value(json_object_get(limits, "size"));
+	r->prune_at = 0;
 }
 
 static int take_lines(struct recording *r)
@@ -166,6 +238,8 @@ static int take_lines(struct recording *r)
 	while ((n = wire_next(&r->in, &j, &e)) == 1) {
 		if (json_object_get(j, "query"))
 			answer(r, j);
+		else if (json_object_get(j, "keep"))
+			keep_limits(r, json_object_get(j, "keep"));
 		else if (r->n_lines < KEPT_MAX)
 			keep(r, j);
 		json_decref(j);
@@ -179,7 +253,7 @@ static int fill(struct recording *r)
 	struct pollfd p = {.fd = BROKER, .events = POLLIN};
 	bool more = true;
 
-	if (poll(&p, 1, r->trouble ? RETRY_MS : -1) <= 0)
+	if (poll(&p, 1, wait_ms(r)) <= 0)
 		return 0;
 	while (more) {
 		ssize_t n = wire_fill(&r->in, BROKER);
@@ -216,6 +290,7 @@ int record_main(int argc, char **argv)
 	while (status == 0) {
 		status = fill(&r);
 		store_all(&r);
+		prune(&r);
 	}
 	list_foreach (k, &r.lines, link)
 		drop(&r, k);

@@ -5,12 +5,13 @@
  * once
  *                  {"save":{..}}                                         the state that a restart finds again
  *                  {"token":N,"query":{..}}                              rows, see the verb history in control.h
+ *                  {"keep":{"time":ns,"size":bytes}}                     what is older, or beyond it, may go
  * To the broker:   {"hello":1,"state":..,"unfinished":[..]}              first
  *                  {"durable":N}                                         every row up to N is stored (with sync: on the
  * disk)
  *                  {"trouble":text}                                      it cannot be written; rows are kept and tried
  * again
- *                  {"token":N,"rows":[..],"more":bool} or {"token":N,"error":text}
+ *                  {"token":N, what the query gives} or {"token":N,"error":text,"code":CODE of control.h}
  * End of file: writes what it has, and leaves. */
 #pragma once
 

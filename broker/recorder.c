@@ -45,8 +45,10 @@ struct recorder {
 	struct list *next; /* first that was not sent, or &rows */
 	size_t n_rows;
 	uint64_t seq, dropped;
-	json_t *state; /* to be saved */
-	bool state_sent;
+	uint64_t trouble_seq; /* the newest row when trouble began */
+	json_t *state;	      /* to be saved */
+	json_t *limits;
+	bool state_sent, limits_sent;
 	bool opened, opened_due, ended, trouble;
 	json_t *saved, *unfinished;
 	int64_t open_due, restart_at, pause;
@@ -104,7 +106,7 @@ static void forget_process(struct recorder *r)
 	r->child = NULL;
 	r->pid = 0;
 	r->next = r->rows.next; /* what was not acknowledged is sent again: the database knows it by its number */
-	r->state_sent = false;
+	r->state_sent = r->limits_sent = false;
 }
 
 void recorder_free(struct recorder *r)
@@ -118,6 +120,7 @@ void recorder_free(struct recorder *r)
 		row_free(row);
 	loop_timer_free(r->timer);
 	json_decref(r->state);
+	json_decref(r->limits);
 	json_decref(r->saved);
 	json_decref(r->unfinished);
 	free(r->path);
@@ -129,8 +132,10 @@ static void set_trouble(struct recorder *r, const char *reason)
 	if (!reason == !r->trouble)
 		return;
 	r->trouble = reason != NULL;
+	r->trouble_seq = r->seq;
 	r->called = true;
-	r->ops.trouble(r->ops.u, reason);
+	r->ops.trouble(r->ops.u, reason, r->dropped);
+	r->dropped = 0;
 }
 
 static void tell_stored(struct recorder *r, struct row *row, bool durable)
@@ -149,7 +154,9 @@ static void on_durable(struct recorder *r, uint64_t seq)
 {
 	struct row *row;
 
-	set_trouble(r, NULL);
+	/* It is written again when all that waited for that is. */
+	if (seq >= r->trouble_seq)
+		set_trouble(r, NULL);
 	r->pause = RESTART_FIRST;
 	list_foreach (row, &r->rows, link) {
 		if (row->seq > seq)
@@ -277,6 +284,13 @@ void recorder_save(struct recorder *r, const json_t *state)
 	r->state_sent = false;
 }
 
+void recorder_limits(struct recorder *r, int64_t time, int64_t size)
+{
+	json_decref(r->limits);
+	r->limits = json_pack("{s:{s:I s:I}}", "keep", "time", (json_int_t)time, "size", (json_int_t)size);
+	r->limits_sent = false;
+}
+
 int recorder_query(struct recorder *r, uint64_t token, const json_t *query)
 {
 	json_t *line;
@@ -299,6 +313,8 @@ static void send_rows(struct recorder *r)
 			return;
 		r->next = r->next->next;
 	}
+	if (r->limits && !r->limits_sent && chan_send(r->chan, r->limits) == 0)
+		r->limits_sent = true;
 	if (r->state && !r->state_sent && chan_send(r->chan, r->state) == 0)
 		r->state_sent = true;
 }

@@ -20,8 +20,8 @@ struct recorder_ops {
 	void (*stored)(void *u, const char *id);
 	/* The answer to a query: {"rows":[..],"more":bool}, or {"error":text}. Borrowed. */
 	void (*answer)(void *u, uint64_t token, const json_t *answer);
-	/* The history cannot be written (reason), or can again (NULL). */
-	void (*trouble)(void *u, const char *reason);
+	/* The history cannot be written (reason), or can again (NULL) after it lost so many rows. */
+	void (*trouble)(void *u, const char *reason, uint64_t lost);
 	void *u;
 };
 
@@ -32,6 +32,8 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 void recorder_store(struct recorder *r, const char *table, const json_t *row, const char *id, bool want_ack);
 /* Replaces the saved state. */
 void recorder_save(struct recorder *r, const json_t *state);
+/* What is older than time (ns), or beyond size (bytes), may go. */
+void recorder_limits(struct recorder *r, int64_t time, int64_t size);
 /* Asks for rows, see the verb history in control.h. -EAGAIN: the record process is not there. */
 int recorder_query(struct recorder *r, uint64_t token, const json_t *query);
 /* Starts the process when it is not there, and tells what is due. True if something was called back. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_MAX = 12, TEXT_MAX = 4096, VERBS_MAX = 32 };
+enum { KEYS_MAX = 16, TEXT_MAX = 4096, VERBS_MAX = 32 };
 
 enum key_type { KEY_STRING, KEY_INT, KEY_BOOL, KEY_OBJECT, KEY_WORDS };
 
@@ -57,6 +57,9 @@ static const struct verb_keys keys_none,
 			 ARRAY,
 			 {"rule", KEY_STRING, false},
 			 {"kind", KEY_STRING, false},
+			 {"person", KEY_STRING, false},
+			 {"verdict", KEY_STRING, false},
+			 {"errors", KEY_BOOL, false},
 			 {"since", KEY_INT, false},
 			 {"until", KEY_INT, false},
 			 {"before", KEY_INT, false},
@@ -84,6 +87,7 @@ const struct verb verb_table[] = {
 	{"help", "the verbs", VERB_HELP, .keys = &keys_none},
 	{"status", "arrays, members, spares, devices, cases and the broker itself", VERB_STATUS, .keys = &keys_none},
 	{"sources", "what is listened to, and what was lost", VERB_SOURCES, .keys = &keys_none},
+	{"metrics", "counters and states as Prometheus reads them", VERB_METRICS, .keys = &keys_none},
 	{"settings", "the settings that hold, and where each was set", VERB_SETTINGS, .keys = &keys_none},
 	{"monitor", "events, verdicts, plans, outcomes and notices as they happen", VERB_MONITOR,
 	 .keys = &keys_monitor},
@@ -243,7 +247,7 @@ int request_check(const json_t *request, bool root, struct request_check *ret)
 
 unsigned message_type(const char *word)
 {
-	static const char *const words[] = {"event", "verdict", "plan", "outcome", "notice"};
+	static const char *const words[] = {"event", "verdict", "plan", "outcome", "notice", "command"};
 
 	for (unsigned i = 0; word && i < ARRAY_SIZE(words); i++)
 		if (strcmp(words[i], word) == 0)

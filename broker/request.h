@@ -13,6 +13,7 @@ enum verb_handler {
 	VERB_HELP,
 	VERB_STATUS,
 	VERB_SOURCES,
+	VERB_METRICS,
 	VERB_SETTINGS,
 	VERB_MONITOR,
 	VERB_HISTORY,
@@ -48,6 +49,14 @@ struct request_check {
 /* 0, or -EINVAL with the refusal in *ret. root: the peer may change things. */
 int request_check(const json_t *request, bool root, struct request_check *ret);
 
-enum { TYPE_EVENT = 1, TYPE_VERDICT = 2, TYPE_PLAN = 4, TYPE_OUTCOME = 8, TYPE_NOTICE = 16, TYPE_ALL = 31 };
-/* The bit of "event", "verdict", "plan", "outcome" or "notice"; 0 for another word. */
+enum {
+	TYPE_EVENT = 1,
+	TYPE_VERDICT = 2,
+	TYPE_PLAN = 4,
+	TYPE_OUTCOME = 8,
+	TYPE_NOTICE = 16,
+	TYPE_COMMAND = 32,
+	TYPE_ALL = 63
+};
+/* The bit of "event", "verdict", "plan", "outcome", "notice" or "command"; 0 for another word. */
 unsigned message_type(const char *word);

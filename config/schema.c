@@ -46,10 +46,18 @@ static int decode_int(const struct field *f, const struct node *n, void *out, st
 	return 0;
 }
 
-static void duration_range(const struct field *f, const struct node *n, struct diag *d)
+/* A number with a unit: of a duration or a size. */
+static int64_t number_of(const struct value *v)
+{
+	return v->type == V_SIZE ? (int64_t)MIN(v->u, (uint64_t)INT64_MAX) : v->i;
+}
+
+static void unit_range(const struct field *f, const struct node *n, struct diag *d)
 {
 	_cleanup_(buf_free) struct buf least = {0}, most = {0};
-	struct value min = value_duration(f->min), max = value_duration(f->max);
+	bool size = f->type == FIELD_SIZE;
+	struct value min = size ? value_size((uint64_t)f->min) : value_duration(f->min);
+	struct value max = size ? value_size((uint64_t)f->max) : value_duration(f->max);
 
 	value_print(&min, VALUE_CANONICAL, &least);
 	value_print(&max, VALUE_CANONICAL, &most);
@@ -158,13 +166,13 @@ int field_decode(const struct field *f, const struct node *n, struct arena *a, v
 			*(bool *)out = v.b;
 		return r;
 	default:
-		r = decode_typed(f, V_DURATION, n, &v, d);
-		if (r == 0 && (v.i < f->min || (f->max && v.i > f->max))) {
-			duration_range(f, n, d);
+		r = decode_typed(f, f->type == FIELD_SIZE ? V_SIZE : V_DURATION, n, &v, d);
+		if (r == 0 && (number_of(&v) < f->min || (f->max && number_of(&v) > f->max))) {
+			unit_range(f, n, d);
 			r = -EINVAL;
 		}
 		if (r == 0)
-			*(int64_t *)out = v.i;
+			*(int64_t *)out = number_of(&v);
 		return r;
 	}
 }

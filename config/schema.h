@@ -11,6 +11,7 @@ enum field_type {
 	FIELD_INT,	/* int64_t, min..max */
 	FIELD_BOOL,	/* bool */
 	FIELD_DURATION, /* int64_t ns, min..max */
+	FIELD_SIZE,	/* int64_t bytes, min..max */
 	FIELD_WORD,	/* int: index into words */
 	FIELD_STRINGS,	/* struct strings: one scalar or a list of them */
 	FIELD_NODE,	/* const struct node *: decoded by the caller */

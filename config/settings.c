@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum setting_type { SET_STRING, SET_STRINGS, SET_INT, SET_DURATION, SET_WORD, SET_GROUPS, SET_VERSION };
+enum setting_type { SET_STRING, SET_STRINGS, SET_INT, SET_DURATION, SET_SIZE, SET_WORD, SET_GROUPS, SET_VERSION };
 
 /* One setting. A dot in the name is a mapping in the file. */
 struct setting {
@@ -19,12 +19,14 @@ struct setting {
 	const char *const *words;
 	const char *doc;
 	const char *word_default; /* SET_STRING */
-	int64_t int_default;	  /* SET_INT, SET_DURATION, SET_WORD */
+	int64_t int_default;	  /* SET_INT, SET_DURATION, SET_SIZE, SET_WORD */
 };
 
 static const char *const mode_words[] = {"enforce", "shadow", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 
+#define DAY (86400 * NS_PER_SEC)
+#define YEAR (365 * DAY)
 #define AT(member) .offset = offsetof(struct settings, member)
 #define LIST(member) AT(member), .n_offset = offsetof(struct settings, n_##member)
 
@@ -57,6 +59,10 @@ static const struct setting settings_table[] = {
 	 .doc = "error, warning, notice, info or debug"},
 	{"history", SET_STRING, AT(history), .word_default = "/var/lib/spared/history.db",
 	 .doc = "database of events and plans"},
+	{"keep.time", SET_DURATION, AT(keep_time), .min = 3600 * NS_PER_SEC, .max = 100 * YEAR,
+	 .int_default = 90 * DAY, .doc = "how long the history keeps what happened"},
+	{"keep.size", SET_SIZE, AT(keep_size), .min = 1 << 20, .max = INT64_C(1) << 40, .int_default = 256 << 20,
+	 .doc = "size of the history beyond which the oldest goes earlier"},
 	{"control", SET_STRING, AT(control), .word_default = "/run/spared/control.sock", .doc = "control socket"},
 	{"run-dir", SET_STRING, AT(run_dir), .word_default = "/run/spared", .doc = "directory for run-time files"},
 };
@@ -88,7 +94,7 @@ void settings_init(struct settings *s)
 
 		if (row->type == SET_STRING)
 			*MEMBER(s, const char *, row->offset) = row->word_default;
-		else if (row->type == SET_INT || row->type == SET_DURATION)
+		else if (row->type == SET_INT || row->type == SET_DURATION || row->type == SET_SIZE)
 			*MEMBER(s, int64_t, row->offset) = row->int_default;
 	}
 }
@@ -135,6 +141,7 @@ static void decode_setting(struct settings *s, const struct setting *row, const 
 	static const enum field_type types[] = {
 		[SET_STRING] = FIELD_STRING,	 [SET_STRINGS] = FIELD_STRINGS, [SET_INT] = FIELD_INT,
 		[SET_DURATION] = FIELD_DURATION, [SET_WORD] = FIELD_WORD,	[SET_VERSION] = FIELD_INT,
+		[SET_SIZE] = FIELD_SIZE,
 	};
 	struct field f = {.name = row->name, .min = row->min, .max = row->max, .words = row->words};
 	struct strings words;
@@ -292,6 +299,10 @@ static void print_setting(const struct settings *s, const struct setting *row, s
 		break;
 	case SET_INT:
 		buf_addf(out, "%" PRId64, *MEMBER(s, const int64_t, row->offset));
+		break;
+	case SET_SIZE:
+		v = value_size((uint64_t)*MEMBER(s, const int64_t, row->offset));
+		value_print(&v, VALUE_CANONICAL, out);
 		break;
 	default:
 		v = value_duration(*MEMBER(s, const int64_t, row->offset));

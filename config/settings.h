@@ -28,8 +28,9 @@ struct settings {
 	int64_t settle;			    /* ns: start-up waits so long for the first disks */
 	int64_t probe_timeout, act_timeout; /* ns: a worker is given up after it */
 	const char *log_level;
-	const char *history; /* path of the database */
-	const char *control; /* path of the control socket */
+	const char *history;	      /* path of the database */
+	int64_t keep_time, keep_size; /* ns, bytes: what is older, or beyond it, is pruned */
+	const char *control;	      /* path of the control socket */
 	const char *run_dir;
 	struct setting_group *device_tags, *array_tags, *pools;
 	size_t n_device_tags, n_array_tags, n_pools;

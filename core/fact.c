@@ -73,6 +73,8 @@ const char *const event_kinds[] = {
 	"broker.resynced",
 	"broker.loop",
 	"broker.evicted",
+	"broker.history-lost",
+	"broker.history-restored",
 	NULL,
 };
 

@@ -162,6 +162,10 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(MESSAGE_ABOUT, "message.about", V_STRING, NULL, FROM_EVENT, "*", true, "what it is about")                   \
 	X(MESSAGE_STATE, "message.state", V_STRING, NULL, FROM_EVENT, "*", true, "state that it tells")                \
 	X(MESSAGE_VALUE, "message.value", V_INT, NULL, FROM_EVENT, "*", true, "number that it tells")                  \
+	X(HISTORY_REASON, "history.reason", V_STRING, NULL, FROM_EVENT, "broker.history-lost", false,                  \
+	  "why the history cannot be written")                                                                         \
+	X(HISTORY_MISSED, "history.missed", V_INT, NULL, FROM_EVENT, "broker.history-restored", false,                 \
+	  "rows that it misses")                                                                                       \
 	X(MATCH_RULE, "match.rule", V_STRING, NULL, FROM_MATCH, "", false, "the rule")                                 \
 	X(MATCH_ID, "match.id", V_STRING, NULL, FROM_MATCH, "", false, "the verdict's id")                             \
 	X(MATCH_KEY, "match.key", V_STRING, NULL, FROM_MATCH, "", false, "values of per, comma-separated")             \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/history.h"
 
+#include "core/clock.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/unit.h"
 
@@ -124,6 +125,157 @@ static void test_state(void **fixture _unused_)
 	history_close(h);
 }
 
+static json_t *ask(struct history *h, json_t *query)
+{
+	json_t *answer = NULL;
+	struct err e = {0};
+
+	assert_int_equal(history_query(h, query, 1 << 20, &answer, &e), 0);
+	json_decref(query);
+	return answer;
+}
+
+static const char *table_at(const json_t *answer, size_t i)
+{
+	return json_string_value(json_object_get(json_array_get(json_object_get(answer, "rows"), i), "table"));
+}
+
+/* What made it fire, by the numbers that the verdict has; and what came of it. */
+static void test_verdict(void **fixture _unused_)
+{
+	struct history *h = open_as(6);
+	json_t *answer, *query = json_pack("{s:s}", "verdict", "v-none");
+
+	for (int i = 1; i <= 3; i++)
+		put(h, i, "event", "", json_pack("{s:i s:s}", "seq", 100 + i, "kind", "block.error"));
+	put(h, 4, "verdict", "v-7", json_pack("{s:s s:[i,i,i]}", "id", "v-7", "events", 99, 101, 103));
+	put(h, 5, "intent", "P-7", json_pack("{s:s}", "verdict", "v-7"));
+	put(h, 6, "intent", "P-8", json_pack("{s:s}", "verdict", "v-8"));
+	put(h, 7, "outcome", "P-8", json_pack("{s:s}", "verdict", "v-8"));
+	put(h, 8, "outcome", "P-7", json_pack("{s:s}", "verdict", "v-7"));
+	/* A number that came again, after a state was lost. */
+	put(h, 9, "event", "", json_pack("{s:i s:s}", "seq", 101, "kind", "device.added"));
+	answer = ask(h, json_pack("{s:s}", "verdict", "v-7"));
+	assert_int_equal(json_array_size(json_object_get(answer, "rows")), 5);
+	assert_string_equal(table_at(answer, 0), "outcome");
+	assert_string_equal(table_at(answer, 1), "intent");
+	assert_string_equal(table_at(answer, 2), "verdict");
+	assert_int_equal(
+		json_integer_value(json_object_get(json_array_get(json_object_get(answer, "rows"), 4), "wall")), 1000);
+	json_decref(answer);
+	assert_int_equal(history_query(h, query, 1 << 20, &answer, NULL), -ENOENT);
+	json_decref(query);
+	history_close(h);
+}
+
+static void test_errors(void **fixture _unused_)
+{
+	struct history *h = open_as(7);
+	json_t *answer, *list, *last;
+	static const struct {
+		int day, count;
+		const char *device, *status;
+	} rows[] = {{1, 1, "e-1", "medium"},
+		    {1, 4, "e-1", "medium"},
+		    {1, 1, "e-1", "io"},
+		    {1, 1, "e-2", "io"},
+		    {2, 7, "e-1", "medium"}};
+
+	for (int i = 0; i < (int)ARRAY_SIZE(rows); i++) {
+		json_t *row = json_pack("{s:s s:s s:i s:{s:s}}", "kind", "block.error", "device", rows[i].device,
+					"count", rows[i].count, "facts", "error.status", rows[i].status);
+		json_t *line = json_pack("{s:i s:s s:I s:o}", "seq", i + 1, "table", "event", "wall",
+					 (json_int_t)rows[i].day * 86400 * 1000000000 + 1, "row", row);
+
+		assert_int_equal(history_begin(h, false, NULL), 0);
+		assert_int_equal(history_put(h, line, NULL), 0);
+		assert_int_equal(history_end(h, NULL), 0);
+		json_decref(line);
+	}
+	answer = ask(h, json_pack("{s:b s:I}", "errors", 1, "since", (json_int_t)86400 * 1000000000));
+	list = json_object_get(answer, "errors");
+	assert_int_equal(json_array_size(list), 3);
+	last = json_array_get(list, 1);
+	assert_string_equal(json_string_value(json_object_get(last, "day")), "1970-01-02");
+	assert_string_equal(json_string_value(json_object_get(last, "device")), "e-1");
+	assert_int_equal(json_integer_value(json_object_get(last, "errors")), 6);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(last, "statuses"), "medium")), 5);
+	json_decref(answer);
+	answer = ask(h, json_pack("{s:b s:s}", "errors", 1, "device", "e-2"));
+	assert_int_equal(json_array_size(json_object_get(answer, "errors")), 1);
+	json_decref(answer);
+	answer = ask(h, json_pack("{s:b s:i}", "errors", 1, "limit", 1));
+	assert_int_equal(json_array_size(json_object_get(answer, "errors")), 1);
+	assert_true(json_is_true(json_object_get(answer, "more")));
+	json_decref(answer);
+	history_close(h);
+}
+
+static void test_person(void **fixture _unused_)
+{
+	struct history *h = open_as(8);
+
+	put(h, 1, "command", "",
+	    json_pack("{s:s s:i s:s s:i s:s}", "kind", "array-stop", "uid", 0, "user", "root", "login-uid", 1000,
+		      "login", "alice"));
+	put(h, 2, "command", "", json_pack("{s:s s:i}", "kind", "array-fail", "uid", 77));
+	assert_int_equal(count(h, json_pack("{s:s}", "person", "alice"), NULL), 1);
+	assert_int_equal(count(h, json_pack("{s:s}", "person", "77"), NULL), 1);
+	assert_int_equal(count(h, json_pack("{s:s}", "person", "1000"), NULL), 1);
+	assert_int_equal(count(h, json_pack("{s:s}", "person", "bob"), NULL), 0);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "table", "command", "kind", "array-*"), NULL), 2);
+	history_close(h);
+}
+
+/* The oldest goes, a batch at a time; an intent that nothing came of stays, for it will be replayed. */
+static void test_prune(void **fixture _unused_)
+{
+	enum { ROWS = 1000 };
+	int64_t day = INT64_C(86400) * 1000000000, bytes;
+	struct history *h;
+	bool more = true;
+	json_t *unfinished;
+	int gone = 0;
+	char text[512];
+
+	unlink(path);
+	h = open_as(9);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	put(h, 1, "intent", "P-9", json_pack("{s:s}", "plan", "P-9"));
+	assert_int_equal(history_begin(h, false, NULL), 0);
+	for (int i = 2; i <= ROWS; i++) {
+		json_t *line = json_pack("{s:i s:s s:I s:{s:s}}", "seq", i, "table", "event", "wall",
+					 (json_int_t)clock_wall(&clock_system) - (i <= ROWS / 2 ? 2 * day : 0), "row",
+					 "text", text);
+
+		assert_int_equal(history_put(h, line, NULL), 0);
+		json_decref(line);
+	}
+	assert_int_equal(history_end(h, NULL), 0);
+	bytes = history_bytes(h);
+	assert_true(bytes > ROWS * 512);
+	while (more) {
+		int n = history_prune(h, day, INT64_MAX, &more, NULL);
+
+		assert_in_range(n, 0, HISTORY_PRUNE_BATCH);
+		gone += n;
+	}
+	assert_int_equal(gone, ROWS / 2 - 1);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "intent"), NULL), 1);
+	unfinished = history_unfinished(h);
+	assert_int_equal(json_array_size(unfinished), 1);
+	json_decref(unfinished);
+	assert_true(history_bytes(h) < bytes * 2 / 3);
+	/* By size: however young it is. */
+	assert_true(history_prune(h, day, 300000, &more, NULL) > 0);
+	while (history_bytes(h) > 300000)
+		assert_true(history_prune(h, day, 300000, &more, NULL) > 0);
+	assert_true(count(h, json_pack("{s:s s:i}", "table", "event", "limit", 1000), NULL) > 10);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "intent"), NULL), 1);
+	history_close(h);
+}
+
 static void test_broken(void **state _unused_)
 {
 	struct history *h = NULL;
@@ -155,11 +307,10 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_rows),
-		unit(test_unfinished),
-		unit(test_state),
-		unit(test_broken),
+		unit(test_rows),   unit(test_unfinished), unit(test_state), unit(test_verdict),
+		unit(test_errors), unit(test_person),	  unit(test_prune), unit(test_broken),
 	};
 
+	setenv("TZ", "UTC", 1); /* of days */
 	return cmocka_run_group_tests(tests, begin, end);
 }

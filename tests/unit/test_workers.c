@@ -300,7 +300,7 @@ static void on_rows(void *u _unused_, uint64_t token, const json_t *answer)
 	tell("rows", text);
 }
 
-static void on_trouble(void *u _unused_, const char *reason)
+static void on_trouble(void *u _unused_, const char *reason, uint64_t lost _unused_)
 {
 	tell("trouble", reason ? "yes" : "no");
 }
