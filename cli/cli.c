@@ -10,10 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct option_row {
-	const char *name, *arg, *doc;
-	char letter;
-} option_table[OPT_MAX] = {
+const struct cli_option_row cli_options[OPT_MAX] = {
 #define X(id, name_, letter_, arg_, doc_) [OPT_##id] = {.name = name_, .letter = letter_, .arg = arg_, .doc = doc_},
 	CLI_OPTIONS(X)
 #undef X
@@ -26,19 +23,20 @@ static const char default_config[] = "/etc/spared/spared.yaml";
 static const char *verb_word(const void *u, size_t i)
 {
 	(void)u;
-	return cli_verbs[i].name;
+	/* Commands that are not for people stand last. */
+	return cli_verbs[i].doc ? cli_verbs[i].name : NULL;
 }
 
 static const char *option_word(const void *u, size_t i)
 {
 	(void)u;
-	return i < OPT_MAX ? option_table[i].name : NULL;
+	return i < OPT_MAX ? cli_options[i].name : NULL;
 }
 
 static int find_option(const char *word, size_t len)
 {
 	for (int i = 0; i < OPT_MAX; i++)
-		if (strlen(option_table[i].name) == len && memcmp(option_table[i].name, word, len) == 0)
+		if (strlen(cli_options[i].name) == len && memcmp(cli_options[i].name, word, len) == 0)
 			return i;
 	return -1;
 }
@@ -46,7 +44,7 @@ static int find_option(const char *word, size_t len)
 static int find_letter(char letter)
 {
 	for (int i = 0; i < OPT_MAX; i++)
-		if (option_table[i].letter == letter)
+		if (cli_options[i].letter == letter)
 			return i;
 	return -1;
 }
@@ -55,7 +53,7 @@ static int find_letter(char letter)
 static int parse_option(struct cli *c, char **argv, struct err *e)
 {
 	const char *word = argv[0], *value = NULL, *near;
-	const struct option_row *row;
+	const struct cli_option_row *row;
 	size_t len;
 	int i;
 
@@ -72,7 +70,7 @@ static int parse_option(struct cli *c, char **argv, struct err *e)
 		return err_set(e, EINVAL, "there is no option '%s'%s%s%s", word, near ? "; did you mean '--" : "",
 			       near ? near : "", near ? "'?" : "");
 	}
-	row = &option_table[i];
+	row = &cli_options[i];
 	if (!row->arg) {
 		if (value)
 			return err_set(e, EINVAL, "option '--%s' takes no value", row->name);
@@ -116,10 +114,22 @@ static int find_verb(struct cli *c, struct err *e)
 static int check_options(const struct cli *c, struct err *e)
 {
 	for (int i = 0; i < OPT_MAX; i++)
-		if (c->opt[i] && !((c->verb->options | OPT_GLOBAL) & 1u << i))
+		if (c->opt[i] && !((c->verb->options | OPT_GLOBAL) & UINT64_C(1) << i))
 			return err_set(e, EINVAL, "'sparectl %s' has no option '--%s'; see 'sparectl %s --help'",
-				       c->verb->name, option_table[i].name, c->verb->name);
+				       c->verb->name, cli_options[i].name, c->verb->name);
 	return 0;
+}
+
+int cli_colour(struct cli *c)
+{
+	const char *when = GIVEN(c, COLOR) ? c->opt[OPT_COLOR] : "auto", *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
+
+	if (strcmp(when, "always") != 0 && strcmp(when, "never") != 0 && strcmp(when, "auto") != 0)
+		return cli_fail(c, CLI_USAGE, "usage", "--color: '%s' is not one of auto, always, never", when);
+	c->colour = when[1] == 'l' ||
+		    (when[0] == 'a' && isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb") != 0);
+	return CLI_OK;
 }
 
 int cli_parse(struct cli *c, char **argv, struct err *e)
@@ -171,45 +181,6 @@ void cli_finish(struct cli *c)
 	closep(&c->fd);
 }
 
-/* ---- help ---- */
-
-static void help_options(unsigned options, struct buf *out)
-{
-	for (int i = 0; i < OPT_MAX; i++) {
-		const struct option_row *row = &option_table[i];
-		_cleanup_(buf_free) struct buf left = {0};
-
-		if (!(options & 1u << i))
-			continue;
-		if (row->letter)
-			buf_addf(&left, "-%c, ", row->letter);
-		buf_addf(&left, "--%s%s%s", row->name, row->arg ? " " : "", row->arg ? row->arg : "");
-		buf_addf(out, "  %-20s %s\n", buf_str(&left), row->doc);
-	}
-}
-
-void cli_help(const struct verb *v, struct buf *out)
-{
-	if (v) {
-		buf_addf(out, "usage: sparectl %s%s%s [options]\n%s\n\n", v->name, v->args[0] ? " " : "", v->args,
-			 v->doc);
-		help_options(v->options | OPT_GLOBAL, out);
-		return;
-	}
-	buf_add(out, "usage: sparectl COMMAND [options]\n\n");
-	for (v = cli_verbs; v->name; v++) {
-		_cleanup_(buf_free) struct buf left = {0};
-
-		buf_addf(&left, "%s %s", v->name, v->args);
-		buf_addf(out, "  %-34s %s\n", buf_str(&left), v->doc);
-	}
-	buf_add(out, "\n");
-	help_options(OPT_GLOBAL, out);
-	buf_add(out,
-		"\nExit status: 0 done; 1 the answer is no, or it failed; 2 usage; 3 spared does not run; 4 refused.\n"
-		"'sparectl COMMAND --help' tells more; see also sparectl(8).\n");
-}
-
 /* ---- messages ---- */
 
 int cli_fail(const struct cli *c, int status, const char *code, const char *fmt, ...)
@@ -248,7 +219,7 @@ const struct settings *cli_settings(struct cli *c)
 	diag_init(&d);
 	c->settings_read = true;
 	if (settings_read(&c->settings, GIVEN(c, CONFIG) ? c->opt[OPT_CONFIG] : default_config, &d) < 0) {
-		diag_print(&d, "; the defaults are used", &text);
+		diag_print(&d, "the defaults are used", &text);
 		fputs(buf_str(&text), stderr);
 		settings_finish(&c->settings);
 		settings_init(&c->settings);

@@ -28,6 +28,11 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(RULE, "rule", 0, "RULE", "only this rule")                                                                   \
 	X(SLOT, "slot", 0, "N", "slot of the array")                                                                   \
 	X(SINCE, "since", 0, "TIME", "not older: a duration (1h) or a time (2026-01-31T12:00:00Z)")                    \
+	X(UNTIL, "until", 0, "TIME", "older: likewise")                                                                \
+	X(KIND, "kind", 0, "KIND", "only this kind of event or command; a glob")                                       \
+	X(PERSON, "person", 0, "USER", "only what this user (name or uid) asked for")                                  \
+	X(VERDICT, "verdict", 0, "ID", "why this verdict fired: its events, and what came of it")                      \
+	X(ERRORS, "errors", 0, NULL, "errors by day and device")                                                       \
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
 	X(LIVE, "live", 0, NULL, "the real thing: the event is counted and rules act")                                 \
@@ -39,11 +44,13 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(JUNIT, "junit", 0, "FILE", "write the results to FILE, too")                                                 \
 	X(RULES, "rules", 0, "DIR", "directory of the default set of rules")                                           \
 	X(BASE, "base", 0, "DIR", "directory that 'load' of tests is relative to (default: .)")                        \
-	X(TYPE, "type", 0, "TYPE,..", "only this type: event, verdict, plan, outcome, ..")                             \
+	X(TYPE, "type", 0, "TYPE,..", "only this type: event, verdict, intent, outcome, command, ..")                  \
 	X(ROOT, "root", 0, "DIR", "the files below DIR; no program is run and spared is not told")                     \
 	X(INITRAMFS, "initramfs", 0, NULL, "run update-initramfs -u afterwards")                                       \
 	X(CONFIG, "config", 0, "FILE", "settings (default: /etc/spared/spared.yaml)")                                  \
 	X(CONTROL, "control", 0, "PATH", "control socket (default: as in the settings)")                               \
+	X(TIMEOUT, "timeout", 0, "DURATION", "how long to wait for an answer (default: 30s; for a plan: 10m)")         \
+	X(COLOR, "color", 0, "WHEN", "auto (default: on a terminal), always or never")                                 \
 	X(VERBOSE, "verbose", 'v', NULL, "say more")                                                                   \
 	X(VERSION, "version", 'V', NULL, "print the version")                                                          \
 	X(HELP, "help", 'h', NULL, "print help")
@@ -55,9 +62,15 @@ enum cli_option {
 		OPT_MAX
 };
 
-#define OPT(id) (1u << OPT_##id)
+#define OPT(id) (UINT64_C(1) << OPT_##id)
 /* Understood by every verb. */
-#define OPT_GLOBAL (OPT(JSON) | OPT(CONFIG) | OPT(CONTROL) | OPT(VERSION) | OPT(HELP))
+#define OPT_GLOBAL (OPT(JSON) | OPT(CONFIG) | OPT(CONTROL) | OPT(TIMEOUT) | OPT(COLOR) | OPT(VERSION) | OPT(HELP))
+
+struct cli_option_row {
+	const char *name, *arg, *doc;
+	char letter;
+};
+extern const struct cli_option_row cli_options[OPT_MAX];
 
 struct cli {
 	const struct verb *verb;
@@ -74,11 +87,19 @@ struct cli {
 
 struct verb {
 	const char *name; /* one word or two */
-	const char *args; /* for help */
-	const char *doc;
-	unsigned options; /* beside OPT_GLOBAL */
+	const char *args; /* for help and completion */
+	const char *doc;  /* one line; NULL: not for people */
+	uint64_t options; /* beside OPT_GLOBAL */
 	int min, max;	  /* number of arguments; max -1: any */
 	int (*fn)(struct cli *c);
+	/* What --help teaches. */
+	const char *about;
+	struct {
+		const char *command, *what;
+	} examples[2];
+	const char *yes, *no; /* what status 0 and 1 mean, where that is special */
+	unsigned exits;	      /* bits of CLI_NO_DAEMON and CLI_REFUSED: they can happen */
+	const char *see;
 };
 
 extern const struct verb cli_verbs[]; /* ends with a NULL name */
@@ -86,8 +107,10 @@ extern const struct verb cli_verbs[]; /* ends with a NULL name */
 /* Splits a command line into c. 0, or -EINVAL with *e: what is wrong, and what to do. */
 int cli_parse(struct cli *c, char **argv, struct err *e);
 void cli_finish(struct cli *c);
-/* All verbs, or one with its options. */
-void cli_help(const struct verb *v, struct buf *out);
+/* All verbs, or the one that was named. */
+void cli_help(const struct cli *c, struct buf *out);
+/* Sets colour by --color, the terminal and the environment. Exit status. */
+int cli_colour(struct cli *c);
 /* "sparectl: message" on stderr, with --json an object on stdout. Returns status. */
 int cli_fail(const struct cli *c, int status, const char *code, const char *fmt, ...) _printf_(4, 5);
 int cli_fail_err(const struct cli *c, int status, const struct err *e);
@@ -102,10 +125,11 @@ bool cli_confirm(const char *word);
 
 int verb_status(struct cli *c); /* status.c */
 int verb_sources(struct cli *c);
+int verb_metrics(struct cli *c);
 int verb_monitor(struct cli *c); /* events.c */
-int verb_history(struct cli *c);
 int verb_inject(struct cli *c);
-int verb_array(struct cli *c); /* change.c */
+int verb_history(struct cli *c); /* history.c */
+int verb_array(struct cli *c);	 /* change.c */
 int verb_spare(struct cli *c);
 int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */
@@ -114,6 +138,7 @@ int verb_rules_list(struct cli *c);
 int verb_rules_why(struct cli *c);
 int verb_rules_reload(struct cli *c);
 int verb_rules_doc(struct cli *c);
+int verb_complete(struct cli *c);  /* complete.c */
 int verb_meta_show(struct cli *c); /* meta.c */
 int verb_udev_check(struct cli *c);
 int verb_manage(struct cli *c); /* manage.c */

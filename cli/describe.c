@@ -46,12 +46,16 @@ static void add_value(const json_t *v, struct buf *out)
 		buf_addf(out, "%.3g", json_real_value(v));
 	else if (json_is_boolean(v))
 		buf_add(out, json_is_true(v) ? "true" : "false");
+	else if (json_is_array(v))
+		for (size_t i = 0; i < json_array_size(v); i++) {
+			buf_add(out, i ? "," : "");
+			add_value(json_array_get(v, i), out);
+		}
 	else
 		buf_add(out, "..");
 }
 
-/* Sizes and durations are numbers in JSON. */
-static void add_fact(const char *name, const json_t *v, struct buf *out)
+void describe_fact(const char *name, const json_t *v, struct buf *out)
 {
 	int id = fact_lookup(name);
 	struct value value;
@@ -89,7 +93,7 @@ static void describe_event(const struct cli *c, const json_t *j, struct buf *out
 		if (strncmp(name, "device.", 7) == 0)
 			continue;
 		buf_addf(out, " %s=", name);
-		add_fact(name, v, out);
+		describe_fact(name, v, out);
 	}
 }
 
@@ -117,6 +121,9 @@ static void describe_verdict(const struct cli *c, const json_t *j, struct buf *o
 		buf_add(out, i ? ", " : ": ");
 		out_text(out, j_str(json_array_get(steps, i), "action"));
 	}
+	buf_add(out, "  (verdict ");
+	out_text(out, j_str(j, "id"));
+	buf_addc(out, ')');
 }
 
 static void add_lines(const json_t *lines, struct buf *out)
@@ -177,6 +184,34 @@ static void describe_case(const struct cli *c, const json_t *j, struct buf *out)
 		buf_addf(out, ", %" PRId64 " errors", j_int(j, "errors"));
 }
 
+/* Who: the user, and who logged in where that is another. */
+static void add_person(const json_t *j, struct buf *out)
+{
+	static const char *const keys[][2] = {{"user", "uid"}, {"login", "login-uid"}};
+	bool same = j_int(j, "uid") == j_int(j, "login-uid") || !json_object_get(j, "login-uid");
+
+	for (size_t i = 0; i < (same ? 1 : ARRAY_SIZE(keys)); i++) {
+		buf_add(out, i ? ", logged in as " : " by ");
+		if (j_str(j, keys[i][0])[0])
+			out_text(out, j_str(j, keys[i][0]));
+		else
+			buf_addf(out, "uid %" PRId64, j_int(j, keys[i][1]));
+	}
+	buf_addf(out, " (%s pid %" PRId64 ")", j_str(j, "program"), j_int(j, "pid"));
+}
+
+static void describe_command(const struct cli *c, const json_t *j, struct buf *out)
+{
+	const char *result = j_str(j, "result"), *plan = j_str(j, "plan");
+
+	out_word(c, out, TONE_BOLD, j_str(j, "kind"), 0);
+	add_subject(c, j, out);
+	add_person(j, out);
+	buf_add(out, ": ");
+	out_text(out, plan[0] ? plan : result);
+	add_reason(j, out);
+}
+
 static void describe_show(const struct cli *c, const json_t *j, struct buf *out)
 {
 	(void)c;
@@ -191,7 +226,8 @@ static const struct {
 	{"event", TONE_DIM, describe_event},	   {"verdict", TONE_WARN, describe_verdict},
 	{"plan", TONE_PLAIN, describe_plan},	   {"intent", TONE_PLAIN, describe_plan},
 	{"outcome", TONE_PLAIN, describe_outcome}, {"notice", TONE_PLAIN, describe_notice},
-	{"case", TONE_PLAIN, describe_case},	   {"show", TONE_PLAIN, describe_show},
+	{"command", TONE_PLAIN, describe_command}, {"case", TONE_PLAIN, describe_case},
+	{"show", TONE_PLAIN, describe_show},
 };
 
 void describe(const struct cli *c, const char *type, const json_t *j, struct buf *out)

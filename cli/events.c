@@ -3,7 +3,6 @@
 #include "cli/describe.h"
 #include "cli/output.h"
 
-#include "core/clock.h"
 #include "core/event.h"
 
 #include <errno.h>
@@ -61,81 +60,6 @@ int verb_monitor(struct cli *c)
 	}
 	return cli_fail(c, CLI_NO_DAEMON, "no-daemon", "spared ended the connection%s%s", r < 0 ? ": " : "",
 			r < 0 ? strerror(-r) : "");
-}
-
-/* ---- history ---- */
-
-/* "1h" is an hour ago; else a time. */
-static int parse_since(const struct cli *c, const char *text, int64_t *ret)
-{
-	struct value v;
-	struct err e = {0};
-
-	if (value_parse(V_DURATION, NULL, text, &v, NULL) == 0) {
-		*ret = clock_wall(&clock_system) - v.i;
-		return CLI_OK;
-	}
-	if (value_parse(V_TIME, NULL, text, &v, &e) < 0)
-		return cli_fail(c, CLI_USAGE, "usage",
-				"--since: '%s' is neither a duration (1h) nor a time (2026-01-31T12:00:00Z)", text);
-	*ret = v.i;
-	return CLI_OK;
-}
-
-/* The tables that are asked for, each its own request; all of them together if none is. */
-static int history_request(const struct cli *c, json_t **ret)
-{
-	static const struct {
-		int option;
-		const char *key;
-	} filters[] = {{OPT_DEVICE, "device"}, {OPT_ARRAY, "array"}, {OPT_RULE, "rule"}, {OPT_TYPE, "table"}};
-	json_t *request = client_request("history");
-	struct value limit;
-	int64_t since = 0;
-	int status = CLI_OK;
-
-	for (size_t i = 0; i < ARRAY_SIZE(filters); i++)
-		set_string(request, filters[i].key, c->opt[filters[i].option]);
-	if (GIVEN(c, SINCE)) {
-		status = parse_since(c, c->opt[OPT_SINCE], &since);
-		json_object_set_new(request, "since", json_integer(since));
-	}
-	if (GIVEN(c, LIMIT) && status == CLI_OK) {
-		if (value_parse(V_INT, NULL, c->opt[OPT_LIMIT], &limit, NULL) < 0 || limit.i < 1 || limit.i > 1000)
-			status = cli_fail(c, CLI_USAGE, "usage", "--limit: '%s' is not a number from 1 to 1000",
-					  c->opt[OPT_LIMIT]);
-		else
-			json_object_set_new(request, "limit", json_integer(limit.i));
-	}
-	if (status == CLI_OK)
-		*ret = request;
-	else
-		json_decref(request);
-	return status;
-}
-
-int verb_history(struct cli *c)
-{
-	_cleanup_(buf_free) struct buf out = {0};
-	json_t *request = NULL, *answer;
-	const json_t *rows;
-	int status = history_request(c, &request);
-
-	if (status != CLI_OK)
-		return status;
-	status = client_ask(c, request, &answer);
-	rows = j_list(answer, "rows");
-	if (status == CLI_OK && GIVEN(c, JSON)) {
-		out_json(json_incref(answer));
-	} else if (status == CLI_OK && (status = client_names(c)) == CLI_OK) {
-		for (size_t i = json_array_size(rows); i-- > 0;)
-			describe(c, j_str(json_array_get(rows, i), "table"), json_array_get(rows, i), &out);
-		if (j_bool(answer, "more"))
-			buf_add(&out, "(there is more; ask for it with --since or -n)\n");
-		out_flush(&out);
-	}
-	json_decref(answer);
-	return status;
 }
 
 /* ---- inject ---- */

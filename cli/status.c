@@ -293,6 +293,37 @@ int verb_status(struct cli *c)
 	return status;
 }
 
+static void out_loss(const struct cli *c, struct buf *out, int64_t lost)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), " %8" PRId64, lost);
+	out_word(c, out, lost ? TONE_WARN : TONE_PLAIN, text, 0);
+}
+
+/* Of the last event, in milliseconds. */
+static void out_lag(struct buf *out, const json_t *source)
+{
+	char text[24] = "-";
+
+	if (json_object_get(source, "lag"))
+		snprintf(text, sizeof(text), "%.1fms", (double)j_int(source, "lag") / NS_PER_MS);
+	buf_addf(out, "%8s  ", text);
+}
+
+int verb_metrics(struct cli *c)
+{
+	json_t *answer;
+	int status = client_ask(c, client_request("metrics"), &answer);
+
+	if (status == CLI_OK && GIVEN(c, JSON))
+		out_json(json_incref(answer));
+	else if (status == CLI_OK)
+		fputs(j_str(answer, "text"), stdout);
+	json_decref(answer);
+	return status;
+}
+
 int verb_sources(struct cli *c)
 {
 	_cleanup_(buf_free) struct buf out = {0};
@@ -307,15 +338,17 @@ int verb_sources(struct cli *c)
 		const json_t *s = json_array_get(list, i);
 		bool failed = strcmp(j_str(s, "state"), "failed") == 0;
 
+		if (i == 0)
+			buf_addf(&out, "%-10s%-7s%9s %8s %8s %8s %8s %8s\n", "source", "state", "received", "dropped",
+				 "merged", "lost", "rescans", "lag");
 		out_word(c, &out, TONE_BOLD, j_str(s, "name"), 10);
 		out_word(c, &out, failed ? TONE_BAD : TONE_PLAIN, j_str(s, "state"), 7);
-		buf_addf(&out, "received %-8" PRId64 " dropped %-6" PRId64 " lost %-6" PRId64 " rescans %-4" PRId64 " ",
-			 j_int(s, "received"), j_int(s, "dropped"), j_int(s, "lost"), j_int(s, "rescans"));
-		out_text(&out, failed ? j_str(s, "reason") : j_str(s, "doc"));
-		if (!failed && *j_str(s, "reason")) {
-			buf_add(&out, ": ");
-			out_text(&out, j_str(s, "reason"));
-		}
+		buf_addf(&out, "%9" PRId64 " %8" PRId64 " %8" PRId64, j_int(s, "received"), j_int(s, "dropped"),
+			 j_int(s, "merged"));
+		out_loss(c, &out, j_int(s, "lost"));
+		buf_addf(&out, " %8" PRId64 " ", j_int(s, "rescans"));
+		out_lag(&out, s);
+		out_text(&out, j_str(s, "reason")[0] ? j_str(s, "reason") : j_str(s, "doc"));
 		buf_addc(&out, '\n');
 	}
 	out_flush(&out);
