@@ -235,6 +235,7 @@ static void record_command(struct commands *c, const struct request *rq, const c
 	if (json_is_true(json_object_get(rq->j, "dry-run")))
 		return;
 	request = strip(rq->j);
+	json_object_del(request, "extra"); /* it is in the event, and may be long */
 	asked_record(c->b, client_peer(rq->client), rq->verb->name, request, plan, refusal);
 	json_decref(request);
 }

@@ -15,7 +15,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-enum { BROKER = 3, KEPT_MAX = 10000, RETRY_MS = 5000, ANSWER_MAX = WIRE_LINE_MAX / 2, PRUNE_ROWS = 1024 };
+enum {
+	BROKER = 3,
+	KEPT_MAX = 10000,
+	RETRY_MS = 5000,
+	ANSWER_MAX = WIRE_LINE_MAX / 2,
+	PRUNE_ROWS = 1024,
+	BATCH_ROWS = 512
+};
 
 #define PRUNE_EVERY (3600 * NS_PER_SEC)
 
@@ -129,7 +136,8 @@ static void keep(struct recording *r, const json_t *line)
 	r->n_lines++;
 }
 
-static int write_lines(struct recording *r, json_int_t *last, struct err *e)
+/* The first lines that wait, in one transaction; *last: the last row's number, *n: how many lines. */
+static int write_lines(struct recording *r, json_int_t *last, size_t *n, struct err *e)
 {
 	struct kept *k;
 	bool sync = false;
@@ -139,10 +147,11 @@ static int write_lines(struct recording *r, json_int_t *last, struct err *e)
 		if (json_is_true(json_object_get(k->line, "sync")))
 			sync = true;
 	status = history_begin(r->h, sync, e);
+	*n = 0;
 	list_foreach (k, &r->lines, link) {
 		const json_t *save = json_object_get(k->line, "save");
 
-		if (status < 0)
+		if (status < 0 || (*n)++ == BATCH_ROWS)
 			break;
 		status = save ? history_save(r->h, save, e) : history_put(r->h, k->line, e);
 		if (status == -EBADMSG)
@@ -153,16 +162,18 @@ static int write_lines(struct recording *r, json_int_t *last, struct err *e)
 	return status < 0 ? status : history_end(r->h, e);
 }
 
-/* One transaction for all that waits. */
-static void store_all(struct recording *r)
+/* One transaction for what waits, up to a size that a nearly full disk has room for. False: no more is to be done now.
+ */
+static bool store_batch(struct recording *r)
 {
 	json_int_t last = 0;
 	struct err e = {0};
 	struct kept *k;
+	size_t n;
 
 	if (list_empty(&r->lines) || !try_open(r))
-		return;
-	if (write_lines(r, &last, &e) < 0) {
+		return false;
+	if (write_lines(r, &last, &n, &e) < 0) {
 		if (!r->trouble)
 			log_error("%s", e.msg);
 		history_undo(r->h);
@@ -170,14 +181,19 @@ static void store_all(struct recording *r)
 		/* Opened anew next time: a file system that was remounted, or a file that was replaced. */
 		history_close(r->h);
 		r->h = NULL;
-		return;
+		return false;
 	}
 	r->trouble = false;
-	r->stored += r->n_lines;
-	list_foreach (k, &r->lines, link)
+	n = MIN(n, (size_t)BATCH_ROWS);
+	r->stored += n;
+	list_foreach (k, &r->lines, link) {
+		if (n-- == 0)
+			break;
 		drop(r, k);
+	}
 	if (last)
 		send_line(json_pack("{s:I}", "durable", last));
+	return !list_empty(&r->lines);
 }
 
 /* Between two requests, a small batch at a time: a row that comes now waits for one at most. */
@@ -273,6 +289,7 @@ int record_main(int argc, char **argv)
 {
 	struct recording r = {0};
 	struct kept *k;
+	bool more;
 	int status = 0;
 
 	if (argc != 2)
@@ -289,8 +306,10 @@ int record_main(int argc, char **argv)
 	try_open(&r);
 	while (status == 0) {
 		status = fill(&r);
-		store_all(&r);
-		prune(&r);
+		do {
+			more = store_batch(&r);
+			prune(&r);
+		} while (more);
 	}
 	list_foreach (k, &r.lines, link)
 		drop(&r, k);

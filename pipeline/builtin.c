@@ -269,7 +269,7 @@ static void end_replays(struct pipeline *p, const char *set)
 	struct replay *r;
 
 	list_foreach (r, &p->replays, link) {
-		json_t *row;
+		json_t *row, *msg;
 
 		if (strcmp(r->set, set) != 0 || r->recorded)
 			continue;
@@ -278,7 +278,11 @@ static void end_replays(struct pipeline *p, const char *set)
 				(json_int_t)clock_wall(p->clock));
 		if (row)
 			p->ops.store(p->ops.u, "outcome", row, r->plan, false);
-		publish(p, "outcome", "outcome", row);
+		msg = row ? json_copy(row) : NULL;
+		if (msg && json_object_set_new(msg, "type", json_string("outcome")) == 0)
+			p->ops.publish(p->ops.u, msg);
+		json_decref(msg);
+		json_decref(row);
 		r->recorded = true;
 	}
 	if (p->phase == PHASE_STARTED)

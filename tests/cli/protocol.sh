@@ -3,14 +3,20 @@
 # What sparectl sends and what it makes of answers, against a daemon of a few lines that plays a file of answers.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
+: > invalid
 command -v python3 > /dev/null || { echo "skipped: python3 is not there"; exit 0; }
 
-# play ANSWER...: listens once, keeps the requests in requests, and answers each with the next line.
+# play ANSWER...: listens once, keeps the requests in requests, and answers each with the next line, completed to what the
+# daemon would send. Requests, answers and messages must be valid by the protocol's schema; what is not is in invalid.
 play() {
 	printf '%s\n' "$@" > answers
 	rm -f sock requests
-	python3 - <<-'END' &
-		import socket
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$repo/tests python3 - <<-'END' &
+		import json, schema, socket
+		def valid(name, value):
+		    with open("invalid", "a") as log:
+		        for e in schema.errors(schema.named(name), value):
+		            print(e, json.dumps(value)[:200], file=log)
 		s = socket.socket(socket.AF_UNIX)
 		s.bind("sock")
 		s.listen()
@@ -24,7 +30,15 @@ play() {
 		            if not line:
 		                break
 		            log.write(line)
-		        f.write(answer.lstrip("+"))
+		            log.flush()
+		            request = json.loads(line)
+		            valid("request", request)
+		        if not answer.strip():
+		            break
+		        name = "message" if answer.startswith("+") else "answer-" + request["verb"]
+		        value = schema.whole(schema.named(name), json.loads(answer.lstrip("+")))
+		        valid(name, value)
+		        f.write(json.dumps(value) + "\n")
 		        f.flush()
 	END
 	until [ -S sock ]; do sleep 0.02; done
@@ -99,9 +113,50 @@ like "has events" 'event +block.error sdq \(tracefs, 3 times\) error.status=medi
 like "and notices" 'notice +warning: a b'
 wait
 same "the request of monitor" "$(sent 2)" '{"types": ["event", "notice"], "v": 1, "verb": "monitor"}'
-play '{"v":1,"id":0,"ok":true,"more":false,"rows":[{"id":2,"table":"outcome","wall":2,"row":{"plan":"P-2","result":"failed","reason":"why"}},{"id":1,"table":"notice","wall":1,"row":{"severity":"info","text":"first"}}]}' "$names"
+play '{"v":1,"id":0,"ok":true,"more":false,"rows":[{"id":2,"table":"outcome","wall":2,"row":{"plan":"P-2","result":"failed","reason":"why"}},{"id":1,"table":"case","wall":1,"row":{"device":"wwn-1","name":"first"}}]}' "$names"
 ok "history" 0 "${ctl[@]}" history --since 2026-01-31T12:00:00Z -n 5
 same "is newest last" "$(grep -n 'P-2 failed: why' <<< "$out" | cut -d: -f1)" 2
 wait
 same "the request of history" "$(sent)" '{"limit": 5, "since": 1769860800000000000, "v": 1, "verb": "history"}'
+
+play '{"v":1,"id":0,"ok":true,"rows":[{"id":9,"table":"outcome","wall":9,"row":{"plan":"P-1","verdict":"7","result":"ok"}},{"id":8,"table":"verdict","wall":8,"row":{"id":"7","kind":"fired","rule":"r","description":"Tells.","events":[1,3],"match":{"match.count":2,"match.span":90000000000}}},{"id":7,"table":"event","wall":7,"row":{"kind":"block.error","seq":3,"source":"tracefs"}}]}' "$names"
+ok "why a verdict fired" 0 "${ctl[@]}" history --verdict 7
+like "the rule" 'r fired .*\(verdict 7\)$'
+like "what it saw, as people read it" '^ +match\.span +1m30s$'
+like "its events" '^    .*event +block\.error \(tracefs\)'
+like "those that were forgotten" 'does not have 1 of them any more'
+like "what came of it" '^    .*outcome +P-1 ok'
+wait
+same "the request of it" "$(sent)" '{"v": 1, "verb": "history", "verdict": "7"}'
+play '{"v":1,"id":0,"ok":true,"errors":[{"day":"2026-03-02","device":"wwn-1","errors":6,"statuses":{"medium":5,"io":1}}]}' "$names"
+ok "errors by day" 0 "${ctl[@]}" history --errors --device sdq --until 2026-01-31T12:00:00Z
+like "with the name of the disk" '^2026-03-02 +sdq +6  medium 5, io 1$'
+wait
+same "the request of errors" "$(sent)" '{"device": "sdq", "errors": true, "until": 1769860800000000000, "v": 1, "verb": "history"}'
+play '{"v":1,"id":0,"ok":true,"rows":[{"id":9,"table":"command","wall":9,"row":{"kind":"array-fail","uid":0,"user":"root","login-uid":1000,"login":"alice","pid":7,"program":"sparectl","device":"wwn-1","array":"data","plan":"P-3","result":"planned"}}]}' "$names"
+ok "who asked for what" 0 "${ctl[@]}" history --type command --person alice
+like "with user, login and process" 'command +array-fail sdq in data by root, logged in as alice \(sparectl pid 7\): P-3$'
+wait
+play '{"v":1,"id":0,"ok":true,"sources":[{"name":"udev","doc":"uevents","state":"on","received":7,"dropped":1,"merged":2,"lost":3,"rescans":4,"lag":2500000},{"name":"dm","state":"failed","reason":"no module"}]}'
+ok "sources" 0 "${ctl[@]}" sources
+like "as a table" '^udev +on +7 +1 +2 +3 +4 +2\.5ms  uevents$'
+like "and why one is not heard" '^dm +failed .* -  no module$'
+wait
+play '{"v":1,"id":0,"ok":true,"text":"# HELP x y\nx 1\n"}'
+ok "metrics" 0 "${ctl[@]}" metrics
+same "are the text" "$out" "$(printf '# HELP x y\nx 1')"
+wait
+
+same "every request, answer and message was valid by the schema" "$(cat invalid)" ""
+# The example of the manual, against the same.
+play '{"v":1,"id":1,"ok":true}' '+{"type":"event","event":{"kind":"array.degraded","array-name":"data"}}' \
+	'{"v":1,"id":1,"ok":true,"status":{"arrays":[{"name":"data","level":"raid5","state":"degraded","members":[{"state":"in-sync"},{"state":"failed"}]}]}}' \
+	'+{"type":"outcome","plan":"P-1","result":"ok"}'
+ok "the example" 0 python3 "$repo/docs/examples/monitor.py" "$work/sock"
+like "shows the arrays" '^data raid5 degraded in-sync failed$'
+like "and what happens" '^outcome ok$'
+like "also before the answer" '^event array.degraded data$'
+wait
+same "it is valid, too" "$(cat invalid)" ""
+same "it has less than 50 lines" "$(($(wc -l < "$repo/docs/examples/monitor.py") < 50))" 1
 end

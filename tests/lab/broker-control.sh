@@ -6,7 +6,7 @@
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
 cat > /run/lab/files/abuse.py <<'END'
-import json, os, socket, sys, time
+import json, os, schema, socket, sys, time
 PATH = "/run/spared/control.sock"
 def connect():
     s = socket.socket(socket.AF_UNIX)
@@ -27,7 +27,11 @@ def until_end(s):
     return data
 what = sys.argv[1]
 if what == "ask":
-    print(ask(connect(), sys.argv[2] + "\n").strip())
+    answer = ask(connect(), sys.argv[2] + "\n")
+    verb = json.loads(sys.argv[2])["verb"]
+    name = "answer-" + verb if "answer-" + verb in schema.ROOT["$defs"] else "refusal"
+    for e in schema.errors(schema.named(name), json.loads(answer)): print("not by the schema:", e)
+    print(answer.strip())
 elif what == "garbage":
     s = connect()
     s.sendall(b"nonsense\n" * 8)
@@ -70,6 +74,10 @@ elif what == "gone":
         s.close()
     print("left")
 END
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=/run/lab/files
+mkdir -p /run/lab/docs
+cp "$LAB_REPO/tests/schema.py" /run/lab/files/
+cp "$LAB_REPO/docs/spared-protocol.schema.json" /run/lab/docs/
 abuse() { timeout 120 python3 /run/lab/files/abuse.py "$@"; }
 rss() { awk '/VmRSS/ { print $2 }' "/proc/$spared_pid/status"; }
 
@@ -108,6 +116,12 @@ like "but change nothing" "$(as_nobody '{"v":1,"verb":"array-stop","array":"r5"}
 like "nor inject a live event" "$(as_nobody '{"v":1,"verb":"inject","kind":"a.b","live":true}')" '"denied"'
 like "a reload that is refused keeps the rules" "$(echo nonsense >> /etc/spared/spared.yaml; abuse ask '{"v":1,"verb":"rules-reload"}')" '"usage"'
 like "they run on" "$(abuse ask '{"v":1,"verb":"rules-list"}')" excessive-errors
+for request in '"help"' '"status"' '"sources"' '"metrics"' '"settings"' '"history"' '"history","errors":true' \
+	'"monitor","types":["event"]' '"inject","kind":"array.degraded"' '"inject","kind":"block.slow","live":true' \
+	'"maintenance","on":true,"device":"none"' '"array-stop","array":"none"' '"history","verdict":"none"'; do
+	said+=$(abuse ask "{\"v\":1,\"verb\":$request}" | grep 'not by the schema' || true)
+done
+is "every answer is by the schema" "${said-}" ""
 
 spared_pid_end=$spared_pid
 kill -TERM "$spared_pid_end"

@@ -95,9 +95,23 @@ is "nothing is younger than now" "$(sparectl history --since 0s --json | jq '.ro
 is "until an hour ago" "$(sparectl history --until 1h --json | jq '.rows | length')" 0
 
 # --- what it forgets
-flood 1500
+flood 1500 # more than the disk would hold
 lab_wait_for '[ "$(stat -c %s /run/var/spared/history.db)" -lt 4000000 ]' 60
 is "beyond keep.size the oldest goes, and the file gets smaller" "$(sparectl history --kind block.slow --json | jq '.rows | length')" 0
 is "it is written still" "$(state)" ok
+# --- what programs read
+sparectl metrics > /run/lab/files/metrics
+like "metrics: events by source" "$(cat /run/lab/files/metrics)" '^spared_events_total\{source="control",class="block"\} [0-9]+$'
+like "metrics: the history" "$(cat /run/lab/files/metrics)" '^spared_history_state\{state="ok"\} 1$'
+like "metrics: memory" "$(cat /run/lab/files/metrics)" '^spared_resident_memory_bytes [1-9][0-9]{6,}$'
+like "sources: a table" "$(sparectl sources)" '^udev +on +[1-9][0-9]* '
+for verb in help status sources metrics settings history rules-list; do
+	printf '{"v":1,"id":7,"verb":"%s"}\n' "$verb" | timeout 20 python3 -c '
+import socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect("/run/spared/control.sock"); s.sendall(sys.stdin.buffer.read())
+sys.stdout.write(s.makefile().readline())' > /run/lab/files/answer
+	ok "by the schema: the answer to $verb" spared_valid "answer-$verb" /run/lab/files/answer
+done
 spared_stop
+ok "by the schema: all that was monitored" spared_valid message "$LAB_OUT/mon"
 lab_done

@@ -148,9 +148,10 @@ static void op_publish(void *u, const json_t *msg)
 			 "plan    %s %s: ", json_string_value(json_object_get(json_object_get(msg, "plan"), "id")),
 			 json_string_value(json_object_get(msg, "state")));
 		play_lines(y, json_object_get(msg, "lines"));
-	} else if (strcmp(type, "outcome") == 0 && json_object_get(msg, "outcome")) {
+	} else if (strcmp(type, "outcome") == 0 &&
+		   strcmp(json_string_value(json_object_get(msg, "result")), "replayed") == 0) {
 		buf_addf(&y->out, "outcome %s replayed",
-			 json_string_value(json_object_get(json_object_get(msg, "outcome"), "plan")));
+			 json_string_value(json_object_get(msg, "plan")));
 	} else if (strcmp(type, "outcome") == 0) {
 		buf_addf(&y->out, "outcome %s %s: ", json_string_value(json_object_get(msg, "plan")),
 			 json_string_value(json_object_get(msg, "result")));

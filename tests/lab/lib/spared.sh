@@ -68,6 +68,9 @@ spared_kill() {
 	wait "$spared_pid" 2> /dev/null || true
 }
 
+# spared_valid NAME FILE: its lines are valid by NAME of the protocol's schema ("message", "answer-VERB").
+spared_valid() { PYTHONDONTWRITEBYTECODE=1 python3 "$LAB_REPO/tests/schema.py" "$1" < "$2"; }
+
 # spared_event KIND [REST] [SECONDS]: until the monitor has told an event of this kind.
 spared_event() { lab_stream_wait mon "\"kind\": ?\"$1\"${2:+.*$2}" "${3:-60}"; }
 
