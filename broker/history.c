@@ -174,7 +174,8 @@ int history_put(struct history *h, const json_t *line, struct err *e)
 	bind_text(h->put, 4, key ? key : "");
 	sqlite3_bind_int64(h->put, 5, json_integer_value(json_object_get(line, "wall")));
 	bind_text(h->put, 6, row_word(row, "device"));
-	bind_text(h->put, 7, row_word(row, "array"));
+	/* Of plans "array" is the name. */
+	bind_text(h->put, 7, row_word(row, json_object_get(row, "array-id") ? "array-id" : "array"));
 	bind_text(h->put, 8, row_word(row, "rule"));
 	bind_text(h->put, 9, row_word(row, "kind"));
 	bind_text(h->put, 10, text);

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/fact.h"
+#include "core/value.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -39,13 +40,14 @@ static void head(struct buf *out, const char *name, const char *type, const char
 	buf_addf(out, "# HELP spared_%s %s\n# TYPE spared_%s %s\n", name, help, name, type);
 }
 
-/* Names of arrays come from disks. */
-static void add_escaped(const char *s, struct buf *out)
+/* Names of arrays come from disks, and this text may be read on a terminal. */
+static void add_escaped(const char *text, struct buf *out)
 {
-	for (; *s; s++) {
-		if (*s == '\n')
-			buf_add(out, "\\n");
-		else if (*s == '"' || *s == '\\')
+	_cleanup_(buf_free) struct buf safe = {0};
+
+	value_escape(text, 0, &safe);
+	for (const char *s = buf_str(&safe); *s; s++) {
+		if (*s == '"' || *s == '\\')
 			buf_addf(out, "\\%c", *s);
 		else
 			buf_addc(out, *s);

@@ -290,15 +290,24 @@ static json_t *asks_to_json(const struct pipeline *p, const struct job *j)
 	return list;
 }
 
-/* {"plan","set","array","array-id","verdict","rule","origin","injected","wall","lines","asks","body"} */
+const char *plan_device(const struct plan *plan)
+{
+	for (size_t i = 0; plan && i < plan->n_steps; i++)
+		if (plan->step[i].device[0])
+			return plan->step[i].device;
+	return "";
+}
+
+/* {"plan","set","array","array-id","device","verdict","rule","origin","injected","wall","lines","asks","body"} */
 static json_t *intent_row(struct pipeline *p, const struct job *j)
 {
 	static const char *const origins[] = {"rule", "operator", "builtin"};
 
-	return json_pack("{s:s s:s s:s s:s s:s s:s s:s s:b s:I s:o s:o s:o}", "plan", j->id, "set", j->set, "array",
-			 j->plan->array_name, "array-id", j->array, "verdict", j->verdict, "rule", j->rule, "origin",
-			 origins[j->origin], "injected", j->injected, "wall", (json_int_t)clock_wall(p->clock), "lines",
-			 plan_lines(j->plan), "asks", asks_to_json(p, j), "body", plan_to_json(j->plan));
+	return json_pack("{s:s s:s s:s s:s s:s s:s s:s s:s s:b s:I s:o s:o s:o}", "plan", j->id, "set", j->set, "array",
+			 j->plan->array_name, "array-id", j->array, "device", plan_device(j->plan), "verdict",
+			 j->verdict, "rule", j->rule, "origin", origins[j->origin], "injected", j->injected, "wall",
+			 (json_int_t)clock_wall(p->clock), "lines", plan_lines(j->plan), "asks", asks_to_json(p, j),
+			 "body", plan_to_json(j->plan));
 }
 
 /* The intent is durable already, unless the plan became another one while it waited. */

@@ -198,18 +198,18 @@ static void read_again(struct pipeline *p, const struct job *j)
 	}
 }
 
-/* {"plan","verdict","rule","origin","set","array","result","reason","lines","injected","dry-run","wall",
+/* {"plan","verdict","rule","origin","set","array","array-id","device","result","reason","lines","injected","dry-run","wall",
  * "took": microseconds by phase, null if act told none} */
 static void tell_outcome(struct pipeline *p, const struct job *j, enum action_result result, const char *reason)
 {
 	static const char *const origins[] = {"rule", "operator", "builtin"};
 	const struct plan *plan = j->plan;
-	json_t *row =
-		json_pack("{s:s s:s s:s s:s s:s s:s s:s s:s s:o s:b s:b s:I s:O?}", "plan", j->id, "verdict",
-			  j->verdict, "rule", j->rule, "origin", origins[j->origin], "set", j->set, "array",
-			  plan ? plan->array_name : "", "result", action_words[result], "reason", reason ? reason : "",
-			  "lines", plan ? plan_lines(plan) : json_array(), "injected", j->injected, "dry-run",
-			  j->dry_run, "wall", (json_int_t)clock_wall(p->clock), "took", j->took);
+	json_t *row = json_pack("{s:s s:s s:s s:s s:s s:s s:s s:s s:s s:s s:o s:b s:b s:I s:O?}", "plan", j->id,
+				"verdict", j->verdict, "rule", j->rule, "origin", origins[j->origin], "set", j->set,
+				"array", plan ? plan->array_name : "", "array-id", j->array, "device",
+				plan_device(plan), "result", action_words[result], "reason", reason ? reason : "",
+				"lines", plan ? plan_lines(plan) : json_array(), "injected", j->injected, "dry-run",
+				j->dry_run, "wall", (json_int_t)clock_wall(p->clock), "took", j->took);
 	json_t *msg = row ? json_copy(row) : NULL;
 
 	if (row && !j->dry_run)

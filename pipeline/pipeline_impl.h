@@ -204,6 +204,8 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e);
 /* Makes the plan on what is known now. 0 or -errno. */
 int job_plan(struct pipeline *p, struct job *j, struct err *e);
+/* The device of the first step that has one, for the history; or "". */
+const char *plan_device(const struct plan *plan);
 size_t plan_runnable(const struct plan *plan);
 void job_queue(struct pipeline *p, struct job *j); /* takes j */
 void jobs_pump(struct pipeline *p);		   /* starts what can be started */

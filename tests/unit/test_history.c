@@ -52,11 +52,13 @@ static void test_rows(void **state _unused_)
 	json_t *answer = NULL, *query, *row;
 	bool more;
 
+	put(h, 0, "outcome", "P-0", json_pack("{s:s s:s s:s}", "array", "data", "array-id", "a2", "device", "wwn-3"));
 	put(h, 1, "event", "", json_pack("{s:s s:s}", "kind", "block.error", "device", "wwn-1"));
 	put(h, 2, "event", "", json_pack("{s:s s:s}", "kind", "device.added", "device", "wwn-2"));
 	put(h, 3, "verdict", "", json_pack("{s:s s:[{s:s}]}", "rule", "r", "contexts", "array", "a1"));
 	put(h, 3, "verdict", "", json_pack("{s:s}", "rule", "sent again"));
-	assert_int_equal(count(h, json_object(), NULL), 3);
+	assert_int_equal(count(h, json_object(), NULL), 4);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "array", "a2", "device", "wwn-3"), NULL), 1);
 	assert_int_equal(count(h, json_pack("{s:s}", "device", "wwn-1"), NULL), 1);
 	assert_int_equal(count(h, json_pack("{s:s}", "array", "a1"), NULL), 1);
 	assert_int_equal(count(h, json_pack("{s:s}", "kind", "block.*"), NULL), 1);

@@ -172,9 +172,9 @@ static void test_full(void **state _unused_)
 	has(&out, "spared_events_total{source=\"tracefs\",class=\"block\"} 2\n");
 	has(&out, "spared_verdicts_total{kind=\"limited\"} 1\n");
 	has(&out, "spared_plans_total{result=\"refused\"} 1\n");
-	has(&out, "spared_array_state{array=\"a\\\"b\\\\c\\nd\",id=\"g1\",state=\"degraded\"} 1\n");
-	has(&out, "spared_array_members{array=\"a\\\"b\\\\c\\nd\",id=\"g1\",state=\"rebuilding\"} 1\n");
-	has(&out, "spared_array_progress_ratio{array=\"a\\\"b\\\\c\\nd\",id=\"g1\"} 0.25\n");
+	has(&out, "spared_array_state{array=\"a\\\"b\\\\c\\\\x0ad\",id=\"g1\",state=\"degraded\"} 1\n");
+	has(&out, "spared_array_members{array=\"a\\\"b\\\\c\\\\x0ad\",id=\"g1\",state=\"rebuilding\"} 1\n");
+	has(&out, "spared_array_progress_ratio{array=\"a\\\"b\\\\c\\\\x0ad\",id=\"g1\"} 0.25\n");
 	has(&out, "spared_arrays{state=\"optimal\"} 1\n");
 	has(&out, "spared_spares{state=\"idle\"} 1\n");
 	has(&out, "spared_source_lag_seconds{source=\"udev\"} 0.0025\n");
