@@ -95,7 +95,7 @@ is "nothing is younger than now" "$(sparectl history --since 0s --json | jq '.ro
 is "until an hour ago" "$(sparectl history --until 1h --json | jq '.rows | length')" 0
 
 # --- what it forgets
-flood 1500 # more than the disk would hold
+flood 1200 # more than the disk would hold
 lab_wait_for '[ "$(stat -c %s /run/var/spared/history.db)" -lt 4000000 ]' 60
 is "beyond keep.size the oldest goes, and the file gets smaller" "$(sparectl history --kind block.slow --json | jq '.rows | length')" 0
 is "it is written still" "$(state)" ok
@@ -104,6 +104,8 @@ sparectl metrics > /run/lab/files/metrics
 like "metrics: events by source" "$(cat /run/lab/files/metrics)" '^spared_events_total\{source="control",class="block"\} [0-9]+$'
 like "metrics: the history" "$(cat /run/lab/files/metrics)" '^spared_history_state\{state="ok"\} 1$'
 like "metrics: memory" "$(cat /run/lab/files/metrics)" '^spared_resident_memory_bytes [1-9][0-9]{6,}$'
+echo change > "/sys/block/$disk/uevent"
+lab_wait_for "sparectl sources | grep -qE '^udev +on +[1-9]'"
 like "sources: a table" "$(sparectl sources)" '^udev +on +[1-9][0-9]* '
 for verb in help status sources metrics settings history rules-list; do
 	printf '{"v":1,"id":7,"verb":"%s"}\n' "$verb" | timeout 20 python3 -c '
@@ -114,4 +116,5 @@ sys.stdout.write(s.makefile().readline())' > /run/lab/files/answer
 done
 spared_stop
 ok "by the schema: all that was monitored" spared_valid message "$LAB_OUT/mon"
+umount /run/var
 lab_done

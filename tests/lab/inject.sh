@@ -195,5 +195,16 @@ spared_optimal r1 60
 is "and a mirror again" "$(spared_states r1)" "in-sync in-sync"
 ok "with the same data" lab_check_fill /dev/mapper/r1 10
 spared_agrees "$(lab_dev 9)" r1 "$(lab_devs 9-10)"
+
+say "what programs read, by the protocol's schema"
+for verb in status history; do
+	sparectl $verb --json > $said
+	ok "the answer to $verb" spared_valid answer-$verb $said
+done
+like "metrics of an array" "$(sparectl metrics)" '^spared_array_members\{array="r1",id="[^"]+",state="in-sync"\} 2$'
+like "what a person asked for, with its plan" "$(sparectl history --type command --array r1)" 'spare-activate .* in r1 by root \(sparectl pid [0-9]+\): P-[0-9]+$'
+like "a plan is found by its array and its disk" \
+	"$(sparectl history --type outcome --array r1 --device "$(lab_dev 10)")" 'P-[0-9]+ ok: activate-spare'
 spared_stop
+ok "all that was monitored" spared_valid message "$LAB_OUT/mon"
 lab_done
