@@ -195,25 +195,6 @@ static void tell_overflow(void *u, const struct source *s, uint64_t lost)
 	pipeline_feed(b->pipeline, ev);
 }
 
-/* The history's state as an event, when it has changed. */
-static void tell_history(struct broker *b)
-{
-	bool lost = b->history_reason[0] != '\0';
-	struct event *ev;
-
-	if (lost == b->history_lost || !b->opened || b->stage > BROKER_RUNNING)
-		return;
-	b->history_lost = lost;
-	ev = event_new(lost ? "broker.history-lost" : "broker.history-restored", "history", ORIGIN_OWN);
-	if (!ev)
-		return;
-	if (lost)
-		event_set(ev, FACT_HISTORY_REASON, value_str(b->history_reason));
-	else
-		event_set(ev, FACT_HISTORY_MISSED, value_int((int64_t)b->history_missed));
-	pipeline_feed(b->pipeline, ev);
-}
-
 /* Loss, start and restart all do the same: everything is told again down the same pipe. */
 static void rescan(struct broker *b)
 {
@@ -286,7 +267,7 @@ static void before_sleep(void *u)
 		rescan(b);
 		if (b->stage <= BROKER_RUNNING && b->opened)
 			pipeline_advance(b->pipeline);
-		tell_history(b);
+		broker_tell_history(b);
 		more = recorder_turn(b->recorder);
 		more |= probes_turn(b->probes);
 		more |= acts_turn(b->acts);

@@ -156,7 +156,7 @@ static void on_trouble(void *u, const char *reason, uint64_t lost)
 	json_t *msg;
 	char text[256];
 
-	/* The event follows when the pipeline may be fed (broker.c); people are told now. */
+	/* The event follows when the pipeline may be fed (broker_tell_history); people are told now. */
 	snprintf(b->history_reason, sizeof(b->history_reason), "%.200s", reason ? reason : "");
 	b->history_missed = lost;
 	if (reason)
@@ -173,6 +173,24 @@ static void on_trouble(void *u, const char *reason, uint64_t lost)
 			control_publish(b->control, TYPE_NOTICE, msg);
 	}
 	json_decref(msg);
+}
+
+void broker_tell_history(struct broker *b)
+{
+	bool lost = b->history_reason[0] != '\0';
+	struct event *ev;
+
+	if (lost == b->history_lost || !b->opened || b->stage > BROKER_RUNNING)
+		return;
+	b->history_lost = lost;
+	ev = event_new(lost ? "broker.history-lost" : "broker.history-restored", "history", ORIGIN_OWN);
+	if (!ev)
+		return;
+	if (lost)
+		event_set(ev, FACT_HISTORY_REASON, value_str(b->history_reason));
+	else
+		event_set(ev, FACT_HISTORY_MISSED, value_int((int64_t)b->history_missed));
+	pipeline_feed(b->pipeline, ev);
 }
 
 struct recorder_ops broker_recorder_ops(struct broker *b)

@@ -12,3 +12,5 @@ void broker_act_done(void *u, const char *plan_id, enum action_result result, co
 void broker_program_done(void *u, const char *token, int status, const char *reason);
 /* The history is open (or given up): what was known is taken up again, and listening begins. */
 void broker_opened(struct broker *b, const json_t *state, const json_t *unfinished);
+/* Tells the history's state as an event when it has changed. Not from within a call of the pipeline. */
+void broker_tell_history(struct broker *b);
