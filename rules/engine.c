@@ -32,6 +32,7 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	e->o = *o;
 	e->rs = ruleset_ref(rs);
 	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
+	e->o.prefix = NULL; /* the caller's text may be gone when a reload reads these options */
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
 	if (!e->stats || bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
 	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0)

@@ -266,11 +266,15 @@ _unused_ static struct ruleset *fixture_rules(const char *text)
 _unused_ static void fixture_start(struct fixture *fx, const char *rules)
 {
 	struct engine_options o = fixture_options(fx);
+	char *prefix;
 
 	if (fx->n == 0)
 		fake_disks(fx);
 	fx->rules = fixture_rules(rules);
+	/* Options are the engine's own from here on: what they pointed to goes. */
+	o.prefix = prefix = strdup(o.prefix);
 	assert_int_equal(engine_new(fx->rules, &o, &fx->engine), 0);
+	free(prefix);
 	engine_start(fx->engine, 0, 0);
 }
 
