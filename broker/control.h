@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* clang-format off: the table of verbs is laid out by hand. */
-/* The control socket: one JSON object a line, both ways, in UTF-8. For those who write clients: spared-protocol(7), and the
- * shape of each line in docs/spared-protocol.schema.json.
+/* The control socket: one JSON object a line, both ways, in UTF-8. For those who write clients: spared-protocol(7), and
+ * the shape of each line in docs/spared-protocol.schema.json.
  *
  * Path: setting `control`, /run/spared/control.sock by default; a stream socket. Whoever the socket's mode lets connect
  * may ask; only uid 0 (SO_PEERCRED) may change anything. A request is at most CONTROL_REQUEST_MAX bytes; an answer at
