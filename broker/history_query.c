@@ -197,10 +197,17 @@ static int query_verdict(struct history *h, const char *key, struct room *room, 
 
 /* ---- errors by device and day ---- */
 
-static const char sql_errors[] = "SELECT strftime('%Y-%m-%d', wall/1000000000, 'unixepoch', 'localtime'), device,"
-				 " coalesce(json_extract(row,'$.facts.\"error.status\"'), 'unknown'), "
-				 "sum(coalesce(json_extract(row,'$.count'), 1))"
-				 " FROM history WHERE tbl='event' AND kind='block.error' AND device IS NOT NULL";
+#define ERRORS_WHERE                                                                                                   \
+	" FROM history INDEXED BY history_errors WHERE tbl='event' AND kind='block.error' AND wall>=?1 AND wall<?2"    \
+	" AND device IS NOT NULL AND (?3 IS NULL OR device=?3)"
+
+/* Where the day of the newest error between two times begins; not after it, where midnight does not exist. */
+static const char sql_last_error[] = "SELECT min(strftime('%s', wall/1000000000, 'unixepoch', 'localtime', 'start of "
+				     "day', 'utc') * 1000000000, wall)" ERRORS_WHERE " ORDER BY wall DESC LIMIT 1";
+static const char sql_errors[] =
+	"SELECT strftime('%Y-%m-%d', max(wall)/1000000000, 'unixepoch', 'localtime'), device,"
+	" coalesce(json_extract(row,'$.facts.\"error.status\"'), 'unknown'), sum(coalesce(json_extract(row,'$.count'), "
+	"1))" ERRORS_WHERE " GROUP BY 2, 3 ORDER BY 2, 3";
 
 static const char *column_text(sqlite3_stmt *st, int column)
 {
@@ -209,47 +216,102 @@ static const char *column_text(sqlite3_stmt *st, int column)
 	return text ? text : "";
 }
 
-/* The entry of the row's day and device, which is the last one or a new one. NULL: there is no room. */
-static json_t *errors_entry(sqlite3_stmt *st, json_t *list, struct room *room)
+static int errors_prepare(struct history *h, const char *sql, int64_t from, int64_t until, const char *device,
+			  sqlite3_stmt **ret, struct err *e)
 {
-	json_t *last = json_array_get(list, json_array_size(list) - 1);
-	const char *day = column_text(st, 0), *device = column_text(st, 1);
+	int r = sql_prepare(h, sql, ret, e);
 
-	if (last && strcmp(json_string_value(json_object_get(last, "day")), day) == 0 &&
-	    strcmp(json_string_value(json_object_get(last, "device")), device) == 0)
-		return last;
-	room->more = room->rows == 0;
-	if (room->more)
-		return NULL;
-	room->rows--;
-	last = json_pack("{s:s s:s s:i s:{}}", "day", day, "device", device, "errors", 0, "statuses");
-	json_array_append_new(list, last);
-	return last;
+	if (r == 0) {
+		sqlite3_bind_int64(*ret, 1, from);
+		sqlite3_bind_int64(*ret, 2, until);
+		bind_text(*ret, 3, device);
+	}
+	return r;
 }
 
-static int query_errors(struct history *h, const json_t *query, struct room *room, json_t *list, struct err *e)
+/* 1 and *ret: the start of the newest day that has an error; 0: there is none; -ETIME or -errno. */
+static int last_day(struct history *h, int64_t from, int64_t until, const char *device, int64_t *ret, struct err *e)
 {
 	sqlite3_stmt *st = NULL;
-	int r = query_prepare(h, query, sql_errors, " GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3", &st, e),
-	    step = SQLITE_DONE;
+	int r = errors_prepare(h, sql_last_error, from, until, device, &st, e), step;
 
-	while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
-		json_t *entry = errors_entry(st, list, room);
-		json_int_t n = sqlite3_column_int64(st, 3);
-
-		if (!entry)
-			break;
-		json_object_set_new(entry, "errors",
-				    json_integer(json_integer_value(json_object_get(entry, "errors")) + n));
-		json_object_set_new(json_object_get(entry, "statuses"), column_text(st, 2), json_integer(n));
+	if (r == 0) {
+		step = sqlite3_step(st);
+		*ret = sqlite3_column_int64(st, 0);
+		r = step == SQLITE_ROW	       ? 1
+		    : step == SQLITE_DONE      ? 0
+		    : step == SQLITE_INTERRUPT ? -ETIME
+					       : sql_error(h, e, "cannot be read");
 	}
-	/* A sum of a part would be a wrong number. */
+	sqlite3_finalize(st);
+	return r;
+}
+
+/* Adds a row of device, status and count to its device's entry, which is the last one or a new one. False: no room. */
+static bool add_errors(sqlite3_stmt *st, json_t *day, struct room *room)
+{
+	json_t *entry = json_array_get(day, json_array_size(day) - 1);
+	json_int_t n = sqlite3_column_int64(st, 3), before;
+
+	if (!entry || strcmp(json_string_value(json_object_get(entry, "device")), column_text(st, 1)) != 0) {
+		if (json_array_size(day) == (size_t)room->rows)
+			return false;
+		entry = json_pack("{s:s s:s s:i s:{}}", "day", column_text(st, 0), "device", column_text(st, 1),
+				  "errors", 0, "statuses");
+		json_array_append_new(day, entry);
+	}
+	before = json_integer_value(json_object_get(entry, "errors"));
+	json_object_set_new(entry, "errors", json_integer(before + n));
+	json_object_set_new(json_object_get(entry, "statuses"), column_text(st, 2), json_integer(n));
+	return true;
+}
+
+static int query_day(struct history *h, int64_t from, int64_t until, const char *device, json_t *list,
+		     struct room *room, struct err *e)
+{
+	_cleanup_(json_decrefp) json_t *day = json_array();
+	sqlite3_stmt *st = NULL;
+	int r = errors_prepare(h, sql_errors, from, until, device, &st, e), step = SQLITE_DONE;
+
+	while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW)
+		if (!add_errors(st, day, room)) {
+			room->more = true;
+			break;
+		}
 	if (step == SQLITE_INTERRUPT)
-		r = err_set(e, ETIME, "the history needs too long for this; narrow it by since, until or device");
+		r = -ETIME;
 	else if (r == 0 && step != SQLITE_DONE && step != SQLITE_ROW)
 		r = sql_error(h, e, "cannot be read");
 	sqlite3_finalize(st);
+	if (r == 0) {
+		room->rows -= (json_int_t)json_array_size(day);
+		json_array_extend(list, day);
+	}
 	return r;
+}
+
+/* Newest day first, for as long as there is time and room: of a day all or nothing, since a part of a sum is wrong. */
+static int query_errors(struct history *h, const json_t *query, struct room *room, json_t *list, struct err *e)
+{
+	const json_t *since = json_object_get(query, "since"), *before = json_object_get(query, "until");
+	const char *device = json_string_value(json_object_get(query, "device"));
+	int64_t from = since ? json_integer_value(since) : INT64_MIN, day;
+	int64_t until = before ? json_integer_value(before) : INT64_MAX;
+	int r;
+
+	while ((r = last_day(h, from, until, device, &day, e)) > 0 && !room->more) {
+		r = query_day(h, MAX(day, from), until, device, list, room, e);
+		if (r < 0)
+			break;
+		until = day;
+	}
+	if (r == -ETIME && json_array_size(list) > 0) {
+		room->more = true;
+		r = 0;
+	}
+	if (r == -ETIME)
+		return err_set(e, ETIME, "the history needs too long for this; narrow it by since, until or device");
+	return MIN(r, 0);
 }
 
 /* ---- the question ---- */
