@@ -295,7 +295,7 @@ static int query_errors(struct history *h, const json_t *query, struct room *roo
 {
 	const json_t *since = json_object_get(query, "since"), *before = json_object_get(query, "until");
 	const char *device = json_string_value(json_object_get(query, "device"));
-	int64_t from = since ? json_integer_value(since) : INT64_MIN, day;
+	int64_t from = since ? json_integer_value(since) : INT64_MIN, day = 0;
 	int64_t until = before ? json_integer_value(before) : INT64_MAX;
 	int r;
 
