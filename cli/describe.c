@@ -6,6 +6,7 @@
 #include "core/fact.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <string.h>
 
 /* The name of a device or an array, by its id; the id if it has none now. */
@@ -184,6 +185,16 @@ static void describe_case(const struct cli *c, const json_t *j, struct buf *out)
 		buf_addf(out, ", %" PRId64 " errors", j_int(j, "errors"));
 }
 
+static void add_user(int64_t uid, struct buf *out)
+{
+	const struct passwd *user = getpwuid((uid_t)uid);
+
+	if (user)
+		out_text(out, user->pw_name);
+	else
+		buf_addf(out, "uid %" PRId64, uid);
+}
+
 /* Who: the user, and who logged in where that is another. */
 static void add_person(const json_t *j, struct buf *out)
 {
@@ -195,9 +206,11 @@ static void add_person(const json_t *j, struct buf *out)
 		if (j_str(j, keys[i][0])[0])
 			out_text(out, j_str(j, keys[i][0]));
 		else
-			buf_addf(out, "uid %" PRId64, j_int(j, keys[i][1]));
+			add_user(j_int(j, keys[i][1]), out);
 	}
-	buf_addf(out, " (%s pid %" PRId64 ")", j_str(j, "program"), j_int(j, "pid"));
+	buf_add(out, " (");
+	out_text(out, j_str(j, "program"));
+	buf_addf(out, " pid %" PRId64 ")", j_int(j, "pid"));
 }
 
 static void describe_command(const struct cli *c, const json_t *j, struct buf *out)

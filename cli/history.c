@@ -7,6 +7,7 @@
 #include "core/value.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,13 +43,23 @@ static int set_text(const struct cli *c _unused_, json_t *request, const char *k
 	return CLI_OK;
 }
 
+/* The daemon knows the names of this machine's own users only; those of a directory are asked for here. */
+static int set_person(const struct cli *c, json_t *request, const char *key, const char *text)
+{
+	const struct passwd *user = getpwnam(text);
+	char uid[24];
+
+	snprintf(uid, sizeof(uid), "%lu", user ? (unsigned long)user->pw_uid : 0);
+	return set_text(c, request, key, user ? uid : text);
+}
+
 static const struct {
 	int option;
 	const char *key;
 	int (*set)(const struct cli *c, json_t *request, const char *key, const char *text);
 } filters[] = {
 	{OPT_DEVICE, "device", set_text},   {OPT_ARRAY, "array", set_text}, {OPT_RULE, "rule", set_text},
-	{OPT_TYPE, "table", set_text},	    {OPT_KIND, "kind", set_text},   {OPT_PERSON, "person", set_text},
+	{OPT_TYPE, "table", set_text},	    {OPT_KIND, "kind", set_text},   {OPT_PERSON, "person", set_person},
 	{OPT_VERDICT, "verdict", set_text}, {OPT_SINCE, "since", set_time}, {OPT_UNTIL, "until", set_time},
 	{OPT_LIMIT, "limit", set_limit},
 };

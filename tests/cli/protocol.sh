@@ -134,7 +134,8 @@ like "with the name of the disk" '^2026-03-02 +sdq +6  medium 5, io 1$'
 wait
 same "the request of errors" "$(sent)" '{"device": "sdq", "errors": true, "until": 1769860800000000000, "v": 1, "verb": "history"}'
 play '{"v":1,"id":0,"ok":true,"rows":[{"id":9,"table":"command","wall":9,"row":{"kind":"array-fail","uid":0,"user":"root","login-uid":1000,"login":"alice","pid":7,"program":"sparectl","device":"wwn-1","array":"data","plan":"P-3","result":"planned"}}]}' "$names"
-ok "who asked for what" 0 "${ctl[@]}" history --type command --person alice
+ok "who asked for what, a user that is not known here" 0 "${ctl[@]}" history --type command --person nobody-here
+same "the request of it" "$(sent)" '{"person": "nobody-here", "table": "command", "v": 1, "verb": "history"}'
 like "with user, login and process" 'command +array-fail sdq in data by root, logged in as alice \(sparectl pid 7\): P-3$'
 wait
 play '{"v":1,"id":0,"ok":true,"sources":[{"name":"udev","doc":"uevents","state":"on","received":7,"dropped":1,"merged":2,"lost":3,"rescans":4,"lag":2500000},{"name":"dm","state":"failed","reason":"no module"}]}'
