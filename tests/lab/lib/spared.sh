@@ -72,7 +72,7 @@ spared_kill() {
 spared_valid() { PYTHONDONTWRITEBYTECODE=1 python3 "$LAB_REPO/tests/schema.py" "$1" < "$2"; }
 
 # spared_event KIND [REST] [SECONDS]: until the monitor has told an event of this kind.
-spared_event() { lab_stream_wait mon "\"kind\": ?\"$1\"${2:+.*$2}" "${3:-60}"; }
+spared_event() { lab_stream_wait mon "\"type\": ?\"event\".*\"kind\": ?\"$1\"${2:+.*$2}" "${3:-60}"; }
 
 # The set that a disk belongs to.
 spared_set_of() { sparectl meta show --json "$1" | jq -r .view.set; }
