@@ -78,7 +78,7 @@ ok "the tenth" sparectl inject "${error[@]}" error.region=10 --live
 spared_event array.optimal "" 90 > /dev/null
 is "the disk was failed, the spare took its place" "$(spared_disk_at r6 "$(spared_slot r6 "$(name 5)")") $(spared_states r6)" \
 	"$(name 5) in-sync in-sync in-sync in-sync"
-like "monitor marks the event" "$(lab_stream_wait mon '"kind": ?"block.error"' 5)" '"origin": ?"injected"'
+like "monitor marks the event" "$(lab_stream_wait mon '"type": ?"event".*"kind": ?"block.error"' 5)" '"origin": ?"injected"'
 like "and the verdict's plan" "$(lab_stream_wait mon '"type": ?"plan".*fail-member' 5)" '"injected": ?true'
 like "in words, too" "$(lab_stream_wait text 'block.error' 5)" "injected"
 like "its end" "$(lab_stream_wait mon 'fail-member.*"type": ?"outcome"' 5)" '"injected": ?true'
