@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/list.h"
 #include "core/log.h"
+#include "core/wire.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ enum { ROWS_MAX = 8192, ROWS_HARD_MAX = 10000, IN_FLIGHT_MAX = 2 << 20, ID_MAX =
 struct row {
 	struct list link;
 	uint64_t seq;
-	json_t *line;
+	char *text; /* its line, as it is sent: far less than what its object would take */
 	char id[ID_MAX];
 	bool want_ack, told; /* told: stored was called, or the wait is over */
 	int64_t due;	     /* boot: stored is called then at the latest */
@@ -86,7 +87,7 @@ int recorder_new(struct loop *l, const char *path, const struct recorder_ops *op
 static void row_free(struct row *row)
 {
 	list_remove(&row->link);
-	json_decref(row->line);
+	free(row->text);
 	free(row);
 }
 
@@ -255,6 +256,21 @@ static void make_room(struct recorder *r)
 	}
 }
 
+/* NULL: out of memory. */
+static char *row_text(const struct row *row, const char *table, const json_t *body)
+{
+	_cleanup_(buf_free) struct buf text = {0};
+	json_t *line = json_pack("{s:I s:s s:s s:I s:O}", "seq", (json_int_t)row->seq, "table", table, "key", row->id,
+				 "wall", (json_int_t)clock_wall(&clock_system), "row", body);
+
+	if (line && row->want_ack)
+		json_object_set_new(line, "sync", json_true());
+	if (line)
+		wire_format(&text, line);
+	json_decref(line);
+	return text.len && !text.oom ? strdup(buf_str(&text)) : NULL;
+}
+
 void recorder_store(struct recorder *r, const char *table, const json_t *row, const char *id, bool want_ack)
 {
 	struct row *new = calloc(1, sizeof(*new));
@@ -266,11 +282,7 @@ void recorder_store(struct recorder *r, const char *table, const json_t *row, co
 	}
 	*new = (struct row){.seq = ++r->seq, .want_ack = want_ack, .due = clock_boot(&clock_system) + ACK_WAIT};
 	snprintf(new->id, sizeof(new->id), "%s", id ? id : "");
-	/* A copy: the caller may go on to change its object. */
-	new->line = json_pack("{s:I s:s s:s s:I s:o}", "seq", (json_int_t) new->seq, "table", table, "key", new->id,
-			      "wall", (json_int_t)clock_wall(&clock_system), "row", json_deep_copy(row));
-	if (want_ack && new->line)
-		json_object_set_new(new->line, "sync", json_true());
+	new->text = row_text(new, table, row);
 	list_insert(&r->rows, &new->link);
 	if (r->next == &r->rows)
 		r->next = &new->link;
@@ -309,7 +321,7 @@ static void send_rows(struct recorder *r)
 	while (r->next != &r->rows) {
 		struct row *row = container_of(r->next, struct row, link);
 
-		if (row->line && chan_send(r->chan, row->line) < 0)
+		if (row->text && chan_send_text(r->chan, row->text, strlen(row->text)) < 0)
 			return;
 		r->next = r->next->next;
 	}
