@@ -26,7 +26,7 @@ offers "options of the command" "--degraded --dry-run" array start --d
 offers "options of all" "--json --junit" rules test --j
 offers "words of an option" "case command" history --type c
 offers "words" "always auto" status --color a
-offers "kinds of events" "block.error block.slow" inject block.
+offers "kinds of events" "block.corrupt block.error block.slow" inject block.
 offers "facts" "error.sector= error.sectors= error.status=" inject block.error error.s
 offers "and their words, as bash splits them" "target timeout transport" inject block.error error.status = t
 offers "all of them" "flush" inject block.error error.operation = f
