@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The probe process: says what is on the disk behind fd 3, as one JSON line on stdout:
- * {"contents","contents-name","view"}. It opens nothing. What it reads may be anybody's. */
+ * {"contents","contents-name","view"}. It opens nothing. What it reads may be anybody's: it is
+ * in a sandbox (sandbox.h) before the first byte. */
 #pragma once
 
 #include "actions/meta/blockio.h"

@@ -211,6 +211,8 @@ static void give_answer(struct probes *p, struct probe_job *job)
 	}
 	if (WIFEXITED(job->status) && WEXITSTATUS(job->status) == PROC_EXIT_OPEN)
 		snprintf(reason, sizeof(reason), "%.100s cannot be opened", job->node);
+	else if (WIFSIGNALED(job->status) && WTERMSIG(job->status) == SIGSYS)
+		snprintf(reason, sizeof(reason), "the process that read it tried more than to read, and was killed");
 	else
 		snprintf(reason, sizeof(reason), "the process that read it %s",
 			 proc_status_text(job->status, how, sizeof(how)));

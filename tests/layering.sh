@@ -27,6 +27,7 @@ libraries=$(
 	ev.h broker
 	libudev.h broker
 	netlink/ broker
+	seccomp.h broker
 	sqlite3.h broker
 	libdevmapper.h actions/dm
 	sha1.h cli
