@@ -26,7 +26,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 };
 
 static const char *const failure_words[] = {"stop", "continue"};
-static const char *const plan_origin_words[] = {"rule", "operator", "builtin"};
+static const char *const plan_origin_words[] = {"rule", "operator", "builtin", "shutdown"};
 
 const char *step_op_name(enum step_op op)
 {

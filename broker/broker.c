@@ -246,7 +246,8 @@ static void on_save(void *u)
 
 static void stop_when_done(struct broker *b)
 {
-	if (b->stage == BROKER_STOPPING && acts_busy(b->acts) == 0) {
+	if (b->stage == BROKER_STOPPING && acts_busy(b->acts) == 0 &&
+	    !(b->machine_ends && pipeline_busy(b->pipeline))) {
 		b->stage = BROKER_SAVING;
 		on_save(b);
 		loop_timer_in(b->stop, SAVE_WAIT);
@@ -355,6 +356,13 @@ static void on_hangup(void *u)
 	diag_finish(&d);
 }
 
+static void on_machine_ends(void *u)
+{
+	struct broker *b = u;
+
+	b->machine_ends = b->stage < BROKER_STOPPING && b->opened;
+}
+
 /* Plans that run are waited for: act finishes them, and their outcome is recorded. A second signal does not wait. */
 static void on_terminate(void *u)
 {
@@ -372,6 +380,8 @@ static void on_terminate(void *u)
 	sources_free(b->sources);
 	b->sources = NULL;
 	loop_timer_in(b->stop, b->settings->act_timeout + STOP_GRACE);
+	if (b->machine_ends)
+		pipeline_shut_down(b->pipeline);
 }
 
 static void on_stop_late(void *u)
@@ -436,7 +446,8 @@ static int make_timers(struct broker *b)
 	const struct {
 		int signo;
 		loop_fn *fn;
-	} signals[] = {{SIGHUP, on_hangup}, {SIGTERM, on_terminate}, {SIGINT, on_terminate}};
+	} signals[] = {
+		{SIGHUP, on_hangup}, {SIGUSR1, on_machine_ends}, {SIGTERM, on_terminate}, {SIGINT, on_terminate}};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(timers); i++)

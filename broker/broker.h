@@ -39,7 +39,7 @@ struct broker {
 	struct programs *programs;
 	struct control *control;
 	struct commands *commands;
-	struct loop_signal *signals[3];
+	struct loop_signal *signals[4];
 	struct loop_timer *deadline; /* of the pipeline */
 	struct loop_timer *rescan;   /* the next that is allowed */
 	struct loop_timer *save;     /* of the state, some time after a change */
@@ -51,6 +51,7 @@ struct broker {
 	int64_t deadline_set; /* moment that the timer is set to, 0: none */
 	int64_t last_rescan;
 	bool opened, enumerated, overflowed, save_due;
+	bool machine_ends;	  /* arrays are stopped before the process ends */
 	bool accepting;		  /* requests: the first picture is whole, or was waited for */
 	char history_reason[256]; /* why the history is not written; empty: it is */
 	uint64_t history_missed;  /* rows */

@@ -96,10 +96,16 @@ static int drop_privileges(struct err *e)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	pid_t parent = getppid();
+	int death = 0;
 
+	prctl(PR_GET_PDEATHSIG, &death);
 	if (geteuid() == 0 &&
 	    (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0))
 		return err_sys(e, errno, "cannot become nobody");
+	/* A change of user takes it away (commit_creds, kernel/cred.c). */
+	if (death && (prctl(PR_SET_PDEATHSIG, death) < 0 || getppid() != parent))
+		return err_set(e, ESRCH, "nobody waits for what is read");
 	if (syscall(SYS_capset, &header, none) < 0)
 		return err_sys(e, errno, "cannot drop capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)

@@ -59,17 +59,18 @@ static const struct setting settings_table[] = {
 	 .doc = "error, warning, notice, info or debug"},
 	{"history", SET_STRING, AT(history), .word_default = "/var/lib/spared/history.db",
 	 .doc = "database of events and plans"},
-	{"keep.time", SET_DURATION, AT(keep_time), .min = 3600 * NS_PER_SEC, .max = 100 * YEAR,
-	 .int_default = 90 * DAY, .doc = "how long the history keeps what happened"},
+	{"keep.time", SET_DURATION, AT(keep_time), .min = 3600 * NS_PER_SEC, .max = 100 * YEAR, .int_default = 90 * DAY,
+	 .doc = "how long the history keeps what happened"},
 	{"keep.size", SET_SIZE, AT(keep_size), .min = 1 << 20, .max = INT64_C(1) << 40, .int_default = 256 << 20,
 	 .doc = "size of the history beyond which the oldest goes earlier"},
 	{"control", SET_STRING, AT(control), .word_default = "/run/spared/control.sock", .doc = "control socket"},
 	{"run-dir", SET_STRING, AT(run_dir), .word_default = "/run/spared", .doc = "directory for run-time files"},
 };
 
-static const char *const default_rules_dirs[] = {"/usr/lib/spared/rules.d", "/run/spared/rules.d",
-						 "/etc/spared/rules.d"};
-static const char *const default_genl_dirs[] = {"/usr/lib/spared/genl.d", "/run/spared/genl.d", "/etc/spared/genl.d"};
+static const char *const default_rules_dirs[] = {"/usr/lib/spared/rules.d", "/usr/local/lib/spared/rules.d",
+						 "/run/spared/rules.d", "/etc/spared/rules.d"};
+static const char *const default_genl_dirs[] = {"/usr/lib/spared/genl.d", "/usr/local/lib/spared/genl.d",
+						"/run/spared/genl.d", "/etc/spared/genl.d"};
 
 #define MEMBER(s, type, at) ((type *)((char *)(uintptr_t)(s) + (at)))
 

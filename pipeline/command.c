@@ -82,9 +82,10 @@ static json_t *params_of(const json_t *command)
 	return params;
 }
 
-static int make_job(struct pipeline *p, const json_t *command, const char *action, struct job **ret, struct err *e)
+static int make_job(struct pipeline *p, enum plan_origin origin, const json_t *command, const char *action,
+		    struct job **ret, struct err *e)
 {
-	struct job *j = job_new(p, PLAN_OPERATOR);
+	struct job *j = job_new(p, origin);
 	const char *device;
 	json_t *params;
 	int r;
@@ -118,7 +119,7 @@ static json_t *do_plan(struct pipeline *p, const json_t *command, const char *ac
 	struct err e = {0};
 	const char *reason;
 	json_t *answer;
-	int r = make_job(p, command, action, &j, &e);
+	int r = make_job(p, PLAN_OPERATOR, command, action, &j, &e);
 
 	if (r < 0) {
 		job_free(j);
@@ -155,6 +156,36 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 	if (!ops || !ops->plan)
 		return refuse("usage", "this is not something that can be done to an array");
 	return do_plan(p, command, verb, ret_plan_id);
+}
+
+/* ---- the end of the machine ---- */
+
+static void stop_for_shutdown(struct pipeline *p, const struct array *a)
+{
+	json_t *command = json_pack("{s:s}", "array", a->id);
+	struct job *j = NULL;
+	struct err e = {0};
+	int r = command ? make_job(p, PLAN_SHUTDOWN, command, "stop-array", &j, &e) : -ENOMEM;
+	const char *reason = r < 0 ? e.msg : first_refusal(j->plan);
+	char text[PLAN_REASON_MAX + 64];
+
+	json_decref(command);
+	if (!reason) {
+		job_queue(p, j);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s goes on to the end of the machine: %.200s", a->name, reason);
+	tell_people(p, "warning", text, NULL);
+	job_free(j);
+}
+
+void pipeline_shut_down(struct pipeline *p)
+{
+	p->shutting_down = true;
+	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
+		if (inventory_array_at(p->inv, i)->running)
+			stop_for_shutdown(p, inventory_array_at(p->inv, i));
+	drain(p);
 }
 
 /* ---- why ---- */

@@ -301,7 +301,7 @@ const char *plan_device(const struct plan *plan)
 /* {"plan","set","array","array-id","device","verdict","rule","origin","injected","wall","lines","asks","body"} */
 static json_t *intent_row(struct pipeline *p, const struct job *j)
 {
-	static const char *const origins[] = {"rule", "operator", "builtin"};
+	static const char *const origins[] = {"rule", "operator", "builtin", "shutdown"};
 
 	return json_pack("{s:s s:s s:s s:s s:s s:s s:s s:s s:b s:I s:o s:o s:o}", "plan", j->id, "set", j->set, "array",
 			 j->plan->array_name, "array-id", j->array, "device", plan_device(j->plan), "verdict",

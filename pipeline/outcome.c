@@ -202,7 +202,7 @@ static void read_again(struct pipeline *p, const struct job *j)
  * "took": microseconds by phase, null if act told none} */
 static void tell_outcome(struct pipeline *p, const struct job *j, enum action_result result, const char *reason)
 {
-	static const char *const origins[] = {"rule", "operator", "builtin"};
+	static const char *const origins[] = {"rule", "operator", "builtin", "shutdown"};
 	const struct plan *plan = j->plan;
 	json_t *row = json_pack("{s:s s:s s:s s:s s:s s:s s:s s:s s:s s:s s:o s:b s:b s:I s:O?}", "plan", j->id,
 				"verdict", j->verdict, "rule", j->rule, "origin", origins[j->origin], "set", j->set,

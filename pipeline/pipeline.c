@@ -183,9 +183,11 @@ void model_changed(struct pipeline *p, unsigned sorts, const struct job *cause)
 {
 	if (!sorts)
 		return;
-	engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
-	engine_changed(p->engine, sorts);
-	engine_settle(p->engine);
+	if (!p->shutting_down) {
+		engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
+		engine_changed(p->engine, sorts);
+		engine_settle(p->engine);
+	}
 	tell_differences(p, cause, false);
 }
 
@@ -196,7 +198,8 @@ static void handle(struct pipeline *p, struct event *ev)
 	unsigned changed;
 
 	stamp(p, ev);
-	engine_before(p->engine, ev->time, clock_awake(p->clock));
+	if (!p->shutting_down)
+		engine_before(p->engine, ev->time, clock_awake(p->clock));
 	changed = inventory_event(p->inv, ev, &must_probe, &news);
 	if (must_probe)
 		ask_probe(p, ev->device);
@@ -207,8 +210,10 @@ static void handle(struct pipeline *p, struct event *ev)
 	record(p, ev);
 	cases_event(p->cases, p->inv, ev, store_case, p);
 	builtin_event(p, ev);
-	engine_changed(p->engine, changed | SORT_BIT(SORT_DEVICE));
-	engine_event(p->engine, ev, clock_awake(p->clock));
+	if (!p->shutting_down) {
+		engine_changed(p->engine, changed | SORT_BIT(SORT_DEVICE));
+		engine_event(p->engine, ev, clock_awake(p->clock));
+	}
 	check_loop(p, ev);
 	check_evicted(p, ev);
 	tell_differences(p, NULL, ev->origin == ORIGIN_INJECTED);
@@ -277,6 +282,11 @@ void drain(struct pipeline *p)
 	} while (!list_empty(&p->inbox) || !list_empty(&p->verdicts));
 	cases_settle(p->cases, p->inv, pipeline_now(p), clock_wall(p->clock), store_case, p);
 	p->draining = false;
+}
+
+bool pipeline_busy(const struct pipeline *p)
+{
+	return !list_empty(&p->jobs);
 }
 
 void pipeline_feed(struct pipeline *p, struct event *ev)
@@ -380,7 +390,8 @@ void pipeline_advance(struct pipeline *p)
 		model_changed(p, SORT_ALL, NULL);
 	inventory_probe_again(p->inv, now, probe_again, p);
 	builtin_refresh(p);
-	engine_advance(p->engine, now, clock_awake(p->clock));
+	if (!p->shutting_down)
+		engine_advance(p->engine, now, clock_awake(p->clock));
 	drain(p);
 }
 

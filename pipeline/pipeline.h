@@ -101,6 +101,11 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot);
  * is nothing to do; its end is told by publish ({"type":"outcome","plan":id,..}), and "show" texts of a dry run before
  * it ({"type":"show",..}). */
 json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_plan_id[PLAN_ID_MAX]);
+/* The machine goes down: running arrays that nobody has open are stopped, so that they are clean. They are started
+ * again with the machine: it is nobody's wish that they stay stopped. Rules see none of it. */
+void pipeline_shut_down(struct pipeline *p);
+/* True while a plan waits or runs. */
+bool pipeline_busy(const struct pipeline *p);
 /* What an event would do, on a copy; nothing changes:
  * {"event":..,"verdicts":[{"rule","id","kind","mode","reason","subject","plans":[[lines],..],"does":[lines]}]}. A new
  * reference. */

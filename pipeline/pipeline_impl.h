@@ -131,6 +131,7 @@ struct pipeline {
 	bool enumerated; /* pipeline_enumerated was called */
 	bool rescanning; /* after the start: a source tells everything again */
 	bool draining;
+	bool shutting_down; /* rules see nothing more: what they saw last is what they find at the next start */
 	uint64_t seq, plans, tokens;
 	int64_t refresh;      /* boot, when progress is read next; 0: not needed */
 	int64_t loop_told;    /* boot, of the last broker.loop */

@@ -16,6 +16,7 @@ A script may say what it needs in its first lines, as `# lab: key=value ...`:
   mem=SIZE          the guest's memory (default 2G)
   module=FOLDER     a kernel module of ours, built for the lab's kernel: /results/bin/<its name>.ko
   manual            not part of "all tests": ./dev test leaves it out
+  system=debian     a whole Debian with systemd (lib/debian.sh) instead of the host's root; spared is installed in it
   alone             a boot of its own; scripts with disks have one anyway
 Scripts print "ok - ..." and "not ok - ..." lines (lib/lab.sh), which are counted here.
 """
@@ -78,7 +79,7 @@ class Script:
         self.done = False
 
     def alone(self):
-        return "disks" in self.opts or "alone" in self.opts or self.opts["mem"] != "2G"
+        return bool({"disks", "alone", "system"} & set(self.opts)) or self.opts["mem"] != "2G"
 
     def result(self):
         if self.problem is None and not self.failed:
@@ -97,6 +98,7 @@ class Disks:
         self.count = int(count)
         self.dir = os.path.join(OUT, script.name)
         self.ctl = os.path.join(OUT, "ctl")
+        self.pulled = set()
         self.plugin = build(os.path.join(LIB, "disk.c"), "disk.so", ["-shared", "-fPIC"])
         for n in range(1, self.count + 1):
             with open(self.image(n), "wb") as f:
@@ -138,7 +140,8 @@ class Disks:
             args += ["-blockdev", json.dumps({
                 "driver": "nbd", "node-name": f"n{n}",
                 "server": {"type": "unix", "path": f"{self.tmp}/d{n}"}})]
-            args += ["-device", json.dumps(self.device(n))]
+            if n not in self.pulled:
+                args += ["-device", json.dumps(self.device(n))]
         return args
 
 
@@ -180,12 +183,33 @@ class Cut(Exception):
     """The script asked for a power cut."""
 
 
+class Debian:
+    """A guest that boots as a machine does: its own root file system, which lives until the script has ended."""
+
+    def __init__(self, script, build):
+        self.dir = os.path.join(OUT, script.name)
+        subprocess.check_call([os.path.join(LIB, "debian.sh"), self.dir,
+                               *(os.path.join(build, "bin", p) for p in ("spared", "sparectl"))])
+        shutil.rmtree(os.path.join(OUT, "stage"), ignore_errors=True)
+        subprocess.check_call(["cmake", "--install", build], stdout=subprocess.DEVNULL,
+                              env={**os.environ, "DESTDIR": os.path.join(OUT, "stage")})
+
+    def arguments(self):
+        return ["-initrd", os.path.join(self.dir, "initrd.img"),
+                "-drive", f"file={self.dir}/root.img,format=raw,if=virtio,cache=unsafe",
+                "-virtfs", f"local,path={REPO},mount_tag=repo,security_model=none,readonly=on,multidevs=remap"]
+
+    def close(self):
+        os.unlink(os.path.join(self.dir, "root.img"))
+
+
 class VM:
     def __init__(self, kernel, scripts, args):
         self.kernel, self.scripts, self.args = kernel, scripts, args
         self.tmp = tempfile.mkdtemp(prefix="spared-lab.")
-        self.disks = None
+        self.disks = self.debian = None
         self.current = None
+        self.again = False      # the guest asked for another boot, when it has ended this one
         self.console = os.path.join(OUT, "console.log")
         self.buf = {"out": b"", "ctl": b"", "qmp": b""}
         self.qemu = None
@@ -223,6 +247,8 @@ class VM:
         if self.disks:
             words.append("lab.drivers=" + {"scsi": "virtio_scsi,sd_mod", "nvme": "nvme"}[
                 self.disks.opts["bus"]])
+        if self.debian:
+            words += ["root=/dev/vda", "rw", "init=/lab-init"]
         console = "stdio,id=con,signal=off" if shell else f"file,id=con,path={self.console},append=on"
         command = [
             # A guest must not outlive the one who watches it.
@@ -230,8 +256,7 @@ class VM:
             "-m", self.scripts[0].opts["mem"] if self.scripts else "2G",
             "-machine", "pc,hpet=off", "-nodefaults", "-nic", "none", "-display", "none", "-no-reboot",
             "-kernel", os.path.join(self.kernel, "vmlinux"),
-            "-initrd", os.path.join(OUT, "initrd"), "-append", " ".join(words),
-            "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+            "-append", " ".join(words),
             "-virtfs", f"local,path={OUT},mount_tag=results,security_model=none,multidevs=remap",
             "-device", "virtio-rng-pci",
             "-chardev", console, "-serial", "chardev:con",
@@ -241,7 +266,10 @@ class VM:
             "-chardev", f"socket,id=ctl,path={self.tmp}/ctl",
             "-device", "virtserialport,chardev=ctl,name=lab.ctl",
             "-chardev", f"socket,id=qmp,path={self.tmp}/qmp", "-mon", "chardev=qmp,mode=control",
-        ] + (self.disks.arguments() if self.disks else [])
+        ] + (self.debian.arguments() if self.debian else [
+            "-initrd", os.path.join(OUT, "initrd"),
+            "-virtfs", "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap",
+        ]) + (self.disks.arguments() if self.disks else [])
         # What QEMU has to say goes with the console: mostly the faults that a script asked for.
         errors = None if shell else open(self.console, "a", encoding="utf-8")
         self.qemu = subprocess.Popen(command, stdin=None if shell else subprocess.DEVNULL, stderr=errors)
@@ -265,6 +293,8 @@ class VM:
         self.kill()
         if self.disks:
             self.disks.stop()
+        if self.debian:
+            self.debian.close()
         shutil.rmtree(self.tmp, ignore_errors=True)
 
     def qmp_read(self, wanted, seconds):
@@ -306,12 +336,16 @@ class VM:
         try:
             if verb == "cut":
                 raise Cut
-            if verb == "pull":
+            if verb == "reboot":
+                self.again = True
+            elif verb == "pull":
                 self.qmp_command("device_del", {"id": f"disk{words[0]}"})
                 self.qmp_read(lambda m: m.get("event") == "DEVICE_DELETED" and
                               m["data"].get("device") == f"disk{words[0]}", 30)
+                self.disks.pulled.add(int(words[0]))
             elif verb == "plug":
                 self.qmp_command("device_add", self.disks.device(int(words[0])))
+                self.disks.pulled.discard(int(words[0]))
             else:
                 raise ValueError(f"unknown request {verb}")
             answer = "ok"
@@ -390,6 +424,8 @@ class VM:
                 if key.data == "out":
                     booted = time.monotonic()
             if self.qemu.poll() is not None or not sel.get_map():
+                if self.again:
+                    raise Cut
                 return None if self.finished else "the guest died"
 
     def run(self):
@@ -403,6 +439,8 @@ class VM:
         open(self.console, "w", encoding="utf-8").close()
         if want and "disks" in want[0].opts:
             self.disks = Disks(want[0], self.tmp)
+        if want and "system" in want[0].opts:
+            self.debian = Debian(want[0], self.args.build)
         while True:
             problem = None
             try:
@@ -412,8 +450,11 @@ class VM:
                 self.kill()
                 if self.disks:
                     self.disks.stop()
+                    if not self.again:
+                        self.disks.pulled.clear()
                 boot += 1
-                tell(f"    (power cut; boot {boot})")
+                tell(f"    ({'' if self.again else 'power cut; '}boot {boot})")
+                self.again = False
                 self.current.seconds += time.monotonic() - self.began
                 self.log.close()
                 self.current = None

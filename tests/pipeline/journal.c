@@ -18,7 +18,7 @@
  * error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY; command
  * JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N] (the next N plans of rules and
  * people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the process dies and starts
- * again); restart; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
+ * again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -397,6 +397,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	}
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
 		return again(y);
+	if (strcmp(verb, "shut-down") == 0)
+		return pipeline_shut_down(y->p), 0;
 	if (strcmp(verb, "status") == 0)
 		return say_status(y), 0;
 	if (strcmp(verb, "rescan") == 0)

@@ -115,8 +115,8 @@ static void settings_have_defaults_and_origins(void **state)
 	assert_int_equal(s.budget, 3);
 	assert_int_equal(s.rules_mode, RULES_SHADOW);
 	assert_int_equal(s.settle, 60 * NS_PER_SEC);
-	assert_int_equal(s.n_rules_dirs, 3);
-	assert_string_equal(s.rules_dirs[2], "/etc/spared/rules.d");
+	assert_int_equal(s.n_rules_dirs, 4);
+	assert_string_equal(s.rules_dirs[3], "/etc/spared/rules.d");
 	assert_int_equal(s.n_device_tags, 1);
 	assert_string_equal(s.device_tags[0].words[1], "old");
 	settings_print(&s, &out);

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +175,37 @@ static void test_state(void **state _unused_)
 		print_message("not root: user and groups could not change, and were not looked at\n");
 }
 
+/* It does not outlive who asked for it, though its user is another. */
+static void test_orphan(void **state _unused_)
+{
+	pid_t parent, pid = -1;
+	int ready[2], status;
+
+	need_whole();
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	parent = fork();
+	if (parent == 0) {
+		pid = fork();
+		if (pid == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pid = getpid();
+			if (sandbox_enter(STDIN_FILENO, ready[1], NULL) == 0 && write(ready[1], &pid, sizeof(pid)) > 0)
+				for (volatile unsigned n = 0;; n++)
+					;
+			_exit(1);
+		}
+		pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &pid, sizeof(pid)), sizeof(pid));
+	close(ready[0]);
+	kill(parent, SIGKILL);
+	assert_int_equal(waitpid(parent, NULL, 0), parent);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 static int begin(void **state _unused_)
 {
 	if (!mkdtemp(dir) || loop_new(&loop) < 0 ||
@@ -192,7 +224,7 @@ static int end(void **state _unused_)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {unit(test_calls), unit(test_resources), unit(test_state)};
+	const struct CMUnitTest tests[] = {unit(test_calls), unit(test_resources), unit(test_state), unit(test_orphan)};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
 		return probe_main(argc - 2, argv + 2);

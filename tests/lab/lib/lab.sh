@@ -260,6 +260,15 @@ lab_cut() {
 	read -r -u "$lab_never"
 }
 
+# lab_reboot: a guest with systemd ends as a machine does, and the script starts again with LAB_BOOT=2, 3, ... The root file
+# system and host disks survive; a disk that is pulled stays away.
+lab_reboot() {
+	lab_ask reboot
+	trap - EXIT
+	systemctl poweroff --no-block
+	read -r -u "$lab_never"
+}
+
 # lab_fault N [LINE...]: what a host disk does wrong from now on; without a line: nothing any more.
 #   read START COUNT heal    sectors that cannot be read until they are written again
 #   read START COUNT stay    sectors that can never be read
