@@ -27,7 +27,7 @@
 #define SANITIZED false
 #endif
 
-/* MEMORY: of a disk with the largest metadata that a format allows, a probe takes a tenth of it. */
+/* MEMORY: a format keeps at most 4 MiB of a disk (DDF_COPY_SECTORS_MAX); the rest is the program, and room. */
 enum { NOBODY = 65534, CPU_SECONDS = 20, MEMORY = 128 << 20, CALL_ARGS = 2 };
 
 static const struct {

@@ -24,6 +24,24 @@ starts() {
 	nok "shipped rules are found where they were installed" test "$(sparectl rules list --json | jq '.. | .rules? // empty | length')" = 0
 }
 
+# What the box of the service leaves: a probe becomes nobody, and can still be ended.
+boxed() {
+	local pid
+	printf 'version: 1\ntimeouts: {probe: 3s}\nnotify: {program: /usr/local/bin/notify}\n' > /etc/spared/spared.yaml
+	printf '#!/bin/sh\nexec systemd-run --quiet --collect --pipe sh -c "cat >> /var/tmp/notices"\n' > /usr/local/bin/notify
+	chmod 755 /usr/local/bin/notify
+	lab_fault 5 hang
+	systemctl restart spared
+	lab_wait_for 'pgrep spared-probe' 20
+	pid=$(pgrep spared-probe)
+	lab_wait_for "grep -q '^Uid:.65534.65534' /proc/$pid/status && grep -q '^Seccomp:.2' /proc/$pid/status" 10
+	ok "a probe is nobody, behind a filter" true
+	lab_wait_for "grep -qE '^ShdPnd:.0*[0-9a-f]*[13579bdf][0-9a-f]{2}$' /proc/$pid/status" 20
+	ok "and is killed when it hangs" true
+	lab_fault 5
+	lab_wait_for "! [ -e /proc/$pid ]" 30
+}
+
 # A set that mdadm made, kept off mdadm at once and at the next boot.
 manage() {
 	lab_md_container ddf $(lab_devs 1-5)
@@ -96,6 +114,8 @@ restart() {
 	spared_optimal data 60
 	like "its end is in the history" "$(sparectl history --since 5m)" 'array.resync-finished'
 	lab_wait_for "sparectl status --json | jq -e --arg n $(basename "$(lab_dev 2)") '.status.devices[] | select(.name == \$n and .present)'" 20
+	lab_wait_for '[ -s /var/tmp/notices ]' 20
+	like "a program that systemd-run takes out of the box was told" "$(cat /var/tmp/notices)" '"severity"'
 	like "and that the disk came back meanwhile" "$(sparectl history --since 5m | grep device.added)" "$(basename "$(lab_dev 2)")"
 }
 
@@ -118,6 +138,7 @@ first_boot() {
 	printf 'version: 1\noverride:\n  member-gone: {for: 2s}\n  member-returned: {for: 1s}\n  start-degraded: {for: 3s}\n' > /etc/spared/rules.d/90-quick.yaml
 	systemctl enable --now spared.socket 2> /dev/null
 	starts
+	boxed
 	manage
 	plugged
 	reload
