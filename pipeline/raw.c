@@ -108,7 +108,9 @@ void pipeline_raw_error(struct pipeline *p, const struct raw_error *raw)
 		p->counts.unknown_devices++;
 		return;
 	}
-	if (normalise_error(raw, id, &ev) <= 0) {
+	/* A layer may refuse to read ahead, as dm-zero does. Where that is a fault, the read that follows fails, too.
+	 */
+	if ((name && raw->rwbs && strstr(raw->rwbs, "RA")) || normalise_error(raw, id, &ev) <= 0) {
 		p->counts.not_faults++;
 		return;
 	}

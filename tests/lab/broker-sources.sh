@@ -54,6 +54,9 @@ dmsetup remove heard
 lab_wait_for "[ \"\$(source_value dm received)\" -gt $before ]" 10
 is "device-mapper events are ours only: created, removed" "$(source_value dm received)" 2
 
+# udev looks at every new device; dm-zero refuses to read ahead, which is heard, and no fault.
+is "what udev read is no event" "$(grep -c '"kind": \?"block.error"' /run/lab/files/mon)" 1
+before=$(source_value tracefs received)
 say "an error for each of the 65536 sectors of a disk while the broker is stopped"
 lab_stream_mark mon
 kill -STOP "$spared_pid"
@@ -67,7 +70,7 @@ like "by its source" "$line" '"overflow.source": ?"tracefs"'
 ok "everything is looked at again" spared_event broker.resynced "" 20
 is "nothing came or went by that" "$(for i in 1 2 3; do device $i present; done | uniq)" true
 heard=$(source_value tracefs received) lost=$(source_value tracefs lost)
-is "heard and lost are all there were" "$((heard + lost))" 65537
+is "heard and lost are all there were" "$((heard - before + lost))" 65536
 
 say "more uevents than the socket holds while the broker is stopped; a disk is pulled, and its event is among the lost"
 first=$(device 1 id) received=$(source_value udev received)

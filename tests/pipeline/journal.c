@@ -14,11 +14,12 @@
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
  *     add|remove|change DISK; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
- * disk, lies on others); raw DISK|MINOR ERRNO SECTOR (as the kernel tells it); path MAP failed|reinstated DISK VALID;
- * error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY; command
- * JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N] (the next N plans of rules and
- * people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the process dies and starts
- * again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload); nothing */
+ * disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP failed|reinstated DISK
+ * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
+ * command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N] (the next N plans of
+ * rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the process dies and
+ * starts again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload);
+ * nothing */
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -89,7 +90,7 @@ static void layer(struct play *y, char **w, int n)
 			    ORIGIN_KERNEL);
 }
 
-static void raw_error(struct play *y, char **w)
+static void raw_error(struct play *y, char **w, int n)
 {
 	struct raw_number at = number_of(y, w[0]);
 
@@ -99,7 +100,7 @@ static void raw_error(struct play *y, char **w)
 						     .sector = (uint64_t)play_number(w[2]),
 						     .sectors = 8,
 						     .error = -play_number(w[1]),
-						     .rwbs = "R"});
+						     .rwbs = n > 3 ? w[3] : "R"});
 }
 
 /* The map is a disk of the script's. */
@@ -340,8 +341,8 @@ static int do_heard(struct play *y, const char *verb, char **w, int n)
 		return error(y, w[0], w[1], w[2], n > 3 ? w[3] : NULL), 0;
 	if (strcmp(verb, "layer") == 0 && n > 2)
 		return layer(y, w, n), 0;
-	if (strcmp(verb, "raw") == 0 && n == 3)
-		return raw_error(y, w), 0;
+	if (strcmp(verb, "raw") == 0 && n > 2)
+		return raw_error(y, w, n), 0;
 	if (strcmp(verb, "path") == 0 && n == 4)
 		return path(y, w), 0;
 	if (strcmp(verb, "kick") == 0)
