@@ -20,7 +20,7 @@
 /* include/uapi/linux/sock_diag.h */
 enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
 /* Memory is charged only while messages wait; one takes some 1300 bytes. */
-enum { RECEIVE_BUFFER = 16 << 20, BATCH = 256, FIND_SECONDS = 2 };
+enum { RECEIVE_BUFFER = 16 << 20, MESSAGE_MAX = 64 << 10, BATCH = 256, FIND_SECONDS = 2 };
 
 struct genl {
 	struct genl_ops ops;
@@ -143,6 +143,7 @@ static uint64_t new_drops(struct genl *g)
  * kept, which is the oldest; and it drops all, answers too, until that has been read. */
 uint64_t genl_read(struct genl *g)
 {
+	uint64_t lost;
 	int r = 0;
 
 	for (int i = 0; i < BATCH; i++) {
@@ -158,7 +159,8 @@ uint64_t genl_read(struct genl *g)
 	if (!g->overrun || r != -NLE_AGAIN)
 		return 0;
 	g->overrun = false;
-	return MAX(new_drops(g), 1);
+	lost = new_drops(g);
+	return MAX(lost, 1);
 }
 
 static void on_ready(void *u, unsigned ready _unused_)
@@ -217,6 +219,8 @@ int genl_new(struct loop *l, const struct genl_ops *ops, struct genl **ret, stru
 	r = genl_connect(g->sock);
 	if (r == 0)
 		r = nl_socket_set_nonblocking(g->sock);
+	if (r == 0)
+		r = nl_socket_set_msg_buf_size(g->sock, MESSAGE_MAX); /* else each is looked at before it is read */
 	if (r < 0)
 		return nl_err(e, r, "generic netlink");
 	enlarge(g->sock);

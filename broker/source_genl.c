@@ -134,11 +134,15 @@ static void look_for(struct source *s, struct listened *l)
 static void look_for_turned(struct source *s)
 {
 	const struct genl_source *g = s->own;
+	bool any = false;
 
 	for (size_t i = 0; i < g->n; i++)
-		if (g->l[i].turned)
+		if (g->l[i].turned) {
 			look_for(s, &g->l[i]);
-	tell_families(s);
+			any = true;
+		}
+	if (any)
+		tell_families(s);
 }
 
 /* What came or went may be among what was lost. */

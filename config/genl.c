@@ -320,6 +320,7 @@ static void facts_decode(struct load *l, const struct node *n, struct genl_messa
 		const char *name = n->keys[i]->text, *near;
 		int fact = fact_lookup(name);
 		struct genl_fact *f;
+		size_t errors;
 
 		if (fact < 0 || !fact_allowed(fact)) {
 			diag_error(l->d, &n->keys[i]->at, "unknown-fact", "a message cannot set '%s'", name);
@@ -332,8 +333,10 @@ static void facts_decode(struct load *l, const struct node *n, struct genl_messa
 		}
 		f = &m->fact[m->n_facts++]; /* keys differ, and the facts that are allowed are fewer than it holds */
 		f->fact = (enum fact_id)fact;
+		errors = l->d->errors;
 		text_decode(l, n->items[i], name, &f->text);
-		check_fact(l, n->items[i], f);
+		if (l->d->errors == errors)
+			check_fact(l, n->items[i], f);
 	}
 }
 

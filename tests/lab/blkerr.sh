@@ -182,7 +182,7 @@ lab_stream_mark mon
 kill -STOP "$spared_pid"
 reads 2000
 kill -CONT "$spared_pid"
-line=$(spared_event broker.overflow "" 20)
+line=$(spared_event broker.overflow "" 20) || sparectl sources
 like "the loss is told" "$line" '"overflow.source": ?"blkerr".*"overflow.lost": ?[1-9]'
 ok "and followed by a new look" spared_event broker.resynced "" 20
 ok "heard and lost are all there were" \

@@ -91,7 +91,7 @@ messages:
     facts: {message.about: "${major}:${minor}", message.state: "${errno}", message.value: "${mnor}"}
 END
 nok "a mistake is refused" sparectl rules reload
-like "with its place and a hint" "$(sparectl rules reload 2>&1)" "50-site.yaml:12:.*there is no value 'mnor'"
+like "with its place and a hint" "$(sparectl rules reload 2>&1)" "50-site.yaml:13:94: error: there is no value 'mnor'"
 like "did you mean" "$(sparectl rules reload 2>&1)" "did you mean 'minor'"
 sed -i 's/mnor/minor/' /etc/spared/genl.d/50-site.yaml
 ok "without it the family is described" sparectl rules reload

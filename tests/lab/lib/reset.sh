@@ -29,6 +29,7 @@ reset_all() {
 	done
 	echo 1 > /sys/fs/cgroup/script/cgroup.kill
 	modprobe -r scsi_debug || return 1
+	! grep -q '^blkerr ' /proc/modules || rmmod blkerr || return 1
 	udevadm settle -t 10
 	compgen -G '/sys/block/dm-*' && return 1
 	compgen -G '/sys/block/md*' && return 1
