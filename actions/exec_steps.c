@@ -223,7 +223,7 @@ static int join_disk(struct exec *x, const struct step *s, struct set_disk *d, s
 		return err_set(e, ESTALE, "%s went on alone: it may hold newer data; wipe it first", d->dev->name);
 	r = exec_work(x, &work, e);
 	if (r == 0)
-		r = x->set.format->add_disk(work, d->dev->sectors, s->device, d->ref, e);
+		r = x->set.format->add_disk(work, d->dev->sectors, d->dev->sector_size, s->device, d->ref, e);
 	if (r < 0)
 		return r;
 	d->ours = d->adopted = d->joining = true;

@@ -47,7 +47,10 @@ static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 
 static struct disk_reader disk_reader(struct set_disk *d, bool notes)
 {
-	return (struct disk_reader){.r = {.read = reader_read, .sectors = d->dev->sectors}, .disk = d, .notes = notes};
+	return (struct disk_reader){
+		.r = {.read = reader_read, .sectors = d->dev->sectors, .sector_size = d->dev->sector_size},
+		.disk = d,
+		.notes = notes};
 }
 
 static void forget_copy(const struct set *s, struct set_disk *d)

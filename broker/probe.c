@@ -99,7 +99,8 @@ static json_t *describe_member(const struct meta_format *f, const struct meta_re
 json_t *probe_describe(struct blockdev *dev)
 {
 	struct reading rd = {.dev = dev};
-	struct meta_reader r = {.read = read_sectors, .u = &rd, .sectors = dev->sectors};
+	struct meta_reader r = {
+		.read = read_sectors, .u = &rd, .sectors = dev->sectors, .sector_size = dev->sector_size};
 	struct err e = {0};
 	int blank;
 

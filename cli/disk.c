@@ -59,7 +59,8 @@ static void read_bays(struct blockdev *d, struct disk_meta *m)
 
 static int read_formats(struct blockdev *d, struct disk_meta *m, struct err *e)
 {
-	const struct meta_reader r = {.read = reader_read, .u = d, .sectors = d->sectors};
+	const struct meta_reader r = {
+		.read = reader_read, .u = d, .sectors = d->sectors, .sector_size = d->sector_size};
 
 	for (const struct meta_format *const *f = meta_formats; *f; f++) {
 		struct meta_copy *copy = NULL;

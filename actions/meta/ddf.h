@@ -15,11 +15,12 @@ enum {
 	DDF_RESERVED = 65536, /* sectors at the disk's end that no volume may use; 4.1: at least 32 MiB */
 };
 
-/* A header in native numbers. */
+/* A header in native numbers; all lengths and places in sectors of 512 bytes, as everywhere but on the disk. */
 struct ddf_layout {
+	unsigned unit;	 /* sectors in a logical block of the disk */
 	uint64_t lba[2]; /* primary, secondary; DDF_NO_LBA: none */
 	uint64_t workspace;
-	uint32_t workspace_sectors;
+	uint64_t workspace_sectors;
 	struct {
 		uint32_t offset, sectors;
 	} section[DDF_SECTIONS];
@@ -35,11 +36,12 @@ struct ddf_image {
 	uint8_t *bytes;
 };
 
-/* The disk's last granule, or what of it lies behind the last whole one; the anchor is its last sector. */
+/* The disk's last granule, or what of it lies behind the last whole one; the anchor is its last block. */
 struct ddf_tail {
 	uint64_t lba;
 	uint32_t sectors;
-	_Alignas(8) uint8_t bytes[DDF_GRANULE * DDF_BLOCK];
+	unsigned unit;
+	_Alignas(8) uint8_t bytes[DDF_GRANULE * DDF_SECTOR];
 };
 
 struct meta_copy {
@@ -88,6 +90,7 @@ struct meta_set {
 	uint32_t seq, timestamp;
 	uint32_t joined_seq; /* when it was read */
 	bool edited;
+	unsigned unit; /* sectors in a block of its disks: of all of them the same */
 	unsigned record_sectors, max_elements;
 	struct ddf_table pd, vd;
 	size_t n_members, n_volumes;
@@ -96,6 +99,19 @@ struct meta_set {
 };
 
 /* ---- bytes */
+
+/* A number of blocks as sectors; more than there can be: UINT64_MAX. */
+static inline uint64_t ddf_sectors(unsigned unit, be64 blocks)
+{
+	uint64_t n = be64_get(blocks);
+
+	return n > UINT64_MAX / unit ? UINT64_MAX : n * unit;
+}
+/* Bytes of a block: of a header, of what else takes one. */
+static inline size_t ddf_block(unsigned unit)
+{
+	return (size_t)unit * DDF_SECTOR;
+}
 
 uint32_t ddf_crc(const void *record, size_t len);
 void ddf_seal(void *record, size_t len);
@@ -111,9 +127,11 @@ static inline struct ddf_header *ddf_image_header(const struct ddf_image *im)
 }
 static inline struct ddf_header *ddf_anchor(const struct ddf_tail *t)
 {
-	return (struct ddf_header *)(t->bytes + (size_t)(t->sectors - 1) * DDF_BLOCK);
+	return (struct ddf_header *)(t->bytes + (size_t)(t->sectors - t->unit) * DDF_SECTOR);
 }
-void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors);
+/* Sectors in a logical block of so many bytes; 0: DDF cannot be read there. */
+unsigned ddf_unit(unsigned sector_size);
+void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors, unsigned unit);
 /* Sectors to keep of the copy at lba: its own, and up to the end of the granule if nothing else begins there. */
 uint32_t ddf_image_sectors(const struct ddf_layout *l, unsigned copy, uint64_t disk_sectors);
 struct ddf_image *ddf_image_ref(struct ddf_image *im);
@@ -122,11 +140,11 @@ void ddf_image_unref(struct ddf_image *im);
 /* The section's bytes within a copy. */
 static inline uint8_t *ddf_section(const struct ddf_layout *l, const uint8_t *copy, enum ddf_section s)
 {
-	return (uint8_t *)copy + (size_t)l->section[s].offset * DDF_BLOCK;
+	return (uint8_t *)copy + (size_t)l->section[s].offset * DDF_SECTOR;
 }
 static inline size_t ddf_section_len(const struct ddf_layout *l, enum ddf_section s)
 {
-	return (size_t)l->section[s].sectors * DDF_BLOCK;
+	return (size_t)l->section[s].sectors * DDF_SECTOR;
 }
 static inline unsigned ddf_conf_slots(const struct ddf_layout *l)
 {
@@ -135,7 +153,7 @@ static inline unsigned ddf_conf_slots(const struct ddf_layout *l)
 /* Record n of the configuration section. */
 static inline uint8_t *ddf_conf_slot(const struct ddf_layout *l, const uint8_t *copy, unsigned n)
 {
-	return ddf_section(l, copy, DDF_SEC_CONFIG) + (size_t)n * l->record_sectors * DDF_BLOCK;
+	return ddf_section(l, copy, DDF_SEC_CONFIG) + (size_t)n * l->record_sectors * DDF_SECTOR;
 }
 static inline be64 *ddf_conf_lba(const struct ddf_conf *c, unsigned max_elements)
 {
@@ -149,7 +167,8 @@ static inline uint32_t ddf_magic(const void *record)
 /* ---- ddf_read.c, ddf_check.c */
 
 /* Bounds of everything that a header of a disk of that size says. -EBADMSG. */
-int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, struct ddf_layout *ret, struct err *e);
+int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, unsigned unit, struct ddf_layout *ret,
+		    struct err *e);
 int ddf_copy_read(const struct meta_reader *r, struct meta_copy **ret, struct err *e);
 void ddf_copy_free(struct meta_copy *c);
 /* What one copy's records claim, CRCs first. -EBADMSG. */
@@ -227,6 +246,7 @@ bool ddf_carries(const struct meta_set *s, const struct ddf_bvd *b,
 		 uint32_t ref);		   /* it lists that disk; b may be NULL */
 void ddf_spare_drop(struct ddf_member *m); /* its spare assignment record */
 void ddf_member_touch(struct ddf_member *m, const void *p, size_t n);
-int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, const char *serial, char ref[META_REF_MAX], struct err *e);
+int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+		 char ref[META_REF_MAX], struct err *e);
 
 int ddf_encode(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);

@@ -50,6 +50,7 @@ static uint64_t from_end(const struct ddf_member *like, uint64_t lba, uint64_t d
 /* The anchor of the new disk: the other's but for the places, and without the sections that only that disk has. */
 static int new_layout(const struct ddf_member *like, struct ddf_member *m, struct err *e)
 {
+	unsigned unit = like->layout.unit;
 	struct ddf_header *h;
 
 	if (like->layout.lba[1] == DDF_NO_LBA)
@@ -57,26 +58,26 @@ static int new_layout(const struct ddf_member *like, struct ddf_member *m, struc
 	if (m->disk_sectors <= DDF_RESERVED)
 		return err_set(e, ENOSPC, "the disk has %llu sectors; DDF alone takes %d",
 			       (unsigned long long)m->disk_sectors, DDF_RESERVED);
-	ddf_tail_place(&m->tail, m->disk_sectors);
+	ddf_tail_place(&m->tail, m->disk_sectors, unit);
 	h = ddf_anchor(&m->tail);
-	*h = *ddf_anchor(&like->tail);
-	h->primary_lba = be64_of(from_end(like, like->layout.lba[0], m->disk_sectors, DDF_RESERVED / 2));
-	h->secondary_lba = be64_of(from_end(like, like->layout.lba[1], m->disk_sectors, DDF_RESERVED));
-	h->workspace_lba = be64_of(from_end(like, like->layout.workspace, m->disk_sectors, DDF_RESERVED));
+	memcpy(h, ddf_anchor(&like->tail), ddf_block(unit));
+	h->primary_lba = be64_of(from_end(like, like->layout.lba[0], m->disk_sectors, DDF_RESERVED / 2) / unit);
+	h->secondary_lba = be64_of(from_end(like, like->layout.lba[1], m->disk_sectors, DDF_RESERVED) / unit);
+	h->workspace_lba = be64_of(from_end(like, like->layout.workspace, m->disk_sectors, DDF_RESERVED) / unit);
 	for (int i = DDF_SECTIONS_NEEDED; i < DDF_SECTIONS; i++)
 		h->section[i] = (struct ddf_span_be){be32_of(UINT32_MAX), be32_of(0)};
 	h->type = DDF_ANCHOR;
 	h->open_flag = DDF_ANCHOR_OPEN;
 	h->seq = be32_of(UINT32_MAX);
 	h->timestamp = be32_of(ddf_now());
-	ddf_seal(h, sizeof(*h));
-	return ddf_layout_read(h, m->disk_sectors, &m->layout, e);
+	ddf_seal(h, ddf_block(unit));
+	return ddf_layout_read(h, m->disk_sectors, unit, &m->layout, e);
 }
 
 static int new_work(const struct ddf_member *like, struct ddf_member *m, const char guid[DDF_GUID_LEN],
 		    const char *serial, struct err *e)
 {
-	size_t len = (size_t)m->layout.sectors * DDF_BLOCK;
+	size_t len = (size_t)m->layout.sectors * DDF_SECTOR;
 	struct ddf_data *d;
 
 	m->work = malloc(len);
@@ -87,7 +88,7 @@ static int new_work(const struct ddf_member *like, struct ddf_member *m, const c
 	memcpy(ddf_section(&m->layout, m->work, DDF_SEC_CONTROLLER),
 	       ddf_section(&like->layout, like->work, DDF_SEC_CONTROLLER),
 	       ddf_section_len(&m->layout, DDF_SEC_CONTROLLER));
-	memcpy(m->work, ddf_anchor(&m->tail), sizeof(struct ddf_header));
+	memcpy(m->work, ddf_anchor(&m->tail), ddf_block(m->layout.unit));
 	d = (struct ddf_data *)ddf_section(&m->layout, m->work, DDF_SEC_DATA);
 	d->magic = be32_of(DDF_DATA_MAGIC);
 	memcpy(d->guid, guid, DDF_GUID_LEN);
@@ -95,7 +96,7 @@ static int new_work(const struct ddf_member *like, struct ddf_member *m, const c
 	d->forced_ref = d->forced_guid = 1;
 	memset(d->scratch, ' ', sizeof(d->scratch)); /* for people who look at the bytes */
 	memcpy(d->scratch, serial, strnlen(serial, sizeof(d->scratch)));
-	ddf_seal(d, sizeof(*d));
+	ddf_seal(d, ddf_block(m->layout.unit));
 	return 0;
 }
 
@@ -123,7 +124,7 @@ static int new_entry(struct meta_set *s, const struct ddf_member *m, const char 
 		.ref = be32_of(m->ref),
 		.type = be16_of(DDF_PD_FORCED_GUID),
 		.state = be16_of(DDF_PD_ONLINE),
-		.size = be64_of(usable(m)),
+		.size = be64_of(usable(m) / m->layout.unit),
 		.path = " Information: nil", /* mdadm's words; DDF 5.7: informative */
 	};
 	memcpy(pd->guid, guid, DDF_GUID_LEN);
@@ -133,7 +134,8 @@ static int new_entry(struct meta_set *s, const struct ddf_member *m, const char 
 	return 0;
 }
 
-int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, const char *serial, char ref[META_REF_MAX], struct err *e)
+int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+		 char ref[META_REF_MAX], struct err *e)
 {
 	struct ddf_member m = {.disk_sectors = disk_sectors, .blank = true}, *members;
 	char guid[DDF_GUID_LEN];
@@ -141,6 +143,9 @@ int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, const char *serial, 
 
 	if (s->n_members == 0 || s->n_members == META_DISKS_MAX)
 		return err_set(e, ENOSPC, "a disk cannot be added to a set of %zu", s->n_members);
+	if (ddf_unit(sector_size) != s->unit || disk_sectors % s->unit)
+		return err_set(e, EINVAL, "the disk has sectors of %u bytes, the disks of the set have %zu",
+			       sector_size, ddf_block(s->unit));
 	r = new_ref(s, &m.ref, e);
 	if (r == 0)
 		r = new_guid(guid, e);

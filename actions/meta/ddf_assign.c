@@ -28,8 +28,9 @@ static size_t extents(const struct meta_set *s, uint32_t ref, struct extent *ret
 
 			for (unsigned k = 0; c && k < s->max_elements && n < max; k++)
 				if (be32_get(c->ref[k]) == ref)
-					ret[n++] = (struct extent){be64_get(ddf_conf_lba(c, s->max_elements)[k]),
-								   be64_get(c->blocks)};
+					ret[n++] = (struct extent){
+						ddf_sectors(s->unit, ddf_conf_lba(c, s->max_elements)[k]),
+						ddf_sectors(s->unit, c->blocks)};
 		}
 	qsort(ret, n, sizeof(*ret), extent_cmp);
 	return n;
@@ -39,7 +40,7 @@ static size_t extents(const struct meta_set *s, uint32_t ref, struct extent *ret
 static int find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64_t *start, struct err *e)
 {
 	struct extent used[META_VOLUMES_MAX];
-	uint64_t size = be64_get(ddf_pd(s, ref)->size), pos = 0, largest = 0;
+	uint64_t size = ddf_sectors(s->unit, ddf_pd(s, ref)->size), pos = 0, largest = 0;
 	size_t n = extents(s, ref, used, ARRAY_SIZE(used));
 
 	if (n == ARRAY_SIZE(used))
@@ -178,7 +179,7 @@ static int assign_check(const struct meta_set *s, const struct ddf_volume *v, un
 
 int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, struct err *e)
 {
-	size_t len = (size_t)s->record_sectors * DDF_BLOCK;
+	size_t len = (size_t)s->record_sectors * DDF_SECTOR;
 	struct ddf_pd_entry *pd;
 	struct ddf_conf *conf;
 	struct ddf_member *m;
@@ -196,7 +197,7 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	if (r < 0)
 		return err_set(e, -r, "no disk with the configuration record of slot %u is here", slot);
 	conf = ddf_conf(b);
-	r = find_space(s, ref, be64_get(conf->blocks), &start, e);
+	r = find_space(s, ref, ddf_sectors(s->unit, conf->blocks), &start, e);
 	if (r < 0)
 		return r;
 	m = ddf_member(s, ref);
@@ -207,7 +208,7 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	ddf_spare_drop(m);
 	old = be32_get(conf->ref[i]);
 	conf->ref[i] = be32_of(ref);
-	ddf_conf_lba(conf, s->max_elements)[i] = be64_of(start);
+	ddf_conf_lba(conf, s->max_elements)[i] = be64_of(start / s->unit);
 	memcpy(place, conf, len);
 	ddf_member_touch(m, place, len);
 	v->behind |= UINT64_C(1) << slot;

@@ -72,6 +72,13 @@ uint32_t ddf_now(void)
 	return (uint32_t)(clock_wall(&clock_system) / NS_PER_SEC - (int64_t)(365 * 10 + 2) * 24 * 3600);
 }
 
+unsigned ddf_unit(unsigned sector_size)
+{
+	unsigned unit = sector_size / DDF_SECTOR;
+
+	return sector_size % DDF_SECTOR || unit == 0 || DDF_GRANULE % unit ? 0 : unit;
+}
+
 void ddf_guid_text(const char guid[DDF_GUID_LEN], char ret[META_GUID_MAX])
 {
 	for (int i = 0; i < DDF_GUID_LEN; i++)

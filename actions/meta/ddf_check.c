@@ -14,7 +14,7 @@ struct extent {
 struct claims {
 	const struct ddf_layout *layout;
 	const uint8_t *copy;
-	unsigned max_elements;
+	unsigned max_elements, unit;
 	const struct ddf_pd_table *pds;
 	const struct ddf_vd_table *vds;
 	uint32_t self;
@@ -112,7 +112,7 @@ static int data_check(struct claims *c, struct err *e)
 	uint64_t size, end = MIN(c->layout->lba[0], c->layout->lba[1]);
 	int r;
 
-	r = record_check(d, sizeof(*d), DDF_DATA_MAGIC, "physical disk data", e);
+	r = record_check(d, ddf_block(c->unit), DDF_DATA_MAGIC, "physical disk data", e);
 	if (r < 0)
 		return r;
 	c->self = be32_get(d->ref);
@@ -120,7 +120,7 @@ static int data_check(struct claims *c, struct err *e)
 	if (!pd)
 		return err_set(e, EBADMSG, "physical disk data: disk %08x is not among the physical disk records",
 			       c->self);
-	size = be64_get(pd->size);
+	size = ddf_sectors(c->unit, pd->size);
 	if (size > end)
 		return err_set(e, EBADMSG,
 			       "physical disk records: %llu usable sectors reach into the DDF copy at sector %llu",
@@ -139,14 +139,14 @@ static bool volume_listed(const struct claims *c, const char *guid)
 static int extent_check(struct claims *c, uint32_t ref, uint64_t start, uint64_t sectors, struct err *e)
 {
 	const struct ddf_pd_entry *pd = find_pd(c, ref);
-	uint64_t end;
+	uint64_t end, size;
 
 	if (!pd) /* the disk was forgotten: the element is empty */
 		return 0;
-	if (__builtin_add_overflow(start, sectors, &end) || end > be64_get(pd->size))
+	size = ddf_sectors(c->unit, pd->size);
+	if (__builtin_add_overflow(start, sectors, &end) || end > size)
 		return err_set(e, EBADMSG, "sectors %llu + %llu lie beyond the %llu usable ones of disk %08x",
-			       (unsigned long long)start, (unsigned long long)sectors,
-			       (unsigned long long)be64_get(pd->size), ref);
+			       (unsigned long long)start, (unsigned long long)sectors, (unsigned long long)size, ref);
 	if (c->n_extents == c->max_extents) {
 		size_t max = MAX(64, 2 * c->max_extents);
 		struct extent *x = realloc(c->extent, max * sizeof(*x));
@@ -163,7 +163,7 @@ static int extent_check(struct claims *c, uint32_t ref, uint64_t start, uint64_t
 static int conf_check(struct claims *c, const struct ddf_conf *conf, struct err *e)
 {
 	unsigned max = c->max_elements, n = be16_get(conf->primary_elements), used = 0;
-	uint64_t blocks = be64_get(conf->blocks);
+	uint64_t sectors = ddf_sectors(c->unit, conf->blocks);
 	int r;
 
 	if (n == 0 || n > max)
@@ -172,7 +172,7 @@ static int conf_check(struct claims *c, const struct ddf_conf *conf, struct err 
 		return err_set(e, EBADMSG, "no secondary elements");
 	if (conf->secondary_elements > 1 && conf->secondary_seq >= conf->secondary_elements)
 		return err_set(e, EBADMSG, "secondary element %u of %u", conf->secondary_seq, conf->secondary_elements);
-	if (blocks == 0 || be64_get(conf->vd_blocks) == 0)
+	if (sectors == 0 || be64_get(conf->vd_blocks) == 0)
 		return err_set(e, EBADMSG, "the volume has no blocks");
 	for (unsigned i = 0; i < max; i++) {
 		uint32_t ref = be32_get(conf->ref[i]);
@@ -181,7 +181,7 @@ static int conf_check(struct claims *c, const struct ddf_conf *conf, struct err 
 			continue;
 		if (++used > n)
 			return err_set(e, EBADMSG, "more disks than its %u elements", n);
-		r = extent_check(c, ref, be64_get(ddf_conf_lba(conf, max)[i]), blocks, e);
+		r = extent_check(c, ref, ddf_sectors(c->unit, ddf_conf_lba(conf, max)[i]), sectors, e);
 		if (r < 0)
 			return r;
 	}
@@ -190,7 +190,7 @@ static int conf_check(struct claims *c, const struct ddf_conf *conf, struct err 
 
 static int spare_check(const struct claims *c, const struct ddf_spare *s, struct err *e)
 {
-	size_t len = (size_t)c->layout->record_sectors * DDF_BLOCK;
+	size_t len = (size_t)c->layout->record_sectors * DDF_SECTOR;
 	unsigned used = be16_get(s->used);
 
 	if (sizeof(*s) + (size_t)used * sizeof(s->entry[0]) > len)
@@ -200,7 +200,7 @@ static int spare_check(const struct claims *c, const struct ddf_spare *s, struct
 
 static int configs_check(struct claims *c, struct err *e)
 {
-	size_t len = (size_t)c->layout->record_sectors * DDF_BLOCK;
+	size_t len = (size_t)c->layout->record_sectors * DDF_SECTOR;
 	const struct ddf_conf *seen[META_VOLUMES_MAX];
 	unsigned n_seen = 0;
 	int r;
@@ -259,13 +259,14 @@ int ddf_check(const struct ddf_layout *l, const uint8_t *copy, struct err *e)
 		.layout = l,
 		.copy = copy,
 		.max_elements = l->max_elements,
+		.unit = l->unit,
 		.pds = (const struct ddf_pd_table *)ddf_section(l, copy, DDF_SEC_PD),
 		.vds = (const struct ddf_vd_table *)ddf_section(l, copy, DDF_SEC_VD),
 	};
 	int r;
 
-	r = record_check(ddf_section(l, copy, DDF_SEC_CONTROLLER), sizeof(struct ddf_controller),
-			 (uint32_t)DDF_CONTROLLER_MAGIC, "controller data", e);
+	r = record_check(ddf_section(l, copy, DDF_SEC_CONTROLLER), ddf_block(l->unit), (uint32_t)DDF_CONTROLLER_MAGIC,
+			 "controller data", e);
 	if (r == 0)
 		r = pds_check(&c, e);
 	if (r == 0)
@@ -282,7 +283,7 @@ int ddf_check(const struct ddf_layout *l, const uint8_t *copy, struct err *e)
 
 int ddf_check_set(const struct meta_set *s, struct err *e)
 {
-	struct claims c = {.max_elements = s->max_elements, .pds = ddf_pds(s), .vds = ddf_vds(s)};
+	struct claims c = {.max_elements = s->max_elements, .unit = s->unit, .pds = ddf_pds(s), .vds = ddf_vds(s)};
 	int r = 0;
 
 	for (size_t i = 0; i < s->n_volumes && r == 0; i++)

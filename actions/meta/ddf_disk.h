@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* SNIA Common RAID Disk Data Format on disk. Sections are those of the Technical Position, revision 1.2 and 2.0 (they
- * number alike where nothing else is said): numbers are big-endian, unused bytes 0xFF, LBAs and lengths in blocks of
- * 512 bytes. */
+ * number alike where nothing else is said): numbers are big-endian, unused bytes 0xFF. LBAs and lengths are in logical
+ * blocks of the disk, and what takes a block (headers, controller data, physical disk data) takes a whole one, its CRC
+ * too (2.0, 5.3 and 5.5; FreeBSD's md_ddf.c does the same). The structs below are what such a block begins with. */
 #pragma once
 
 #include "actions/meta/endian.h"
@@ -9,7 +10,7 @@
 #include <assert.h>
 #include <stddef.h>
 
-enum { DDF_BLOCK = 512, DDF_GUID_LEN = 24 };
+enum { DDF_SECTOR = 512, DDF_GUID_LEN = 24 };
 
 /* Signatures, section 5 and the sections of the records. */
 enum {

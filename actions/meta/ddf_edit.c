@@ -73,8 +73,8 @@ void ddf_conf_touch(struct ddf_bvd *b)
 
 void ddf_member_touch(struct ddf_member *m, const void *p, size_t n)
 {
-	size_t from = (size_t)((const uint8_t *)p - m->work) / DDF_BLOCK;
-	size_t to = (size_t)((const uint8_t *)p + n - 1 - m->work) / DDF_BLOCK;
+	size_t from = (size_t)((const uint8_t *)p - m->work) / DDF_SECTOR;
+	size_t to = (size_t)((const uint8_t *)p + n - 1 - m->work) / DDF_SECTOR;
 
 	for (size_t i = from; i <= to; i++)
 		m->touched[i] = true;
@@ -257,7 +257,7 @@ static struct ddf_spare *spare_place(struct ddf_member *m)
 
 static int dedicate(struct ddf_member *m, const char *guid, struct err *e)
 {
-	size_t len = (size_t)m->layout.record_sectors * DDF_BLOCK;
+	size_t len = (size_t)m->layout.record_sectors * DDF_SECTOR;
 	struct ddf_spare *rec = spare_place(m);
 	unsigned max = (unsigned)((len - sizeof(*rec)) / sizeof(rec->entry[0]));
 	struct ddf_spare_entry *entry;
@@ -323,7 +323,7 @@ static int add_spare(struct meta_set *s, const struct meta_edit *edit, struct er
 
 void ddf_spare_drop(struct ddf_member *m)
 {
-	size_t len = (size_t)m->layout.record_sectors * DDF_BLOCK;
+	size_t len = (size_t)m->layout.record_sectors * DDF_SECTOR;
 
 	for (unsigned i = 0; i < ddf_conf_slots(&m->layout); i++) {
 		uint8_t *rec = ddf_conf_slot(&m->layout, m->work, i);
@@ -440,7 +440,7 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 static void table_seal(struct ddf_table *t)
 {
 	if (t->touched[0])
-		ddf_seal(t->bytes, (size_t)t->sectors * DDF_BLOCK);
+		ddf_seal(t->bytes, (size_t)t->sectors * DDF_SECTOR);
 	t->sealed = t->touched[0];
 }
 

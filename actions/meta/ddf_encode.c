@@ -42,9 +42,9 @@ static void table_place(const struct job *j, const struct ddf_table *t, enum ddf
 	const struct ddf_layout *l = &j->m->layout;
 	uint8_t *p = ddf_section(l, j->want, sec);
 
-	memcpy(p, t->bytes, (size_t)t->sectors * DDF_BLOCK);
+	memcpy(p, t->bytes, (size_t)t->sectors * DDF_SECTOR);
 	if (t->touched[0] && !t->sealed)
-		ddf_seal(p, (size_t)t->sectors * DDF_BLOCK);
+		ddf_seal(p, (size_t)t->sectors * DDF_SECTOR);
 	for (uint32_t i = 0; i < t->sectors; i++)
 		j->changed[l->section[sec].offset + i] |= t->touched[i];
 }
@@ -54,7 +54,7 @@ static void table_place(const struct job *j, const struct ddf_table *t, enum ddf
 static void conf_place(const struct job *j, unsigned n)
 {
 	const struct ddf_layout *l = &j->m->layout;
-	size_t len = (size_t)l->record_sectors * DDF_BLOCK;
+	size_t len = (size_t)l->record_sectors * DDF_SECTOR;
 	uint8_t *rec = ddf_conf_slot(l, j->want, n);
 	struct ddf_conf *c = (struct ddf_conf *)rec;
 	const struct ddf_bvd *b;
@@ -98,14 +98,14 @@ static void header_place(const struct job *j, int copy, bool open)
 		h->seq = be32_of(j->set->seq);
 		h->timestamp = be32_of(j->set->timestamp);
 	}
-	ddf_seal(h, sizeof(*h));
+	ddf_seal(h, ddf_block(j->m->layout.unit));
 }
 
 /* ---- writes */
 
 static int write_add(struct meta_writes *w, uint64_t sector, const void *bytes, uint32_t sectors, uint32_t filled)
 {
-	size_t len = (size_t)sectors * DDF_BLOCK;
+	size_t len = (size_t)sectors * DDF_SECTOR;
 	struct meta_write *list = realloc(w->w, (w->n + 1) * sizeof(*list));
 	uint8_t *buf;
 
@@ -115,8 +115,8 @@ static int write_add(struct meta_writes *w, uint64_t sector, const void *bytes, 
 	buf = aligned_alloc(4096, (len + 4095) & ~(size_t)4095);
 	if (!buf)
 		return -ENOMEM;
-	memcpy(buf, bytes, (size_t)filled * DDF_BLOCK);
-	memset(buf + (size_t)filled * DDF_BLOCK, 0, len - (size_t)filled * DDF_BLOCK);
+	memcpy(buf, bytes, (size_t)filled * DDF_SECTOR);
+	memset(buf + (size_t)filled * DDF_SECTOR, 0, len - (size_t)filled * DDF_SECTOR);
 	w->w[w->n++] = (struct meta_write){.sector = sector, .buf = buf, .len = len};
 	return 0;
 }
@@ -128,19 +128,20 @@ static int sectors_add(const struct job *j, int copy, uint32_t from, uint32_t to
 	uint32_t own = MIN(to, j->m->layout.sectors);
 	int r;
 
-	r = write_add(j->out, j->m->layout.lba[copy] + from, j->want + (size_t)from * DDF_BLOCK, to - from, own - from);
+	r = write_add(j->out, j->m->layout.lba[copy] + from, j->want + (size_t)from * DDF_SECTOR, to - from,
+		      own - from);
 	if (r == 0 && own < to && im)
-		memcpy((uint8_t *)j->out->w[j->out->n - 1].buf + (size_t)(own - from) * DDF_BLOCK,
-		       im->bytes + (size_t)own * DDF_BLOCK, (size_t)(to - own) * DDF_BLOCK);
+		memcpy((uint8_t *)j->out->w[j->out->n - 1].buf + (size_t)(own - from) * DDF_SECTOR,
+		       im->bytes + (size_t)own * DDF_SECTOR, (size_t)(to - own) * DDF_SECTOR);
 	return r;
 }
 
 static bool sector_needed(const struct job *j, int copy, uint32_t i)
 {
 	const struct ddf_image *im = j->m->image[copy];
-	size_t at = (size_t)i * DDF_BLOCK;
+	size_t at = (size_t)i * DDF_SECTOR;
 
-	return j->changed[i] || !im || memcmp(j->want + at, im->bytes + at, DDF_BLOCK) != 0;
+	return j->changed[i] || !im || memcmp(j->want + at, im->bytes + at, DDF_SECTOR) != 0;
 }
 
 /* End of the granule that sector i of the copy lies in, relative to the header. */
@@ -226,7 +227,7 @@ static int anchor_add(const struct job *j)
 static int job_fill(struct job *j)
 {
 	const struct ddf_layout *l = &j->m->layout;
-	size_t len = (size_t)l->sectors * DDF_BLOCK;
+	size_t len = (size_t)l->sectors * DDF_SECTOR;
 
 	j->want = malloc(len);
 	j->changed = malloc(l->sectors * sizeof(*j->changed));

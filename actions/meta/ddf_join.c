@@ -25,11 +25,11 @@ static uint32_t copy_ref(const struct meta_copy *c)
 static int table_init(struct ddf_table *t, const uint8_t *bytes, uint32_t sectors)
 {
 	t->sectors = sectors;
-	t->bytes = aligned_alloc(4096, ((size_t)sectors * DDF_BLOCK + 4095) & ~(size_t)4095);
+	t->bytes = aligned_alloc(4096, ((size_t)sectors * DDF_SECTOR + 4095) & ~(size_t)4095);
 	t->touched = calloc(sectors, sizeof(*t->touched));
 	if (!t->bytes || !t->touched)
 		return -ENOMEM;
-	memcpy(t->bytes, bytes, (size_t)sectors * DDF_BLOCK);
+	memcpy(t->bytes, bytes, (size_t)sectors * DDF_SECTOR);
 	return 0;
 }
 
@@ -41,8 +41,8 @@ static void table_clear(struct ddf_table *t)
 
 void ddf_touch(struct ddf_table *t, const void *p, size_t n)
 {
-	size_t from = (size_t)((const uint8_t *)p - t->bytes) / DDF_BLOCK;
-	size_t to = (size_t)((const uint8_t *)p + n - 1 - t->bytes) / DDF_BLOCK;
+	size_t from = (size_t)((const uint8_t *)p - t->bytes) / DDF_SECTOR;
+	size_t to = (size_t)((const uint8_t *)p + n - 1 - t->bytes) / DDF_SECTOR;
 
 	t->touched[0] = true; /* its CRC */
 	t->sealed = false;
@@ -102,7 +102,7 @@ struct ddf_member *ddf_member(const struct meta_set *s, uint32_t ref)
 
 static int member_init(struct ddf_member *m, const struct meta_copy *c)
 {
-	size_t len = (size_t)c->layout.sectors * DDF_BLOCK;
+	size_t len = (size_t)c->layout.sectors * DDF_SECTOR;
 
 	*m = (struct ddf_member){
 		.ref = copy_ref(c),
@@ -122,7 +122,7 @@ static int member_init(struct ddf_member *m, const struct meta_copy *c)
 
 static int member_copy(struct ddf_member *m, const struct ddf_member *o)
 {
-	size_t len = (size_t)o->layout.sectors * DDF_BLOCK, flags = o->layout.sectors * sizeof(*o->touched);
+	size_t len = (size_t)o->layout.sectors * DDF_SECTOR, flags = o->layout.sectors * sizeof(*o->touched);
 
 	*m = *o;
 	ddf_image_ref(m->image[0]);
@@ -140,7 +140,7 @@ static int member_copy(struct ddf_member *m, const struct ddf_member *o)
 
 static int bvd_set(const struct meta_set *s, struct ddf_bvd *b, const void *record, uint64_t seq)
 {
-	size_t len = (size_t)s->record_sectors * DDF_BLOCK;
+	size_t len = (size_t)s->record_sectors * DDF_SECTOR;
 
 	if (!b->record)
 		b->record = malloc(len);
@@ -256,6 +256,9 @@ static int alike(const struct meta_copy *a, const struct meta_copy *b, struct er
 
 	if (memcmp(active_header(a)->guid, active_header(b)->guid, DDF_GUID_LEN) != 0)
 		return err_set(e, EINVAL, "disks %08x and %08x are of two DDF containers", copy_ref(a), copy_ref(b));
+	if (x->unit != y->unit)
+		return err_set(e, ENOTSUP, "disks %08x and %08x of one DDF container have sectors of %zu and %zu bytes",
+			       copy_ref(a), copy_ref(b), ddf_block(x->unit), ddf_block(y->unit));
 	if (x->section[DDF_SEC_PD].sectors != y->section[DDF_SEC_PD].sectors ||
 	    x->section[DDF_SEC_VD].sectors != y->section[DDF_SEC_VD].sectors ||
 	    x->record_sectors != y->record_sectors || x->max_elements != y->max_elements)
@@ -287,6 +290,7 @@ static int set_fill(struct meta_set *s, const struct meta_copy *const *by_age, s
 
 	s->seq = s->joined_seq = copy_seq(top);
 	s->timestamp = be32_get(active_header(top)->timestamp);
+	s->unit = l->unit;
 	s->record_sectors = l->record_sectors;
 	s->max_elements = l->max_elements;
 	if (table_init(&s->pd, ddf_section(l, bytes, DDF_SEC_PD), l->section[DDF_SEC_PD].sectors) < 0 ||
@@ -355,6 +359,7 @@ struct meta_set *ddf_set_clone(const struct meta_set *o)
 	s->joined_seq = o->joined_seq;
 	s->timestamp = o->timestamp;
 	s->edited = o->edited;
+	s->unit = o->unit;
 	s->record_sectors = o->record_sectors;
 	s->max_elements = o->max_elements;
 	return set_copy(s, o) < 0 ? NULL : TAKE_PTR(s);

@@ -305,7 +305,7 @@ static void numbers_check(const struct meta_set *s, const struct ddf_volume *v, 
 
 	if (ddf_vd(s, v)->state & DDF_VD_MORPHING)
 		unsupported(ret, "it is being changed from one level or size to another (Morphing)");
-	else if (block != 0xFFFF && block != 0 && block != DDF_BLOCK)
+	else if (block != 0xFFFF && block != 0 && block != ddf_block(s->unit))
 		unsupported(ret, "blocks of %u bytes", block);
 	else if (ret->level != RAID1 && (c->stripe_size > 20 || (uint64_t)1 << c->stripe_size > be64_get(c->blocks)))
 		unsupported(ret, "a stripe size of 2^%u blocks", c->stripe_size);
@@ -317,7 +317,7 @@ static void numbers_check(const struct meta_set *s, const struct ddf_volume *v, 
 	else if (disk_twice(s, v, ret->slots))
 		unsupported(ret, "one disk is in two of its slots");
 	else
-		ret->chunk = ret->level == RAID1 ? 0 : 1U << c->stripe_size;
+		ret->chunk = ret->level == RAID1 ? 0 : (1U << c->stripe_size) * s->unit;
 }
 
 void ddf_level(const struct meta_set *s, const struct ddf_volume *v, struct meta_volume *ret)

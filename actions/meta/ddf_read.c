@@ -38,8 +38,9 @@ void ddf_copy_free(struct meta_copy *c)
 }
 DEFINE_CLEANUP(struct meta_copy *, ddf_copy_free)
 
-void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors)
+void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors, unsigned unit)
 {
+	t->unit = unit;
 	t->lba = (disk_sectors - 1) / DDF_GRANULE * DDF_GRANULE;
 	t->sectors = (uint32_t)(disk_sectors - t->lba);
 }
@@ -62,7 +63,7 @@ static bool overlap(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 /* Offsets and lengths of the sections: which must exist, which are kept in memory, and that none lies over another. */
 static int sections_read(const struct ddf_header *h, struct ddf_layout *l, struct err *e)
 {
-	l->sectors = l->extent = 1;
+	l->sectors = l->extent = l->unit;
 	for (int i = 0; i < DDF_SECTIONS; i++) {
 		uint32_t offset = be32_get(h->section[i].offset), n = be32_get(h->section[i].length);
 
@@ -71,9 +72,11 @@ static int sections_read(const struct ddf_header *h, struct ddf_layout *l, struc
 				return err_set(e, EBADMSG, "the DDF header has no %s", section_names[i]);
 			continue;
 		}
-		if (offset == 0 || n > INT32_MAX || offset > INT32_MAX)
+		if (offset == 0 || n > INT32_MAX / l->unit || offset > INT32_MAX / l->unit)
 			return err_set(e, EBADMSG, "DDF %s: offset %u, length %u cannot be", section_names[i], offset,
 				       n);
+		offset *= l->unit;
+		n *= l->unit;
 		for (int k = 0; k < i; k++)
 			if (overlap(offset, n, l->section[k].offset, l->section[k].sectors))
 				return err_set(e, EBADMSG, "DDF %s lie over the %s", section_names[i],
@@ -95,7 +98,7 @@ static int counts_read(const struct ddf_header *h, struct ddf_layout *l, struct 
 	uint64_t pds = be16_get(h->max_pd_entries), vds = be16_get(h->max_vd_entries);
 
 	l->max_partitions = be16_get(h->max_partitions);
-	l->record_sectors = be16_get(h->config_record_length);
+	l->record_sectors = be16_get(h->config_record_length) * l->unit;
 	l->max_elements = be16_get(h->max_primary_elements);
 	if (sizeof(struct ddf_pd_table) + pds * sizeof(struct ddf_pd_entry) > ddf_section_len(l, DDF_SEC_PD))
 		return err_set(e, EBADMSG, "DDF physical disk records: %u sectors cannot hold %u entries",
@@ -104,7 +107,7 @@ static int counts_read(const struct ddf_header *h, struct ddf_layout *l, struct 
 		return err_set(e, EBADMSG, "DDF virtual disk records: %u sectors cannot hold %u entries",
 			       l->section[DDF_SEC_VD].sectors, (unsigned)vds);
 	if (l->max_elements == 0 ||
-	    (uint64_t)l->record_sectors * DDF_BLOCK <
+	    (uint64_t)l->record_sectors * DDF_SECTOR <
 		    sizeof(struct ddf_conf) + (uint64_t)l->max_elements * (sizeof(be32) + sizeof(be64)))
 		return err_set(e, EBADMSG, "DDF configuration records of %u sectors cannot hold %u elements",
 			       l->record_sectors, l->max_elements);
@@ -114,12 +117,20 @@ static int counts_read(const struct ddf_header *h, struct ddf_layout *l, struct 
 	return 0;
 }
 
-int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, struct ddf_layout *ret, struct err *e)
+/* A place in sectors. What cannot be stays so, and is not taken for DDF_NO_LBA. */
+static uint64_t place_read(unsigned unit, be64 lba)
+{
+	return be64_get(lba) == DDF_NO_LBA ? DDF_NO_LBA : MIN(ddf_sectors(unit, lba), DDF_NO_LBA - 1);
+}
+
+int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, unsigned unit, struct ddf_layout *ret,
+		    struct err *e)
 {
 	struct ddf_layout l = {
-		.lba = {be64_get(h->primary_lba), be64_get(h->secondary_lba)},
-		.workspace = be64_get(h->workspace_lba),
-		.workspace_sectors = be32_get(h->workspace_length),
+		.unit = unit,
+		.lba = {place_read(unit, h->primary_lba), place_read(unit, h->secondary_lba)},
+		.workspace = place_read(unit, h->workspace_lba),
+		.workspace_sectors = (uint64_t)be32_get(h->workspace_length) * unit,
 	};
 	int r;
 
@@ -147,25 +158,28 @@ int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, struct dd
 
 static int tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e)
 {
-	_Alignas(4096) uint8_t block[DDF_GRANULE * DDF_BLOCK];
+	_Alignas(4096) uint8_t block[DDF_GRANULE * DDF_SECTOR];
+	unsigned unit = ddf_unit(r->sector_size);
 	int q;
 
-	if (r->sectors == 0)
+	if (unit == 0)
+		return err_set(e, ENOTSUP, "DDF cannot be read on a disk with sectors of %u bytes", r->sector_size);
+	if (r->sectors < unit || r->sectors % unit)
 		return err_set(e, EBADMSG, "the disk has no sectors");
-	ddf_tail_place(t, r->sectors);
+	ddf_tail_place(t, r->sectors, unit);
 	q = r->read(r->u, t->lba, block, t->sectors);
 	if (q < 0)
 		return err_sys(e, -q, "cannot read the DDF anchor at sector %llu",
-			       (unsigned long long)(r->sectors - 1));
-	memcpy(t->bytes, block, (size_t)t->sectors * DDF_BLOCK);
+			       (unsigned long long)(r->sectors - unit));
+	memcpy(t->bytes, block, (size_t)t->sectors * DDF_SECTOR);
 	return 0;
 }
 
-static int anchor_check(const struct ddf_header *a, struct err *e)
+static int anchor_check(const struct ddf_header *a, unsigned unit, struct err *e)
 {
 	static const char *const revisions[] = {"01.00.00", "01.02.00", "02.00.00"};
 
-	if (be32_get(a->crc) != ddf_crc(a, sizeof(*a)))
+	if (be32_get(a->crc) != ddf_crc(a, ddf_block(unit)))
 		return err_set(e, EBADMSG, "the DDF anchor's CRC is wrong");
 	if (a->type != DDF_ANCHOR)
 		return err_set(e, EBADMSG, "the DDF anchor is of type %u", a->type);
@@ -176,13 +190,14 @@ static int anchor_check(const struct ddf_header *a, struct err *e)
 }
 
 /* A copy's header must say what the anchor says, but for sequence, time, flags and type. */
-static int header_check(const struct ddf_header *h, const struct ddf_header *a, int copy, struct err *e)
+static int header_check(const struct ddf_header *h, const struct ddf_tail *tail, int copy, struct err *e)
 {
+	const struct ddf_header *a = ddf_anchor(tail);
 	const size_t layout = offsetof(struct ddf_header, filler2);
 
 	if (be32_get(h->magic) != (uint32_t)DDF_HEADER_MAGIC)
 		return err_set(e, EBADMSG, "no DDF %s header where the anchor says", copy_names[copy]);
-	if (be32_get(h->crc) != ddf_crc(h, sizeof(*h)))
+	if (be32_get(h->crc) != ddf_crc(h, ddf_block(tail->unit)))
 		return err_set(e, EBADMSG, "the DDF %s header's CRC is wrong", copy_names[copy]);
 	if (memcmp(h->guid, a->guid, sizeof(h->guid)) != 0 ||
 	    memcmp(h->revision, a->revision, sizeof(h->revision)) != 0 || h->type != copy + DDF_PRIMARY ||
@@ -204,7 +219,7 @@ static int image_read(const struct meta_reader *r, const struct meta_copy *c, in
 		return err_set(e, ENOMEM, "out of memory");
 	im->users = 1;
 	im->sectors = ddf_image_sectors(&c->layout, (unsigned)copy, r->sectors);
-	im->bytes = aligned_alloc(4096, ((size_t)im->sectors * DDF_BLOCK + 4095) & ~(size_t)4095);
+	im->bytes = aligned_alloc(4096, ((size_t)im->sectors * DDF_SECTOR + 4095) & ~(size_t)4095);
 	if (!im->bytes) {
 		ddf_image_unref(im);
 		return err_set(e, ENOMEM, "out of memory");
@@ -216,7 +231,7 @@ static int image_read(const struct meta_reader *r, const struct meta_copy *c, in
 			       (unsigned long long)c->layout.lba[copy]);
 	}
 	*ret = im;
-	q = header_check(ddf_image_header(im), ddf_anchor(&c->tail), copy, e);
+	q = header_check(ddf_image_header(im), &c->tail, copy, e);
 	if (q < 0)
 		return q;
 	q = ddf_check(&c->layout, im->bytes, e);
@@ -249,10 +264,10 @@ int ddf_copy_read(const struct meta_reader *r, struct meta_copy **ret, struct er
 		return k;
 	if (be32_get(ddf_anchor(&c->tail)->magic) != (uint32_t)DDF_HEADER_MAGIC)
 		return err_set(e, EBADMSG, "there is no DDF anchor");
-	k = anchor_check(ddf_anchor(&c->tail), e);
+	k = anchor_check(ddf_anchor(&c->tail), c->tail.unit, e);
 	if (k < 0)
 		return k;
-	k = ddf_layout_read(ddf_anchor(&c->tail), r->sectors, &c->layout, e);
+	k = ddf_layout_read(ddf_anchor(&c->tail), r->sectors, c->tail.unit, &c->layout, e);
 	if (k < 0)
 		return k;
 	for (k = 0; k < 2; k++)

@@ -59,7 +59,7 @@ static void disk_view(const struct meta_set *s, const struct ddf_pd_entry *pd, s
 	d->failed = state & DDF_PD_FAILED;
 	d->missing = !d->failed && ((state & DDF_PD_MISSING) || !(state & DDF_PD_ONLINE));
 	d->spare = !d->failed && (type & (DDF_PD_GLOBAL_SPARE | DDF_PD_SPARE));
-	d->sectors = be64_get(pd->size);
+	d->sectors = ddf_sectors(s->unit, pd->size);
 	/* DDF 5.7: Spare overrides Global Spare. Whose spare it is only its own record tells: nobody's while it is
 	 * away. */
 	if (d->spare && (type & DDF_PD_SPARE) && (!rec || (rec->type & DDF_SPARE_DEDICATED)))
@@ -92,7 +92,7 @@ static void member_view(const struct meta_set *s, const struct ddf_volume *v, un
 	if (ref == DDF_NO_REF)
 		return;
 	ddf_ref_text(ref, m->ref);
-	m->offset = be64_get(ddf_conf_lba(ddf_conf(b), s->max_elements)[i]);
+	m->offset = ddf_sectors(s->unit, ddf_conf_lba(ddf_conf(b), s->max_elements)[i]);
 }
 
 static int volume_view(const struct meta_set *s, const struct ddf_volume *v, struct meta_volume *ret)
@@ -109,8 +109,8 @@ static int volume_view(const struct meta_set *s, const struct ddf_volume *v, str
 	ddf_level(s, v, ret);
 	if (!c)
 		return 0;
-	ret->member_sectors = be64_get(c->blocks);
-	ret->sectors = be64_get(c->vd_blocks);
+	ret->member_sectors = ddf_sectors(s->unit, c->blocks);
+	ret->sectors = ddf_sectors(s->unit, c->vd_blocks);
 	for (unsigned i = 0; i < v->n_bvds; i++)
 		if (v->bvd[i].record)
 			ret->seq = MAX(ret->seq, be32_get(ddf_conf(&v->bvd[i])->seq));
@@ -151,12 +151,12 @@ static void room_view(const struct meta_copy *c, const struct meta_set *s, struc
 {
 	static const char *const makers[] = {"Linux-MD", "spared"};
 	const struct ddf_layout *l = &c->layout;
-	uint64_t start = l->workspace, end = MIN(start + l->workspace_sectors, c->disk_sectors - 1);
+	uint64_t start = l->workspace, end = MIN(start + l->workspace_sectors, c->disk_sectors - l->unit);
 	bool known = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++)
 		known |= strcmp(v->maker, makers[i]) == 0;
-	if (!known || be64_get(ddf_pd(s, s->members[0].ref)->size) > start)
+	if (!known || ddf_sectors(s->unit, ddf_pd(s, s->members[0].ref)->size) > start)
 		return;
 	for (int i = 0; i < 2; i++) {
 		if (l->lba[i] == DDF_NO_LBA || l->lba[i] >= end || l->lba[i] + l->extent <= start)

@@ -8,12 +8,13 @@
 
 #include <jansson.h>
 
-/* The bytes of one disk, bounds-checked by the reader. Sectors of 512 bytes. */
+/* The bytes of one disk, bounds-checked by the reader. Sectors of 512 bytes, whatever the disk's own are. */
 struct meta_reader {
 	/* 0 or -errno; -ERANGE outside of the disk. */
 	int (*read)(void *u, uint64_t sector, void *buf, uint32_t sectors);
 	void *u;
-	uint64_t sectors; /* size of the disk */
+	uint64_t sectors;     /* size of the disk */
+	unsigned sector_size; /* the disk's logical block, bytes */
 };
 
 enum {
@@ -168,10 +169,10 @@ struct meta_format {
 	/* Applies one change in memory, keeping every record it does not understand byte for byte. -EINVAL, -ENOENT,
 	 * -ENOSPC with a reason. Volume states and disk flags that follow from it are recomputed as mdadm does. */
 	int (*edit)(struct meta_set *s, const struct meta_edit *edit, struct err *e);
-	/* Makes a blank disk of that size known to the set, with a new reference and GUID; it becomes a spare by
-	 * META_ADD_SPARE. */
-	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, const char *serial, char ref[META_REF_MAX],
-			struct err *e);
+	/* Makes a blank disk of that size and logical block known to the set, with a new reference and GUID; it becomes
+	 * a spare by META_ADD_SPARE. */
+	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+			char ref[META_REF_MAX], struct err *e);
 	/* The next sequence number: set once for a batch of edits. */
 	void (*set_seq)(struct meta_set *s, uint64_t seq);
 	/* What must be written to disk ref, in order, so that a torn write leaves the old or the new state readable. */

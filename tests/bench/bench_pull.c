@@ -35,7 +35,7 @@ struct copy {
 	bool shown;
 };
 
-static alignas(IO_ALIGN) uint8_t block[TABLE_BLOCKS * DDF_BLOCK];
+static alignas(IO_ALIGN) uint8_t block[TABLE_BLOCKS * DDF_SECTOR];
 
 static int64_t boot_ns(void)
 {
@@ -47,7 +47,7 @@ static int64_t boot_ns(void)
 
 static const void *read_blocks(int fd, uint64_t lba, size_t n)
 {
-	if (pread(fd, block, n * DDF_BLOCK, (off_t)(lba * DDF_BLOCK)) != (ssize_t)(n * DDF_BLOCK))
+	if (pread(fd, block, n * DDF_SECTOR, (off_t)(lba * DDF_SECTOR)) != (ssize_t)(n * DDF_SECTOR))
 		err(2, "cannot read block %" PRIu64, lba);
 	return block;
 }
@@ -73,7 +73,7 @@ static void find_copies(const char *path, struct copy copies[COPIES])
 
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0)
 		err(2, "%s", path);
-	memcpy(&anchor, read_blocks(fd, bytes / DDF_BLOCK - 1, 1), sizeof(anchor));
+	memcpy(&anchor, read_blocks(fd, bytes / DDF_SECTOR - 1, 1), sizeof(anchor));
 	if (be32_get(anchor.magic) != (uint32_t)DDF_HEADER_MAGIC)
 		errx(2, "%s has no DDF anchor", path);
 	lba[0] = be64_get(anchor.primary_lba);

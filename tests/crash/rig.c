@@ -147,7 +147,7 @@ static void load_case(struct rig *r, const char *name)
 	for (size_t i = 0; i < set.n; i++) {
 		struct test_disk *d = &set.disk[i];
 
-		r->disk[i] = fake_disk_add(r->disks, disk_names[i], d->sectors, 512);
+		r->disk[i] = fake_disk_add(r->disks, disk_names[i], d->sectors, d->sector_size);
 		poke_written(r->disk[i], d);
 	}
 	r->n_disks = set.n;

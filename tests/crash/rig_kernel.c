@@ -79,11 +79,12 @@ static int put(struct fake_disk *d, uint64_t sector, const void *bytes, size_t l
 {
 	_Alignas(4096) static uint8_t buf[4096];
 	struct blockdev *dev;
-	size_t size = len <= 512 ? 512 : 4096;
 	int q = fake_disk_open(d, &dev);
+	size_t size;
 
 	if (q < 0)
 		return q;
+	size = len <= dev->sector_size ? dev->sector_size : 4096; /* md writes whole logical blocks */
 	memset(buf, 0, sizeof(buf));
 	memcpy(buf, bytes, len);
 	q = dev->write(dev, sector * 512, buf, size);

@@ -368,7 +368,7 @@ static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 
 struct meta_reader fake_disk_reader(struct fake_disk *d)
 {
-	return (struct meta_reader){.read = reader_read, .u = d, .sectors = d->sectors};
+	return (struct meta_reader){.read = reader_read, .u = d, .sectors = d->sectors, .sector_size = d->sector_size};
 }
 
 void fake_disk_peek(const struct fake_disk *d, uint64_t pos, void *buf, size_t len)

@@ -2,7 +2,8 @@
 /* A disk with DDF, edited and written. What parses must be told, edited and written without harm, and parse again.
  *
  * Input: 1 byte flags, 7 bytes that choose edits, then sectors: the anchor, and as many of the primary copy as of the
- * secondary. The copies lie where mdadm puts them. FIX_CRC makes the CRCs right, or nothing would get behind them. */
+ * secondary. The copies lie where mdadm puts them. FIX_CRC makes the CRCs right, or nothing would get behind them; with
+ * BLOCKS_4K the disk has blocks of 4096 bytes, and the anchor is eight sectors. */
 #include "actions/meta/ddf.h"
 
 #include <errno.h>
@@ -10,24 +11,26 @@
 
 enum {
 	FIX_CRC = 1,
+	BLOCKS_4K = 2,
 	DISK_SECTORS = 131072,
 	PRIMARY = DISK_SECTORS - 32768,
 	SECONDARY = DISK_SECTORS - 65536,
 	EDITS = 7
 };
-enum { KEPT_MAX = 512 }; /* sectors of each copy; more read as zero */
+enum { KEPT_MAX = 768 }; /* sectors of each copy; more read as zero */
 
 struct disk {
-	uint8_t anchor[512];
+	_Alignas(8) uint8_t anchor[4096];
 	uint8_t copy[2][KEPT_MAX * 512];
+	unsigned unit; /* sectors in a block */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t *sector_at(struct disk *d, uint64_t sector)
 {
-	if (sector == DISK_SECTORS - 1)
-		return d->anchor;
+	if (sector >= DISK_SECTORS - d->unit)
+		return d->anchor + (sector - (DISK_SECTORS - d->unit)) * 512;
 	if (sector >= PRIMARY && sector < PRIMARY + KEPT_MAX)
 		return d->copy[0] + (sector - PRIMARY) * 512;
 	if (sector >= SECONDARY && sector < SECONDARY + KEPT_MAX)
@@ -52,29 +55,30 @@ static int disk_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 
 static void seal_copy(const struct ddf_layout *l, uint8_t *copy)
 {
-	ddf_seal(copy, 512);
-	ddf_seal(ddf_section(l, copy, DDF_SEC_CONTROLLER), 512);
+	ddf_seal(copy, ddf_block(l->unit));
+	ddf_seal(ddf_section(l, copy, DDF_SEC_CONTROLLER), ddf_block(l->unit));
 	ddf_seal(ddf_section(l, copy, DDF_SEC_PD), ddf_section_len(l, DDF_SEC_PD));
 	ddf_seal(ddf_section(l, copy, DDF_SEC_VD), ddf_section_len(l, DDF_SEC_VD));
-	ddf_seal(ddf_section(l, copy, DDF_SEC_DATA), 512);
+	ddf_seal(ddf_section(l, copy, DDF_SEC_DATA), ddf_block(l->unit));
 	for (unsigned i = 0; i < ddf_conf_slots(l); i++)
 		ddf_seal(ddf_conf_slot(l, copy, i), (size_t)l->record_sectors * 512);
 }
 
 static bool disk_fill(struct disk *d, const uint8_t *data, size_t size, bool fix)
 {
-	size_t n = size / 512, half = n ? (n - 1) / 2 : 0;
+	size_t n = size / 512, anchor = (size_t)d->unit * 512, half = n > d->unit ? (n - d->unit) / 2 : 0;
 	struct ddf_layout l;
 
-	if (n == 0 || half > KEPT_MAX)
+	if (n < d->unit || half > KEPT_MAX)
 		return false;
-	memcpy(d->anchor, data, 512);
-	memcpy(d->copy[0], data + 512, half * 512);
-	memcpy(d->copy[1], data + 512 + half * 512, half * 512);
+	memcpy(d->anchor, data, anchor);
+	memcpy(d->copy[0], data + anchor, half * 512);
+	memcpy(d->copy[1], data + anchor + half * 512, half * 512);
 	if (!fix)
 		return true;
-	ddf_seal(d->anchor, 512);
-	if (ddf_layout_read((struct ddf_header *)d->anchor, DISK_SECTORS, &l, NULL) == 0 && l.sectors <= KEPT_MAX)
+	ddf_seal(d->anchor, anchor);
+	if (ddf_layout_read((struct ddf_header *)d->anchor, DISK_SECTORS, d->unit, &l, NULL) == 0 &&
+	    l.sectors <= KEPT_MAX)
 		for (int i = 0; i < 2; i++)
 			seal_copy(&l, d->copy[i]);
 	return true;
@@ -103,7 +107,7 @@ static void edit(struct meta_set *s, uint8_t b)
 	if (s->n_volumes && b % 3)
 		ddf_guid_text(ddf_vd(s, &s->volumes[b % s->n_volumes])->guid, e.volume);
 	if (b > 200)
-		meta_ddf.add_disk(s, DISK_SECTORS, "x", ref, &err);
+		meta_ddf.add_disk(s, DISK_SECTORS, s->unit * 512, "x", ref, &err);
 	ddf_ref_text(s->members[b % s->n_members].ref, e.ref);
 	if (meta_ddf.edit(s, &e, &err) < 0 && !err.msg[0])
 		abort();
@@ -149,14 +153,18 @@ static void live(struct disk *d, const struct meta_reader *r, struct meta_set *s
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct disk d;
-	struct meta_reader r = {.read = disk_read, .u = &d, .sectors = DISK_SECTORS};
+	struct meta_reader r = {.read = disk_read, .u = &d, .sectors = DISK_SECTORS, .sector_size = 512};
 	struct meta_copy *c = NULL;
 	struct meta_view *v = NULL;
 	struct meta_set *s = NULL;
 	struct err e = {0};
 
 	memset(&d, 0, sizeof(d));
-	if (size < 1 + EDITS || !disk_fill(&d, data + 1 + EDITS, size - 1 - EDITS, data[0] & FIX_CRC))
+	if (size < 1 + EDITS)
+		return 0;
+	d.unit = data[0] & BLOCKS_4K ? 8 : 1;
+	r.sector_size = d.unit * 512;
+	if (!disk_fill(&d, data + 1 + EDITS, size - 1 - EDITS, data[0] & FIX_CRC))
 		return 0;
 	if (meta_ddf.parse(&r, &c, &e) < 0) {
 		if (!e.msg[0])

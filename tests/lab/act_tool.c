@@ -100,7 +100,7 @@ static int find_set(struct plan *p, const char *volume)
 	for (size_t i = 0; i < p->n_devices; i++) {
 		int fd = open(p->devices[i].node, O_RDONLY | O_CLOEXEC);
 		_cleanup_(meta_view_freep) struct meta_view *v = NULL;
-		struct meta_reader r = {.read = reader_read, .u = &fd};
+		struct meta_reader r = {.read = reader_read, .u = &fd, .sector_size = 512};
 		struct meta_copy *c = NULL;
 
 		r.sectors = (uint64_t)lseek(fd, 0, SEEK_END) / 512;

@@ -100,8 +100,8 @@ void test_disk_free(struct test_disk *d)
 
 static void disk_init(struct test_disk *d, uint64_t sectors, uint8_t *bytes, size_t len)
 {
-	*d = (struct test_disk){.sectors = sectors, .first = sectors - len / 512, .bytes = bytes};
-	d->reader = (struct meta_reader){.read = disk_read, .u = d, .sectors = sectors};
+	*d = (struct test_disk){.sectors = sectors, .first = sectors - len / 512, .sector_size = 512, .bytes = bytes};
+	d->reader = (struct meta_reader){.read = disk_read, .u = d, .sectors = sectors, .sector_size = 512};
 }
 
 size_t test_disk_add(struct test_set *s, uint64_t sectors)
@@ -112,16 +112,19 @@ size_t test_disk_add(struct test_set *s, uint64_t sectors)
 	if (!bytes || s->n == TEST_DISKS_MAX)
 		die(s->name, "no room for a disk");
 	disk_init(&s->disk[s->n], sectors, bytes, len);
+	s->disk[s->n].reader.sector_size = s->disk[s->n].sector_size = s->disk[0].sector_size;
 	return s->n++;
 }
 
 void test_set_load(struct test_set *s, const char *name)
 {
-	char path[512], line[512];
+	char path[512], line[512], blocks;
 	FILE *f;
 
 	*s = (struct test_set){0};
-	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->name, sizeof(s->name), "%.*s", (int)strcspn(name, ":"), name);
+	blocks = name[strlen(s->name)];
+	name = s->name;
 	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/meta/%s.txt", name);
 	f = fopen(path, "re");
 	if (!f)
@@ -145,6 +148,8 @@ void test_set_load(struct test_set *s, const char *name)
 	fclose(f);
 	for (size_t i = 0; i < s->n; i++)
 		s->disk[i].reader.u = &s->disk[i];
+	if (blocks)
+		test_set_to_4kn(s);
 }
 
 void test_set_free(struct test_set *s)

@@ -10,6 +10,7 @@ enum { TEST_DISKS_MAX = 8 };
 struct test_disk {
 	uint64_t sectors; /* of the disk */
 	uint64_t first;	  /* the first one that is kept; the others read as zero and take no write */
+	unsigned sector_size;
 	uint8_t *bytes;
 	struct meta_reader reader;
 	char ref[META_REF_MAX];
@@ -21,10 +22,12 @@ struct test_set {
 	size_t n;
 };
 
-/* Loads a case of tests/golden/meta with all its disks. Ends the test when it cannot. */
+/* Loads a case of tests/golden/meta with all its disks; "NAME:4096": laid out for disks with blocks of that size. Ends
+ * the test when it cannot. */
 void test_set_load(struct test_set *s, const char *name);
 void test_set_free(struct test_set *s);
-/* A blank disk more; its number. */
+void test_set_to_4kn(struct test_set *s); /* ddf_4kn.c */
+/* A blank disk more, with blocks as the others; its number. */
 size_t test_disk_add(struct test_set *s, uint64_t sectors);
 void test_disk_copy(struct test_disk *to, const struct test_disk *from);
 void test_disk_free(struct test_disk *d);

@@ -109,7 +109,7 @@ static void life_of_two_volumes(void **state _unused_)
 	mdadm_has(&s.disk[0], "5ef34759", "active/Online", "state[1] : Partially Optimal, Consistent");
 
 	n = test_disk_add(&s, 131072);
-	assert_int_equal(meta_ddf.add_disk(set, 131072, "SERIAL-7", ref, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 131072, 512, "SERIAL-7", ref, &e), 0);
 	snprintf(s.disk[n].ref, META_REF_MAX, "%s", ref);
 	test_edit(set, disk_edit(set, META_ADD_SPARE, NULL, 0, ref));
 	commit(&s, &set, 0);
@@ -275,7 +275,7 @@ static void spares(void **state _unused_)
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, "eab721f2"), EINVAL, "slot 1 is in-sync");
 	test_edit(set, member_edit(set, "v5", 1, MEMBER_FAILED));
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, "9d57c473"), EINVAL, "is in slot 0");
-	assert_int_equal(meta_ddf.add_disk(set, 65536 + 4096, "", small, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 65536 + 4096, 512, "", small, &e), 0);
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 1, small), ENOSPC,
 		"is 2048 KiB too small: a member needs 8192 sectors, its largest free extent has 4096");
 	test_edit(set, disk_edit(set, META_DROP_DISK, NULL, 0, small));
@@ -287,13 +287,13 @@ static void spares(void **state _unused_)
 
 	/* the spare dies while it is rebuilt; the next one takes the slot */
 	test_edit(set, member_edit(set, "v5", 1, MEMBER_FAILED));
-	assert_int_equal(meta_ddf.add_disk(set, 98304, "", small, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 98304, 512, "", small, &e), 0);
 	snprintf(s.disk[test_disk_add(&s, 98304)].ref, META_REF_MAX, "%s", small);
 	test_edit(set, disk_edit(set, META_ASSIGN, "v5", 1, small));
 	commit(&s, &set, 0);
 	mdadm_has(&s.disk[4], small, "active/Online, Rebuilding", NULL);
 	mdadm_has(&s.disk[4], "eab721f2", "Global-Spare/Offline, Failed", NULL);
-	assert_int_equal(meta_ddf.add_disk(set, 65536, "", small, &e), -ENOSPC);
+	assert_int_equal(meta_ddf.add_disk(set, 65536, 512, "", small, &e), -ENOSPC);
 	test_edit(set, member_edit(set, "v5", 0, MEMBER_FAILED));
 	refused(set, disk_edit(set, META_ASSIGN, "v5", 0, small), EINVAL, "the volume has failed");
 	meta_ddf.set_free(set);

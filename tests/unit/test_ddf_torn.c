@@ -134,6 +134,11 @@ static void healthy(void **state _unused_)
 	cut(&s.disk[3], set, "the failed member");
 	meta_ddf.set_free(set);
 	test_set_free(&s);
+	s.n = 0;
+	set = failed_set(&s, "two-volumes:4096", 0);
+	cut(&s.disk[0], set, "a member with blocks of 4096");
+	meta_ddf.set_free(set);
+	test_set_free(&s);
 }
 
 /* The primary is bad: what is read now is the secondary, and the primary is written first. */
@@ -212,7 +217,7 @@ static void twice(void **state _unused_)
 }
 
 /* A blank disk has no DDF until its anchor is there, and then all of it. */
-static void blank(void **state _unused_)
+static void blank_of(const char *name)
 {
 	struct test_set s = {0};
 	struct meta_set *set;
@@ -221,10 +226,10 @@ static void blank(void **state _unused_)
 	struct err e;
 	size_t n;
 
-	test_set_load(&s, "spares-only");
+	test_set_load(&s, name);
 	set = test_join(&s, 0);
 	n = test_disk_add(&s, 131072);
-	assert_int_equal(meta_ddf.add_disk(set, 131072, "", s.disk[n].ref, &e), 0);
+	assert_int_equal(meta_ddf.add_disk(set, 131072, s.disk[n].sector_size, "", s.disk[n].ref, &e), 0);
 	meta_ddf.set_seq(set, set->seq + 1U);
 	assert_int_equal(meta_ddf.encode(set, s.disk[n].ref, &w, &e), 0);
 	test_disk_copy(&d, &s.disk[n]);
@@ -239,6 +244,12 @@ static void blank(void **state _unused_)
 	test_disk_free(&d);
 	meta_ddf.set_free(set);
 	test_set_free(&s);
+}
+
+static void blank(void **state _unused_)
+{
+	blank_of("spares-only");
+	blank_of("spares-only:4096");
 }
 
 /* A set that is written twice without being read in between: what the second edit takes back is written, too. */
