@@ -28,6 +28,7 @@ enum {
 	TRACEFS_MAGIC_NUMBER = 0x74726163, /* linux/magic.h */
 	PAGES_AT_ONCE = 32,
 };
+#define TIME_AT_ONCE (5 * NS_PER_MS) /* in a storm the loop has others to serve */
 
 /* -EOPNOTSUPP is no fault. Of bios neither is -EAGAIN: it would have had to wait, and was asked not to; nor -EREMCHG:
  * device-mapper tries again by itself (block/blk-core.c: blk_errors). */
@@ -218,9 +219,10 @@ static void on_pipe(void *u, unsigned ready _unused_)
 	struct cpu_pipe *p = u;
 	struct source *s = p->s;
 	struct tracefs_source *t = s->own;
+	int64_t until = clock_boot(&clock_system) + TIME_AT_ONCE;
 	uint64_t told = 0;
 
-	for (int i = 0; i < PAGES_AT_ONCE; i++) {
+	for (int i = 0; i < PAGES_AT_ONCE && (i == 0 || clock_boot(&clock_system) < until); i++) {
 		ssize_t n = read(p->fd, t->page, t->page_size);
 		struct err e = {0};
 

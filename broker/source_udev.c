@@ -3,6 +3,7 @@
  * runs (initramfs). It listens before it enumerates, so that nothing falls between. */
 #include "broker/sources.h"
 #include "broker/udev_describe.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -18,7 +19,11 @@
 enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
 
 /* As udevd's own: thousands of messages; memory is charged only while they wait. */
-enum { RECEIVE_BUFFER = 128 << 20, BATCH = 256 };
+enum { RECEIVE_BUFFER = 128 << 20 };
+
+/* In a storm the loop has others to serve: what is taken at once is limited in disks and in time. */
+enum { BATCH = 32 };
+#define BATCH_TIME (5 * NS_PER_MS)
 
 struct udev_source {
 	struct udev *udev;
@@ -60,15 +65,40 @@ static void check_sequence(struct source *s, struct udev_device *dev)
 		source_lost(s, lost);
 }
 
-static void on_monitor(void *u, unsigned ready _unused_)
+static const char *action_of(struct udev_device *dev)
 {
-	struct source *s = u;
-	struct udev_source *us = s->own;
+	const char *action = udev_device_get_action(dev);
 
-	for (int i = 0; i < BATCH; i++) {
+	return action ? action : "change";
+}
+
+/* A change that has nothing to say but that. What is read of a disk is as it is now, whichever of its changes asked for
+ * it. */
+static bool mere_change(struct udev_device *dev)
+{
+	return strcmp(action_of(dev), "change") == 0 && !udev_says_more(dev);
+}
+
+/* Of mere changes that came one after the other the last one is told. Returns its place in the batch. */
+static size_t place_in_batch(struct udev_device *const *batch, size_t n, struct udev_device *dev)
+{
+	const char *path = udev_device_get_syspath(dev);
+
+	for (size_t i = n; mere_change(dev) && i-- > 0;)
+		if (strcmp(udev_device_get_syspath(batch[i]), path) == 0)
+			return mere_change(batch[i]) ? i : n;
+	return n;
+}
+
+static size_t receive(struct source *s, struct udev_device *batch[BATCH])
+{
+	int64_t until = clock_boot(&clock_system) + BATCH_TIME;
+	struct udev_source *us = s->own;
+	size_t n = 0;
+
+	while (n < BATCH && clock_boot(&clock_system) < until) {
 		struct udev_device *dev;
-		const char *action;
-		struct described d;
+		size_t at;
 
 		errno = 0;
 		dev = udev_monitor_receive_device(us->monitor);
@@ -77,13 +107,30 @@ static void on_monitor(void *u, unsigned ready _unused_)
 			continue;
 		}
 		if (!dev)
-			return;
+			break;
 		s->received++;
 		check_sequence(s, dev);
-		action = udev_device_get_action(dev);
-		udev_describe(dev, action ? action : "change", &d);
+		at = place_in_batch(batch, n, dev);
+		if (at < n)
+			udev_device_unref(batch[at]);
+		batch[at] = dev;
+		n = MAX(n, at + 1);
+	}
+	return n;
+}
+
+static void on_monitor(void *u, unsigned ready _unused_)
+{
+	struct source *s = u;
+	struct udev_device *batch[BATCH];
+	size_t n = receive(s, batch);
+
+	for (size_t i = 0; i < n; i++) {
+		struct described d;
+
+		udev_describe(batch[i], action_of(batch[i]), &d);
 		pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
-		udev_device_unref(dev);
+		udev_device_unref(batch[i]);
 	}
 }
 

@@ -118,6 +118,16 @@ static const char *property(struct udev_device *dev, const char *name)
 	return udev_device_get_property_value(dev, name);
 }
 
+bool udev_says_more(struct udev_device *dev)
+{
+	static const char *const names[] = {"DM_ACTION", "DM_VERITY_ERR_BLOCK_NR", "SDEV_UA", "SDEV_MEDIA_CHANGE"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (property(dev, names[i]))
+			return true;
+	return false;
+}
+
 void udev_describe(struct udev_device *dev, const char *action, struct described *d)
 {
 	dev_t number_of = udev_device_get_devnum(dev);
