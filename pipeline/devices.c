@@ -159,8 +159,12 @@ static bool in_use(const struct inventory *inv, const struct device *d)
 static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
 {
 	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
+	const char *node = json_string_value(json_object_get(ev->extra, "node"));
 	uint64_t size = d->size;
 
+	/* Of a name that it no longer has: udevd tells the events of two names in any order. */
+	if (d->present && node && d->node[0] && strcmp(node, d->node) != 0)
+		return 0;
 	*news = learn_event(inv, d, ev);
 	d->seen = true;
 	/* What runs nobody else writes; our own writes are no news. A disk that is out of its array may have been

@@ -444,13 +444,13 @@ static int end(void **state _unused_)
 }
 
 /* Whether a change of the disk has it read again. */
-static bool changed(struct fixture *f, const char *id)
+static bool changed(struct fixture *f, const char *id, const char *node)
 {
 	struct event *ev = event_new("device.changed", "test", ORIGIN_KERNEL);
 	bool probe, news;
 
 	ev->device = strdup(id);
-	ev->extra = json_object();
+	ev->extra = json_pack("{s:s*}", "node", node);
 	inventory_event(f->inv, ev, &probe, &news);
 	event_free(ev);
 	return probe;
@@ -465,14 +465,29 @@ static void test_changed(void **state _unused_)
 
 	begin(&f, RAID5);
 	add_all(&f);
-	assert_true(!changed(&f, "a") && !changed(&f, "b"));
+	assert_true(!changed(&f, "a", NULL) && !changed(&f, "b", NULL));
 	act(&f, &fail, 1);
-	assert_true(!changed(&f, "a"));
-	assert_true(changed(&f, "b"));
-	assert_true(changed(&f, "x"));
+	assert_true(!changed(&f, "a", NULL));
+	assert_true(changed(&f, "b", NULL));
+	assert_true(changed(&f, "x", NULL));
 	model_run_state(f.model, "data", false);
 	act(&f, NULL, 0);
-	assert_true(changed(&f, "a"));
+	assert_true(changed(&f, "a", NULL));
+	finish(&f);
+}
+
+/* A disk is back under another name, and only then a change of the old name is told: there is nothing behind it. */
+static void test_old_name(void **state _unused_)
+{
+	struct fixture f;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	assert_true(take_away(&f, "x", "/dev/sdx"));
+	add(&f, "x", "sdq", 2);
+	assert_true(changed(&f, "x", "/dev/sdq"));
+	assert_false(changed(&f, "x", "/dev/sdx"));
+	assert_string_equal(inventory_device(f.inv, "x")->node, "/dev/sdq");
 	finish(&f);
 }
 
@@ -482,7 +497,7 @@ int main(void)
 		unit(test_names),      unit(test_facts),      unit(test_return),    unit(test_old_copy),
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
-		unit(test_half_wiped),
+		unit(test_half_wiped), unit(test_old_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
