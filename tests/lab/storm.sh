@@ -110,7 +110,8 @@ for kind in udev_storm error_storm; do
 	within "$kind: the broker's memory at most, KiB more than before" $(($(kib VmHWM) - before)) 16384
 	within "$kind: and when it is over" $(($(kib VmRSS) - before)) 8192
 	lab_plug "$pulled"
-	ok "$kind: the disk is a spare" lab_wait_for "sparectl spare add $(lab_dev "$pulled")" 60
+	lab_wait_for "sparectl status --json | jq -e '.status.devices[] | select(.node == \"$(lab_dev "$pulled")\")'" 60
+	ok "$kind: the disk is a spare" sparectl spare add "$(lab_dev "$pulled")"
 	sparectl sources --json | jq -c ".. | objects | select(.received) | {name, received, lost, rescans}" | lab_quiet
 done
 as_fresh "after the storms"
