@@ -2,10 +2,10 @@
 /* Storms, as fast as they can be made, and a client that measures how soon it is answered.
  *
  *   storm_tool uevents N SYSFS-DIR...   writes "change" to the files "uevent", in turn
- *   storm_tool replay N SYSFS-DIR       one such event is taken as udevd tells it, and told N times more, by udevd's way
- *   storm_tool errors N DEVICE...       reads of 4 KiB with O_DIRECT, in turn, each at the next place; that they fail is
- *                                       what is wanted
- *   storm_tool ask SOCKET               asks for the status until SIGTERM, then prints how long an answer took
+ *   storm_tool replay N SYSFS-DIR       one such event is taken as udevd tells it, and told N times more, by udevd's
+ * way storm_tool errors N DEVICE...       reads of 4 KiB with O_DIRECT, in turn, each at the next place; that they fail
+ * is what is wanted storm_tool ask SOCKET               asks for the status until SIGTERM, then prints how long an
+ * answer took
  *
  * Each prints one line of JSON. */
 #include <err.h>

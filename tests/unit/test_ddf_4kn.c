@@ -5,6 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static const struct ddf_header *anchor(struct test_disk *d)
 {
@@ -26,7 +27,7 @@ static char *after_edits(const char *name, unsigned sector_size)
 	ddf_guid_text(ddf_vd(set, &set->volumes[0])->guid, edit.volume);
 	test_edit(set, edit);
 	edit.op = META_ASSIGN;
-	memcpy(edit.ref, "eab721f2", 9); /* the spare of spare-global */
+	snprintf(edit.ref, sizeof(edit.ref), "eab721f2"); /* the spare of spare-global */
 	test_edit(set, edit);
 	meta_ddf.set_seq(set, set->seq + 1U);
 	test_commit(&s, set);
@@ -44,7 +45,7 @@ static char *after_edits(const char *name, unsigned sector_size)
 	set = test_join(&s, 0);
 	disks = test_set_text(set);
 	assert_string_equal(disks, memory);
-	memcpy(strstr(disks, s.disk[n].ref), "NEWDISK-", 8); /* its reference is random */
+	memset(strstr(disks, s.disk[n].ref), '-', 8); /* its reference is random */
 	free(memory);
 	meta_ddf.set_free(set);
 	test_set_free(&s);
