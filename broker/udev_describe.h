@@ -13,7 +13,8 @@ struct described {
 	struct raw_number lowers[256];
 };
 
-/* The uevent tells more than that something of the device changed: a path that failed, a corrupt block, an attention. */
+/* The uevent tells more than that something of the device changed: a path that failed, a corrupt block, an attention.
+ */
 bool udev_says_more(struct udev_device *dev);
 /* Borrows from dev and points into itself. action: udev's, "add" while enumerating. */
 void udev_describe(struct udev_device *dev, const char *action, struct described *d);

@@ -12,14 +12,15 @@ play() {
 	printf '%s\n' "$@" > answers
 	rm -f sock requests
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$repo/tests python3 - <<-'END' &
-		import json, schema, socket
+		import json, os, schema, socket
 		def valid(name, value):
 		    with open("invalid", "a") as log:
 		        for e in schema.errors(schema.named(name), value):
 		            print(e, json.dumps(value)[:200], file=log)
 		s = socket.socket(socket.AF_UNIX)
-		s.bind("sock")
+		s.bind("sock.new")
 		s.listen()
+		os.rename("sock.new", "sock") # there only once somebody listens
 		s.settimeout(20)
 		c, _ = s.accept()
 		f = c.makefile("rw")

@@ -150,8 +150,7 @@ static void op_publish(void *u, const json_t *msg)
 		play_lines(y, json_object_get(msg, "lines"));
 	} else if (strcmp(type, "outcome") == 0 &&
 		   strcmp(json_string_value(json_object_get(msg, "result")), "replayed") == 0) {
-		buf_addf(&y->out, "outcome %s replayed",
-			 json_string_value(json_object_get(msg, "plan")));
+		buf_addf(&y->out, "outcome %s replayed", json_string_value(json_object_get(msg, "plan")));
 	} else if (strcmp(type, "outcome") == 0) {
 		buf_addf(&y->out, "outcome %s %s: ", json_string_value(json_object_get(msg, "plan")),
 			 json_string_value(json_object_get(msg, "result")));
