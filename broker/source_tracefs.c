@@ -22,7 +22,8 @@
 #define TRACEFS "/sys/kernel/tracing"
 #define EVENTS "events/block/"
 #define DEFAULT_RUN_DIR "/run/spared"
-#define CPU_BUFFER_KB "64" /* of each CPU: some 1000 errors */
+#define KEPT_FOR (60 * NS_PER_SEC) /* what a restart takes, and more */
+#define CPU_BUFFER_KB "64"	   /* of each CPU: some 1000 errors */
 
 enum {
 	TRACEFS_MAGIC_NUMBER = 0x74726163, /* linux/magic.h */
@@ -56,6 +57,8 @@ struct tracefs_source {
 	size_t n_pipes;
 	void *page;
 	size_t page_size;
+	bool keep;     /* for the next broker */
+	int64_t from;  /* boot: what happened earlier is not told; 0: everything is */
 	int64_t until; /* boot: what happened later is told by another source; 0: nothing is */
 };
 
@@ -130,8 +133,28 @@ static int write_event(const struct tracefs_source *t, const char *file, const c
 	return write_file(t->instance, name, text, e);
 }
 
-/* Makes the instance, or takes over the one of a broker that died; empties it, and sets it up with the events still
- * off. */
+static bool file_begins(const char *base, const char *name, const char *text)
+{
+	char is[256];
+
+	return read_file(base, name, is, sizeof(is), NULL) == 0 && strncmp(is, text, strlen(text)) == 0;
+}
+
+/* It listens as we would have it: left by a broker that ended, or died, and what failed since then is in it. */
+static bool listens(const struct tracefs_source *t)
+{
+	char name[128], clocks[256];
+
+	snprintf(name, sizeof(name), EVENTS "%s/filter", t->event->name);
+	if (!file_begins(t->instance, name, t->event->filter))
+		return false;
+	snprintf(name, sizeof(name), EVENTS "%s/enable", t->event->name);
+	return file_begins(t->instance, name, "1") && file_begins(t->instance, "tracing_on", "1") &&
+	       file_begins(t->instance, "buffer_size_kb", CPU_BUFFER_KB "\n") &&
+	       read_file(t->instance, "trace_clock", clocks, sizeof(clocks), NULL) == 0 && strstr(clocks, "[mono]");
+}
+
+/* Makes the instance, or empties the one that is there; sets it up with the event still off. */
 static int prepare_instance(struct tracefs_source *t, struct err *e)
 {
 	static const struct {
@@ -141,7 +164,7 @@ static int prepare_instance(struct tracefs_source *t, struct err *e)
 		{"trace_clock", "mono"},	   /* CLOCK_MONOTONIC; setting it empties the buffers */
 		{"buffer_percent", "0"},	   /* wake at the first record, not when half full */
 		{"options/overwrite", "1"},	   /* the newest count */
-		{"trace", ""},			   /* truncated: a dead broker's records go */
+		{"trace", ""},			   /* truncated: what was in it goes */
 		{"tracing_on", "1"},
 	};
 	int r;
@@ -187,7 +210,7 @@ static void on_error(void *u, const struct trace_error *te)
 	/* CLOCK_MONOTONIC stands still in suspend; the difference is taken now, just after the error. */
 	int64_t asleep = clock_boot(&clock_system) - clock_awake(&clock_system);
 
-	if (t->until && te->time + asleep >= t->until)
+	if ((t->until && te->time + asleep >= t->until) || te->time + asleep < t->from)
 		return;
 	s->received++;
 	pipeline_raw_error(s->env->pipeline, &(struct raw_error){
@@ -290,16 +313,20 @@ static int open_pipes(struct source *s, struct tracefs_source *t, struct err *e)
 	return cpu_list_parse(text, open_pipe, &o);
 }
 
-/* rmdir is EBUSY while a pipe is open; an instance that cannot go is taken over by the next broker. */
+/* A restart loses no error: the instance listens on, within its few pages, until a broker reads it or the machine is
+ * off. It goes where another source tells the same now, or where it could not be set up. rmdir is EBUSY while a pipe is
+ * open. */
 static void tracefs_source_free(struct tracefs_source *t)
 {
-	if (t->instance[0])
+	bool remove = t->instance[0] && !t->keep;
+
+	if (remove)
 		write_event(t, "enable", "0", NULL);
 	for (size_t i = 0; i < t->n_pipes; i++) {
 		loop_fd_free(t->pipes[i].watch);
 		close(t->pipes[i].fd);
 	}
-	if (t->instance[0])
+	if (remove)
 		rmdir(t->instance);
 	free(t->pipes);
 	free(t->page);
@@ -325,13 +352,17 @@ static int tracefs_start(struct source *s, struct err *e)
 	if (r < 0)
 		return r;
 	name_instance(s->env->settings->run_dir, t->event->instance, t->instance, sizeof(t->instance));
-	r = prepare_instance(t, e);
+	if (listens(t))
+		t->from = clock_boot(&clock_system) - KEPT_FOR;
+	else
+		r = prepare_instance(t, e);
 	if (r == 0)
 		r = open_pipes(s, t, e);
 	if (r == 0)
 		r = write_event(t, "enable", "1", e);
 	if (r < 0)
 		return r;
+	t->keep = true;
 	s->own = TAKE_PTR(t);
 	return 0;
 }
@@ -340,6 +371,7 @@ static int64_t tracefs_leave(struct source *s)
 {
 	struct tracefs_source *t = s->own;
 
+	t->keep = false;
 	t->until = clock_boot(&clock_system);
 	write_event(t, "enable", "0", NULL);
 	for (size_t i = 0; i < t->n_pipes; i++)

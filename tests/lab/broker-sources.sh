@@ -93,10 +93,24 @@ lab_plug 1
 ok "the disk is back" lab_wait_for '[ "$(device 1 present)" = true ]' 20
 
 spared_kill
+say "errors while no broker runs"
+# counted SECTOR: how often the history has an error there.
+counted() { sparectl history --type event --kind block.error --json | jq "[.rows[] | select(.row.facts.\"error.sector\" == $1)] | length"; }
+fail_at() {
+	lab_medium "$1" 8
+	nok "a sector cannot be read" dd if="$(lab_dev 2)" of=/dev/null bs=4096 skip=$(($1 / 8)) count=1 iflag=direct status=none
+	lab_medium off
+}
 ok "a killed broker leaves its instance" test -d $instances/spared
+fail_at 2000
 spared_start
 is "the next one takes it over" "$(source_value tracefs state)" on
-is "without what was in it" "$(source_value tracefs received)" 0
+ok "with what was in it" lab_wait_for '[ "$(counted 2000)" = 1 ]' 10
 spared_stop
-ok "a clean end removes it" test ! -e $instances/spared
+ok "so does one that ended" test -d $instances/spared
+fail_at 2400
+spared_start
+ok "a restart loses no error" lab_wait_for '[ "$(counted 2400)" = 1 ]' 10
+is "nor tells one twice" "$(counted 2000)" 1
+spared_stop
 lab_done
