@@ -52,7 +52,7 @@ line=$(lab_stream_wait err cmd=2 10)
 say "$line"
 sent=$(grep -c cmd=1 /run/lab/files/err) dropped=$(grep -o 'dropped=[0-9]*' <<< "$line")
 is "what is beyond the rate is counted, and told soon" "$((sent + ${dropped#*=})) $(grep -o ' seq=[0-9]*' <<< "$line")" "1001  seq=1001"
-is "who may ask is answered" "$(genl ask blkerr 2)" "cmd=2 seq=1001 dropped=961 limited=961 overrun=0 sent=40"
+is "who may ask is answered the same" "$(genl ask blkerr 2)" "$line"
 is "the kernel's own trace has as many" "$(lab_trace | wc -l)" 1001
 # A disk whose requests end in a timer's hard interrupt.
 modprobe null_blk nr_devices=0
@@ -138,13 +138,17 @@ rmmod blkerr
 ok "the module goes: the trace event is heard again" lab_wait_for 'sources_are "off on"' 10
 spared_monitor mon --json
 lab_trace_start
-reads 4000 &
+touch /run/lab/files/storm
+while [ -e /run/lab/files/storm ]; do reads 500; done &
 reader=$!
 lab_stream_wait mon '"kind": ?"block.error"' 10 > /dev/null
 insmod $module rate=1000000
 lab_wait_for 'sources_are "on off"' 10
+lab_wait_for '[ "$(source_value blkerr received)" -gt 500 ]' 10
+rm /run/lab/files/storm
 wait "$reader"
-ok "each error is told once, by one or the other" lab_wait_for '[ "$(counted mon)" = 4000 ]' 20
+failed=$(lab_trace | wc -l)
+ok "each error is told once, by one or the other" lab_wait_for '[ "$(counted mon)" = "$failed" ]' 20
 say "by tracefs $(counted mon tracefs), by blkerr $(counted mon blkerr)"
 ok "some by each" test "$(counted mon tracefs)" -gt 0 -a "$(counted mon blkerr)" -gt 0
 is "nothing was lost by that" "$(source_value tracefs lost) $(source_value blkerr lost)" "0 0"
