@@ -175,6 +175,8 @@ extern const struct world_ops inventory_world_ops;
 int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *ret);
 /* The picture of a set alone, without an array (a plan about its spares only). 0, or -ENOENT. */
 int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *ret);
+/* A picture has room for so many disks: one that is asked about takes the place of the last that nobody asked about. */
+void inventory_draw_disk(const struct inventory *inv, const char *device, struct world_array *w);
 /* What one spare could serve, and why not more. Returns how many arrays. */
 int inventory_spare_fits(const struct inventory *inv, const struct device *d, char *reason, size_t size);
 /* Fills the plan's devices: the set's present disks, and those of its steps. 0 or -ENOMEM. */

@@ -176,8 +176,10 @@ static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struc
 				  .device = a->device[0] ? a->device : NULL,
 				  .slot = a->slot,
 				  .on_failure = a->on_failure};
+		const char *device = json_string_value(json_object_get(a->params, "device"));
 		size_t first = plan->n_steps;
 
+		inventory_draw_disk(p->inv, device ? device : a->device, world);
 		r = plan_ask(plan, &ask, world, &guards, e);
 		if (r < 0)
 			return r;

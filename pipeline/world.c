@@ -95,6 +95,31 @@ static bool left_behind(const struct inventory *inv, const struct disk_set *s, c
 	return disk && !is_spare(d, disk) && device_cached(inv, d)->role == ROLE_NONE;
 }
 
+/* A disk that is here and of no set that counts, or not any more. */
+static bool is_stranger(const struct inventory *inv, const struct disk_set *s, const struct device *d)
+{
+	return d->present && d->probed && !d->is_path && (left_behind(inv, s, d) || strcmp(d->set, s->guid) != 0);
+}
+
+static void draw_stranger(const struct inventory *inv, const struct disk_set *s, const struct array *a,
+			  const struct device *d, struct world_spare *w)
+{
+	draw_spare(inv, d, w);
+	w->former = left_behind(inv, s, d);
+	w->kind = SPARE_POOL;
+	w->free_sectors = blank_sectors(s, d);
+	w->serves =
+		a && d->contents == CONTENTS_BLANK && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);
+}
+
+/* The lower the more wanted: there may be more disks than the picture has room for. */
+static int stranger_rank(const struct inventory *inv, const struct disk_set *s, const struct device *d)
+{
+	if (left_behind(inv, s, d))
+		return 0;
+	return d->contents != CONTENTS_BLANK ? 3 : device_pool(inv, d) ? 1 : 2;
+}
+
 /* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken. */
 static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			struct world_array *w)
@@ -107,23 +132,25 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 		if (disk && (is_spare(d, disk) || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
 			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
 	}
-	for (int blank = 1; blank >= 0; blank--) {
-		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++) {
-			const struct device *d = inv->devices[i];
-			struct world_spare *spare = &w->spare[w->n_spares];
-			bool former = left_behind(inv, s, d);
+	for (int rank = 0; rank <= 3; rank++)
+		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++)
+			if (is_stranger(inv, s, inv->devices[i]) && stranger_rank(inv, s, inv->devices[i]) == rank)
+				draw_stranger(inv, s, a, inv->devices[i], &w->spare[w->n_spares++]);
+}
 
-			if (!d->present || !d->probed || d->is_path || (!former && strcmp(d->set, s->guid) == 0) ||
-			    (d->contents == CONTENTS_BLANK) != (blank == 1))
-				continue;
-			draw_spare(inv, d, spare);
-			spare->former = former;
-			spare->kind = SPARE_POOL;
-			spare->free_sectors = blank_sectors(s, d);
-			spare->serves = a && blank && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);
-			w->n_spares++;
-		}
-	}
+void inventory_draw_disk(const struct inventory *inv, const char *device, struct world_array *w)
+{
+	const struct device *d = inventory_find_device(inv, device);
+	const struct disk_set *s = set_find(inv, w->set);
+	struct world_spare *last = &w->spare[WORLD_SPARES_MAX - 1];
+
+	if (!d || !s || w->n_spares < WORLD_SPARES_MAX || last->of_set || !is_stranger(inv, s, d))
+		return;
+	for (size_t i = 0; i < w->n_spares; i++)
+		if (strcmp(w->spare[i].device, d->id) == 0)
+			return;
+	*last = (struct world_spare){0};
+	draw_stranger(inv, s, array_find(inv, w->id), d, last);
 }
 
 static void draw_slot(const struct inventory *inv, const struct array *a, unsigned slot, struct world_slot *w)

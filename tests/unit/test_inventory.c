@@ -491,13 +491,42 @@ static void test_old_name(void **state _unused_)
 	finish(&f);
 }
 
+/* More disks than a picture has room for: the one that is asked about is in it. */
+static void test_many(void **state _unused_)
+{
+	static struct world_array w;
+	char id[16], name[16];
+	struct fixture f;
+	bool seen = false;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	for (int i = 0; i < WORLD_SPARES_MAX + 20; i++) {
+		snprintf(id, sizeof(id), "y%02d", i);
+		snprintf(name, sizeof(name), "sdy%02d", i);
+		add(&f, id, name, 1);
+	}
+	assert_int_equal(inventory_draw(f.inv, "data", &w), 0);
+	assert_int_equal(w.n_spares, WORLD_SPARES_MAX);
+	for (size_t i = 0; i < w.n_spares; i++)
+		assert_string_not_equal(w.spare[i].device, id);
+	inventory_draw_disk(f.inv, "a", &w);
+	inventory_draw_disk(f.inv, "nowhere", &w);
+	inventory_draw_disk(f.inv, id, &w);
+	assert_int_equal(w.n_spares, WORLD_SPARES_MAX);
+	for (size_t i = 0; i < w.n_spares; i++)
+		seen |= strcmp(w.spare[i].device, id) == 0;
+	assert_true(seen);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(test_names),      unit(test_facts),      unit(test_return),    unit(test_old_copy),
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
-		unit(test_half_wiped), unit(test_old_name),
+		unit(test_half_wiped), unit(test_old_name),   unit(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
