@@ -31,7 +31,9 @@ struct template
 
 enum cond_op { COND_ALL, COND_ANY, COND_NOT, COND_TEST };
 
-enum test_op { TEST_EQ, TEST_GLOB, TEST_IN, TEST_LT, TEST_LE, TEST_GT, TEST_GE, TEST_EXISTS, TEST_HAS };
+enum test_op { TEST_EQ, TEST_GLOB, TEST_REGEX, TEST_IN, TEST_LT, TEST_LE, TEST_GT, TEST_GE, TEST_EXISTS, TEST_HAS };
+
+struct regex;
 
 struct cond {
 	enum cond_op op;
@@ -43,6 +45,7 @@ struct cond {
 	bool size;		       /* of the number of elements of a set */
 	struct value want;	       /* EXISTS: a boolean */
 	const struct template *wanted; /* a whole template instead of want */
+	struct regex *regex;	       /* REGEX: want is its text */
 	struct value *list;	       /* IN */
 	size_t n_list;
 	const char *list_name; /* IN by name; NULL: written out */
@@ -137,6 +140,9 @@ struct rule {
 	int priority;
 	bool stop;
 	struct steps steps;
+
+	struct regex **regexes; /* of all its conditions; the rule set frees them */
+	size_t n_regexes;
 
 	bool destructive;
 	bool named[FACT_MAX];
@@ -234,6 +240,16 @@ void cond_print(const struct cond *c, struct buf *out);
 /* "fact op value" of a test, as the rule has it. */
 void cond_print_want(const struct cond *c, struct buf *out);
 const char *cond_op_word(const struct cond *c);
+
+/* regex.c */
+
+/* NULL after an error. It belongs to the rule that is being compiled. */
+struct regex *regex_compile(struct load *l, const struct node *n);
+void regex_free(struct regex *x);
+/* Unknown: a limit was hit before it was certain. Allocates nothing that it does not keep. */
+enum truth regex_match(struct regex *x, const char *text);
+/* How many matches of the rule were given up. */
+uint64_t regex_over(const struct rule *r);
 
 /* eval.c */
 

@@ -259,6 +259,15 @@ static struct cond *op_glob(struct load *l, int fact, const struct node *n)
 	return c;
 }
 
+static struct cond *op_regex(struct load *l, int fact, const struct node *n)
+{
+	struct cond *c = new_test(l, fact, TEST_REGEX, n);
+
+	c->regex = regex_compile(l, n);
+	c->want = value_str(n->text);
+	return c->regex ? c : NULL;
+}
+
 static struct cond *op_compare(struct load *l, int fact, const struct node *n, enum test_op op)
 {
 	struct cond *c = new_test(l, fact, op, n);
@@ -317,11 +326,11 @@ static const struct operator_row {
 	enum op_group group;
 	enum test_op op;
 } operators[] = {
-	{"eq", GROUP_SCALAR, TEST_EQ},	{"not", GROUP_ANY, TEST_EQ},	  {"glob", GROUP_TEXT, TEST_GLOB},
-	{"in", GROUP_SCALAR, TEST_IN},	{"lt", GROUP_ORDERED, TEST_LT},	  {"le", GROUP_ORDERED, TEST_LE},
-	{"gt", GROUP_ORDERED, TEST_GT}, {"ge", GROUP_ORDERED, TEST_GE},	  {"exists", GROUP_ANY, TEST_EXISTS},
-	{"has", GROUP_SET, TEST_HAS},	{"has-any", GROUP_SET, TEST_HAS}, {"has-all", GROUP_SET, TEST_HAS},
-	{"size", GROUP_SET, TEST_EQ},	{"regex", GROUP_TEXT, TEST_GLOB},
+	{"eq", GROUP_SCALAR, TEST_EQ},	{"not", GROUP_ANY, TEST_EQ},	   {"glob", GROUP_TEXT, TEST_GLOB},
+	{"in", GROUP_SCALAR, TEST_IN},	{"lt", GROUP_ORDERED, TEST_LT},	   {"le", GROUP_ORDERED, TEST_LE},
+	{"gt", GROUP_ORDERED, TEST_GT}, {"ge", GROUP_ORDERED, TEST_GE},	   {"exists", GROUP_ANY, TEST_EXISTS},
+	{"has", GROUP_SET, TEST_HAS},	{"has-any", GROUP_SET, TEST_HAS},  {"has-all", GROUP_SET, TEST_HAS},
+	{"size", GROUP_SET, TEST_EQ},	{"regex", GROUP_TEXT, TEST_REGEX},
 };
 
 static bool operator_fits(struct load *l, const struct operator_row *row, int fact, const struct node *key)
@@ -358,11 +367,6 @@ static struct cond *operator_test(struct load *l, int fact, const struct node *k
 			diag_hint(l->d, "did you mean '%s'?", near);
 		return NULL;
 	}
-	if (strcmp(row->word, "regex") == 0) {
-		diag_error(l->d, &key->at, "not-supported", "'regex' is not supported by this version");
-		diag_hint(l->d, "use 'glob'");
-		return NULL;
-	}
 	if (!operator_fits(l, row, fact, key))
 		return NULL;
 	if (strcmp(row->word, "not") == 0)
@@ -376,6 +380,8 @@ static struct cond *operator_test(struct load *l, int fact, const struct node *k
 		return op_exists(l, fact, n);
 	case TEST_GLOB:
 		return op_glob(l, fact, n);
+	case TEST_REGEX:
+		return op_regex(l, fact, n);
 	case TEST_HAS:
 		return op_has(l, fact, n, strcmp(row->word, "has-any") == 0 ? COND_ANY : COND_ALL);
 	default:

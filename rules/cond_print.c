@@ -5,8 +5,9 @@
 const char *cond_op_word(const struct cond *c)
 {
 	static const char *const words[] = {
-		[TEST_EQ] = "eq", [TEST_GLOB] = "glob", [TEST_IN] = "in",	  [TEST_LT] = "lt",  [TEST_LE] = "le",
-		[TEST_GT] = "gt", [TEST_GE] = "ge",	[TEST_EXISTS] = "exists", [TEST_HAS] = "has"};
+		[TEST_REGEX] = "regex",	  [TEST_EQ] = "eq",  [TEST_GLOB] = "glob", [TEST_IN] = "in",
+		[TEST_LT] = "lt",	  [TEST_LE] = "le",  [TEST_GT] = "gt",	   [TEST_GE] = "ge",
+		[TEST_EXISTS] = "exists", [TEST_HAS] = "has"};
 
 	return words[c->test];
 }

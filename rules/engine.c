@@ -376,14 +376,14 @@ json_t *engine_stats(const struct engine *e)
 	for (size_t i = 0; i < e->rs->n; i++) {
 		const struct rule_stats *s = &e->stats[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
-						e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
-						(json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
-						(json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
-						(json_int_t)s->held, "no-key", (json_int_t)s->no_key, "evicted",
-						(json_int_t)s->evicted, "windows", (json_int_t)e->windows.of_rule[i].n,
-						"last", (json_int_t)s->last));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
+					e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
+					(json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
+					(json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
+					(json_int_t)s->held, "no-key", (json_int_t)s->no_key, "evicted",
+					(json_int_t)s->evicted, "windows", (json_int_t)e->windows.of_rule[i].n, "last",
+					(json_int_t)s->last, "regex-limit", (json_int_t)regex_over(&e->rs->rules[i])));
 	}
 	return list;
 }

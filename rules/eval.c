@@ -7,9 +7,14 @@ static enum truth truth_of(bool b)
 	return b ? TRUTH_TRUE : TRUTH_FALSE;
 }
 
+static const char *text_of(const struct value *v)
+{
+	return v->type == V_ENUM ? v->words[v->i] : v->str;
+}
+
 static bool matches_glob(const struct value *v, const char *glob)
 {
-	return glob_match(glob, v->type == V_ENUM ? v->words[v->i] : v->str);
+	return glob_match(glob, text_of(v));
 }
 
 static bool in_list(const struct cond *c, const struct value *v)
@@ -39,6 +44,8 @@ static enum truth test_eval(const struct cond *c, const struct facts *f)
 		return truth_of(value_equal(&v, &want));
 	case TEST_GLOB:
 		return truth_of(matches_glob(&v, want.str));
+	case TEST_REGEX:
+		return regex_match(c->regex, text_of(&v));
 	case TEST_IN:
 		return truth_of(in_list(c, &v));
 	case TEST_LT:
@@ -57,27 +64,21 @@ static enum truth test_eval(const struct cond *c, const struct facts *f)
 	return TRUTH_UNKNOWN;
 }
 
+/* Each kid is asked once: a condition may be nested, and one regular expression in it may cost a millisecond. */
 enum truth cond_eval(const struct cond *c, const struct facts *f)
 {
-	enum truth result;
+	enum truth result = c->op == COND_ANY ? TRUTH_FALSE : TRUTH_TRUE, decided = (enum truth)(TRUTH_TRUE - result);
 
-	switch (c->op) {
-	case COND_TEST:
+	if (c->op == COND_TEST)
 		return test_eval(c, f);
-	case COND_NOT:
+	if (c->op == COND_NOT)
 		return (enum truth)(TRUTH_TRUE - cond_eval(c->kids[0], f));
-	case COND_ALL:
-		result = TRUTH_TRUE;
-		for (size_t i = 0; i < c->n && result != TRUTH_FALSE; i++)
-			result = MIN(result, cond_eval(c->kids[i], f));
-		return result;
-	case COND_ANY:
-		result = TRUTH_FALSE;
-		for (size_t i = 0; i < c->n && result != TRUTH_TRUE; i++)
-			result = MAX(result, cond_eval(c->kids[i], f));
-		return result;
+	for (size_t i = 0; i < c->n && result != decided; i++) {
+		enum truth kid = cond_eval(c->kids[i], f);
+
+		result = c->op == COND_ANY ? MAX(result, kid) : MIN(result, kid);
 	}
-	return TRUTH_UNKNOWN;
+	return result;
 }
 
 bool fact_of_event(enum fact_id f)

@@ -259,6 +259,7 @@ int engine_would(struct engine *e, const char *rule, enum subject_sort sort, con
 		 struct err *err);
 /* The text of such an object (where "would_do":[lines] may have been added): the answer first, then the parts. */
 void why_print(const json_t *why, struct buf *out);
-/* Per rule: {"rule","seen","matched","fired","cleared","limited","held","no-key","evicted","windows","last"}. A new
+/* Per rule:
+ * {"rule","seen","matched","fired","cleared","limited","held","no-key","evicted","windows","last","regex-limit"}. A new
  * reference. */
 json_t *engine_stats(const struct engine *e);

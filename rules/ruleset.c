@@ -15,6 +15,9 @@ void ruleset_unref(struct ruleset *rs)
 {
 	if (!rs || --rs->refs > 0)
 		return;
+	for (size_t i = 0; i < rs->n; i++)
+		for (size_t x = 0; x < rs->rules[i].n_regexes; x++)
+			regex_free(rs->rules[i].regexes[x]);
 	for (size_t i = 0; i < rs->n_trees; i++)
 		tree_finish(&rs->trees[i]);
 	arena_finish(&rs->arena);

@@ -24,6 +24,7 @@ layers=$(
 libraries=$(
 	cat <<-'END'
 	yaml.h config
+	pcre2.h rules
 	ev.h broker
 	libudev.h broker
 	netlink/ broker

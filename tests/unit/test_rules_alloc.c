@@ -52,7 +52,8 @@ char *__wrap_strdup(const char *s)
 	"  - name: counted\n    description: d\n    event: block.error\n    where: {device.role: member}\n"            \
 	"    threshold: {count: 3, within: 10m}\n    do: [fail-member]\n"                                              \
 	"  - name: tested\n    description: d\n    event: \"block.*\"\n"                                               \
-	"    where:\n      all: [{any: [{device.name: \"sd[q-z]*\"}, {device.model: {glob: \"X*\"}}]}]\n"              \
+	"    where:\n      all: [{any: [{device.name: \"sd[q-z]*\"}, {device.model: {glob: \"X*\"}}, "                 \
+	"{device.controller: {regex: \"^(x+)+$\"}}]}]\n"                                                               \
 	"      not: {device.marks: {has: new}}\n      error.status: [medium, io]\n      array.redundancy: {ge: 3}\n"   \
 	"    limit: 1s\n    do: [{notify: {severity: info, text: x}}]\n"
 
