@@ -117,12 +117,15 @@ struct rule {
 	enum subject_sort sort; /* watch */
 	const char *trigger_text;
 
-	struct cond *where; /* NULL: true */
-	bool memberships;   /* names member.* or array.*: one context for each membership of a device */
-	struct key_facts per;
+	struct cond *where;	  /* NULL: true */
+	bool memberships;	  /* names member.* or array.*: one context for each membership of a device */
+	struct key_facts per;	  /* what is counted together; without a threshold the subject */
+	struct key_facts subject; /* watch: one state for each */
 
-	int64_t count, within; /* threshold; count 0: none */
+	int64_t count, within; /* threshold; count 0: none. Of a watch: so many subjects are in the state */
 	int distinct;	       /* a fact, or -1 */
+	double ratio;	       /* 0: none */
+	int of;		       /* the counter that it is a share of, or -1 */
 
 	int64_t for_ns, for_within; /* for_within 0: without a break */
 

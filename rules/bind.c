@@ -192,7 +192,7 @@ struct bound *bind_asked(struct engine *e, const struct rule *r, enum subject_so
 		return &e->bound[0];
 	bind_memberships(e, id);
 	for (size_t i = 1; i < e->n_bound; i++) {
-		key_text(&r->per, &e->bound[i].f, &e->key);
+		key_text(&r->subject, &e->bound[i].f, &e->key);
 		if (table_find(&e->watches, r->index, buf_str(&e->key)))
 			return &e->bound[i];
 	}

@@ -222,9 +222,6 @@ static void check_combination(struct load *l, const struct rule *r, const struct
 		diag_error(l->d, &key_node(r, "clear")->at, "combination", "'clear' on events needs 'threshold'");
 	if (r->trigger == TRIGGER_WATCH && raw->stop)
 		diag_error(l->d, &key_node(r, "stop")->at, "combination", "'stop' is about events and needs 'event'");
-	if (r->trigger == TRIGGER_WATCH && raw->threshold)
-		diag_error(l->d, &key_node(r, "threshold")->at, "not-supported",
-			   "'threshold' on 'watch' is not supported by this version");
 }
 
 /* ---- correlation and gates ---- */
@@ -232,8 +229,51 @@ static void check_combination(struct load *l, const struct rule *r, const struct
 struct raw_threshold {
 	int64_t count, within;
 	const struct node *per;
-	const char *distinct;
+	const char *distinct, *ratio, *of;
 };
+
+static void ratio_compile(struct load *l, struct rule *r, const struct node *n, const struct raw_threshold *raw)
+{
+	const struct node *ratio = node_get(n, "ratio"), *of = node_get(n, "of");
+	struct err e = {0};
+	struct value v;
+
+	if (!raw->ratio || !raw->of) {
+		diag_error(l->d, raw->ratio ? &ratio->at : &of->at, "ratio",
+			   raw->ratio ? "'ratio' needs 'of', a counter such as device.ios" : "'of' needs 'ratio'");
+		return;
+	}
+	if (value_parse(V_PERCENT, NULL, raw->ratio, &v, &e) < 0)
+		diag_error(l->d, &ratio->at, "percent", "'ratio': %s", e.msg);
+	else if (v.d <= 0)
+		diag_error(l->d, &ratio->at, "range", "'ratio' must be more than 0%%");
+	else
+		r->ratio = v.d;
+	if (raw->distinct)
+		diag_error(l->d, &ratio->at, "combination",
+			   "'ratio' counts events, 'distinct' counts values: one of them");
+	r->of = field_resolve(l, raw->of, &of->at);
+	if (r->of >= 0 && r->of != FACT_DEVICE_IOS)
+		diag_error(l->d, &of->at, "of", "%s is not a counter (device.ios)", raw->of);
+}
+
+/* How many subjects are in the state now. */
+static void group_check(struct load *l, struct rule *r, const struct node *n, const struct raw_threshold *raw)
+{
+	static const char *const of_events[] = {"within", "distinct", "ratio", "of"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_events); i++) {
+		const struct node *key = node_get(n, of_events[i]);
+
+		if (!key)
+			continue;
+		diag_error(l->d, &key->at, "combination",
+			   "'threshold' on 'watch' counts what is so now: '%s' is for events", of_events[i]);
+	}
+	if (!raw->per)
+		diag_error(l->d, &n->at, "per", "'threshold' on 'watch' needs 'per': what the subjects have in common");
+	r->clear_count = raw->count - 1;
+}
 
 static void threshold_compile(struct load *l, struct rule *r, const struct node *n)
 {
@@ -242,8 +282,8 @@ static void threshold_compile(struct load *l, struct rule *r, const struct node 
 		{"within", FIELD_DURATION, offsetof(struct raw_threshold, within), .min = 1},
 		{"per", FIELD_NODE, offsetof(struct raw_threshold, per)},
 		{"distinct", FIELD_STRING, offsetof(struct raw_threshold, distinct)},
-		{"ratio", FIELD_ABSENT},
-		{"of", FIELD_ABSENT},
+		{"ratio", FIELD_STRING, offsetof(struct raw_threshold, ratio)},
+		{"of", FIELD_STRING, offsetof(struct raw_threshold, of)},
 		{NULL},
 	};
 	static const struct retired retired[] = {{"by", "the key is 'per'"},
@@ -258,10 +298,18 @@ static void threshold_compile(struct load *l, struct rule *r, const struct node 
 
 	if (raw.per)
 		per_compile(l, raw.per, &r->per);
-	else if (key < 0 && r->n_kinds)
+	else if (key < 0 && r->trigger == TRIGGER_EVENT && r->n_kinds)
 		diag_error(l->d, &n->at, "per", "'threshold' needs 'per': these events have no subject in common");
+	if (r->trigger == TRIGGER_WATCH) {
+		group_check(l, r, n, &raw);
+		if (decoded == 0)
+			r->count = raw.count;
+		return;
+	}
 	if (raw.distinct)
 		r->distinct = field_resolve(l, raw.distinct, &distinct->at);
+	if (raw.ratio || raw.of)
+		ratio_compile(l, r, n, &raw);
 	if (n->kind == NODE_MAP && !node_get(n, "within"))
 		diag_error(l->d, &n->at, "within", "'threshold' on events needs 'within'");
 	if (decoded < 0)
@@ -345,7 +393,7 @@ static void clear_compile(struct load *l, struct rule *r, const struct node *n)
 			   "'clear' on events takes 'count' and 'for', not 'where'");
 	else if (raw.where)
 		r->clear_where = cond_compile(l, raw.where);
-	if (raw.count >= 0 && r->trigger == TRIGGER_WATCH)
+	if (raw.count >= 0 && !r->count)
 		diag_error(l->d, &node_get(n, "count")->at, "combination", "'count' needs 'threshold'");
 	else if (r->count && raw.count >= r->count)
 		diag_error(l->d, &node_get(n, "count")->at, "range", "'count' must be below the threshold's");
@@ -363,7 +411,7 @@ static void default_per(struct rule *r)
 	int key = default_key(r);
 
 	if (r->trigger == TRIGGER_WATCH)
-		r->per = (struct key_facts){{field_sort_key(r->sort)}, 1};
+		r->subject = r->per = (struct key_facts){{field_sort_key(r->sort)}, 1};
 	else if (key >= 0)
 		r->per = (struct key_facts){{(enum fact_id)key}, 1};
 }
@@ -394,6 +442,10 @@ static uint64_t decision_hash(const struct rule *r)
 	for (size_t i = 0; i < r->per.n; i++)
 		buf_addf(&text, "%s,", fact_table[r->per.f[i]].name);
 	buf_addf(&text, "|%s|%d", r->distinct < 0 ? "" : fact_table[r->distinct].name, r->memberships);
+	if (r->of >= 0)
+		buf_addf(&text, "|of %s", fact_table[r->of].name);
+	if (r->trigger == TRIGGER_WATCH && r->count)
+		buf_add(&text, "|count");
 	for (const char *p = buf_str(&text); *p; p++)
 		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
 	return h;
@@ -405,7 +457,7 @@ static void body_compile(struct load *l, struct rule *r, const struct raw_rule *
 	l->scope = 0;
 	if (raw->where)
 		r->where = cond_compile(l, raw->where);
-	if (raw->threshold && r->trigger == TRIGGER_EVENT)
+	if (raw->threshold)
 		threshold_compile(l, r, raw->threshold);
 	if (raw->how_long && r->trigger == TRIGGER_WATCH)
 		for_compile(l, r, raw->how_long);
@@ -431,7 +483,7 @@ void rule_compile(struct load *l, struct rule *r)
 	size_t errors = l->d->errors;
 
 	l->rule = r;
-	r->distinct = -1;
+	r->distinct = r->of = -1;
 	schema_decode(&rule_schema, r->node, r->name, &l->rs->arena, &raw, l->d);
 	if (raw.mode == MODE_ASK)
 		diag_error(l->d, &mode->at, "not-supported", "'mode: ask' is not supported by this version");
@@ -446,7 +498,9 @@ void rule_compile(struct load *l, struct rule *r)
 	body_compile(l, r, &raw);
 	find_sorts(r);
 	if (r->trigger == TRIGGER_WATCH && r->sort == SORT_DEVICE && r->memberships)
-		r->per = (struct key_facts){{FACT_DEVICE_ID, FACT_ARRAY_ID}, 2};
+		r->subject = (struct key_facts){{FACT_DEVICE_ID, FACT_ARRAY_ID}, 2};
+	if (r->trigger == TRIGGER_WATCH && !r->count)
+		r->per = r->subject;
 	if (!r->limit_per_given)
 		r->limit_per = r->per;
 	r->hash = decision_hash(r);

@@ -35,7 +35,8 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	e->o.prefix = NULL; /* the caller's text may be gone when a reload reads these options */
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
 	if (!e->stats || bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
-	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0)
+	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0 ||
+	    table_init(&e->groups, rs->n, free_watch) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(e);
 	return 0;
@@ -48,6 +49,7 @@ void engine_free(struct engine *e)
 	table_finish(e, &e->windows);
 	table_finish(e, &e->limits);
 	table_finish(e, &e->watches);
+	table_finish(e, &e->groups);
 	while (e->inhibitions)
 		inhibition_end(e, e->inhibitions);
 	while (e->marks)
@@ -180,21 +182,23 @@ static void set_time(struct engine *e, int64_t boot, int64_t awake)
 static void run_timers(struct engine *e, int64_t boot, int64_t awake, bool inclusive)
 {
 	bool settled = false;
-	struct timer *t;
-	int64_t when;
+	int64_t when = boot;
 
-	while ((t = next_timer(e, boot, awake, inclusive, &when))) {
+	for (;;) {
+		struct timer *t = next_timer(e, boot, awake, inclusive, &when);
+
 		/* Settling may end timers and start others: look again. */
-		if (when > e->boot && !settled) {
+		if ((!t || when > e->boot) && !settled) {
 			engine_settle(e);
 			settled = true;
 			continue;
 		}
+		if (!t)
+			break;
 		settled = false;
 		set_time(e, when, t->awake ? t->at : MIN(awake, e->awake + (when - e->boot)));
 		fire_timer(e, t);
 	}
-	engine_settle(e);
 	set_time(e, boot, awake);
 }
 
@@ -346,9 +350,12 @@ void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 
 static struct watch *find_verdict(const struct engine *e, const char *id)
 {
-	for (struct entry_node *n = e->watches.all.oldest; n; n = n->link[OF_ALL].newer)
-		if (strcmp(((struct watch *)n)->verdict, id) == 0)
-			return (struct watch *)n;
+	const struct table *tables[] = {&e->watches, &e->groups};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer)
+			if (strcmp(((struct watch *)n)->verdict, id) == 0)
+				return (struct watch *)n;
 	return NULL;
 }
 

@@ -19,6 +19,7 @@ void gate_match(struct engine *e, const struct rule *r, const struct match *m, s
 		v[FACT_MATCH_KEY] = value_str(buf_str(&e->scratch));
 		v[FACT_MATCH_COUNT] = value_int(m->count);
 		v[FACT_MATCH_DISTINCT] = value_int(m->distinct);
+		v[FACT_MATCH_RATIO] = m->share > 0 ? value_percent(m->share) : VALUE_NONE;
 		v[FACT_MATCH_FIRST] = value_time(m->first + e->wall_offset);
 		v[FACT_MATCH_LAST] = value_time(m->last + e->wall_offset);
 		v[FACT_MATCH_SPAN] = value_duration(m->last - m->first);

@@ -70,6 +70,7 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 				.weight = MAX(json_integer_value(json_array_get(hit, 1)), 1),
 				.seq = (uint64_t)json_integer_value(json_array_get(hit, 2)),
 				.hash = (uint64_t)json_integer_value(json_array_get(hit, 5)),
+				.counter = json_integer_value(json_array_get(hit, 6)),
 				.value = r->distinct >= 0 ? strndup(value ? value : "", VALUE_KEPT) : NULL,
 				.cover = r->cover.n && cover ? strdup(cover) : NULL};
 
@@ -147,8 +148,9 @@ static void restore_facts(const json_t *j, struct watch *w)
 	}
 }
 
-static void restore_watch(const struct restore *s, const struct rule *r, const json_t *j)
+static void restore_state(const struct restore *s, const struct rule *r, const json_t *j, bool is_group)
 {
+	const struct table *table = is_group ? &s->e->groups : &s->e->watches;
 	json_int_t state = json_integer_value(json_object_get(j, "state"));
 	bool raised = get_flag(j, "raised");
 	struct watch *w;
@@ -157,13 +159,12 @@ static void restore_watch(const struct restore *s, const struct rule *r, const j
 
 	/* What was pending starts anew after a restart; what had fired stays so. */
 	if (state < WATCH_SUMMING || state > WATCH_CLEARING || r->trigger != TRIGGER_WATCH ||
-	    get_sort(j) == SORT_NONE || (!s->exact && !raised) ||
-	    table_find(&s->e->watches, r->index, get_text(j, "key")))
+	    (get_sort(j) == SORT_NONE && !is_group) || (!s->exact && !raised) ||
+	    table_find(table, r->index, get_text(j, "key")))
 		return;
-	w = table_add(&s->e->watches, r->index, get_text(j, "key"), sizeof(*w));
+	w = watch_add(s->e, r, get_text(j, "key"), is_group);
 	if (!w)
 		return;
-	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
 	w->id = strdup(get_text(j, "id"));
 	w->sort = get_sort(j);
 	w->state = s->exact ? (enum watch_state)state : WATCH_ACTIVE;
@@ -181,10 +182,25 @@ static void restore_watch(const struct restore *s, const struct rule *r, const j
 	json_array_foreach(json_object_get(j, "spans"), i, span) if (w->spans) w->spans[w->n_spans++] =
 		(struct span){json_integer_value(json_array_get(span, 0)) + s->boot,
 			      json_integer_value(json_array_get(span, 1)) + s->boot};
-	if (!w->id)
+	if (!w->id) {
 		watch_free(s->e, w);
-	else if (s->exact)
+		return;
+	}
+	if (r->count && !is_group && json_object_get(j, "group"))
+		group_put(s->e, r, w, get_text(j, "group"));
+	if (s->exact)
 		restore_timer(s, j, &w->timer);
+}
+
+static void restore_watch(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	restore_state(s, r, j, false);
+}
+
+static void restore_group(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	if (r->count)
+		restore_state(s, r, j, true);
 }
 
 /* Which step of the rule covers the rules that the saved one did. */
@@ -264,6 +280,7 @@ static int restore_all(struct engine *e, const json_t *state, const struct resto
 	e->counter = (uint64_t)MAX(json_integer_value(json_object_get(state, "counter")), 0);
 	restore_list(s, json_object_get(state, "windows"), restore_window);
 	restore_list(s, json_object_get(state, "limits"), restore_limit);
+	restore_list(s, json_object_get(state, "groups"), restore_group);
 	restore_list(s, json_object_get(state, "watches"), restore_watch);
 	restore_list(s, json_object_get(state, "inhibitions"), restore_inhibition);
 	restore_marks(s, json_object_get(state, "marks"));

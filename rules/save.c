@@ -39,9 +39,9 @@ static json_t *save_window(const struct engine *e, const struct entry_node *n)
 	json_t *j = entry_json(e, n->rule, n->key), *hits = json_array();
 
 	for (const struct hit *h = hits_oldest(&w->hits); h; h = hits_newer(&w->hits, h))
-		json_array_append_new(hits,
-				      json_pack("[I, I, I, s?, s?, I]", (json_int_t)h->time, (json_int_t)h->weight,
-						(json_int_t)h->seq, h->value, h->cover, (json_int_t)h->hash));
+		json_array_append_new(hits, json_pack("[I, I, I, s?, s?, I, I]", (json_int_t)h->time,
+						      (json_int_t)h->weight, (json_int_t)h->seq, h->value, h->cover,
+						      (json_int_t)h->hash, (json_int_t)h->counter));
 	json_object_set_new(j, "hits", hits);
 	json_object_set_new(j, "raised", json_boolean(w->raised));
 	json_object_set_new(j, "clearing", json_boolean(w->clearing));
@@ -85,7 +85,7 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 		json_object_set_new(prints, fact_table[i].name, json_integer(w->prints[i]));
 	json_object_set_new(j, "state", json_integer(w->state));
 	json_object_set_new(j, "sort", json_string(sort_words[w->sort]));
-	json_object_set_new(j, "id", json_string(w->id));
+	json_object_set_new(j, "id", json_string(w->id ? w->id : ""));
 	json_object_set_new(j, "verdict", json_string(w->verdict));
 	json_object_set_new(j, "raised", json_boolean(w->raised));
 	json_object_set_new(j, "recorded", json_boolean(w->recorded));
@@ -94,6 +94,8 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 	json_object_set_new(j, "spans", spans);
 	json_object_set_new(j, "prints", prints);
 	json_object_set_new(j, "guard", save_guard(w));
+	if (w->group)
+		json_object_set_new(j, "group", json_string(w->group->node.key));
 	set_time(j, "since-awake", w->since_awake);
 	set_time(j, "since-boot", w->since_boot);
 	set_time(j, "fired-awake", w->fired_awake);
@@ -150,10 +152,11 @@ static json_t *save_marks(const struct engine *e)
 
 json_t *engine_save(const struct engine *e, size_t room)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot", (json_int_t)e->boot,
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot", (json_int_t)e->boot,
 			 "awake", (json_int_t)e->awake, "wall-offset", (json_int_t)e->wall_offset, "counter",
 			 (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window), "limits",
 			 save_table(e, &e->limits, room, save_limit), "watches",
-			 save_table(e, &e->watches, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",
+			 save_table(e, &e->watches, SIZE_MAX, save_watch), "groups",
+			 save_table(e, &e->groups, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",
 			 save_marks(e));
 }

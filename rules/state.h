@@ -2,6 +2,7 @@
 /* The engine's state, as the parts of rules/ share it. */
 #pragma once
 
+#include "core/list.h"
 #include "rules/ast.h"
 
 #include <stdio.h>
@@ -89,13 +90,15 @@ struct hit {
 	int64_t time; /* engine time, of the last */
 	int64_t weight;
 	uint64_t seq;
-	uint64_t hash; /* of the value */
-	char *value;   /* with distinct: its text, at most VALUE_KEPT bytes of it */
-	char *cover;   /* values of the rule's cover facts, joined; NULL: none */
+	uint64_t hash;	 /* of the value */
+	int64_t counter; /* with ratio: what it was a share of; -1: not known */
+	char *value;	 /* with distinct: its text, at most VALUE_KEPT bytes of it */
+	char *cover;	 /* values of the rule's cover facts, joined; NULL: none */
 	uint32_t older, newer, chain;
 };
 
-enum { VALUE_KEPT = 256 };
+/* With ratio a window keeps so many events at least. */
+enum { VALUE_KEPT = 256, RATIO_KEPT = 4096 };
 
 struct hits {
 	struct hit *room; /* [cap] */
@@ -143,8 +146,14 @@ struct span {
 	int64_t from, to;
 };
 
+/* A subject of a watch rule; or, with a threshold, a group of them that is in the state once enough are. A subject is
+ * counted while it is active. */
 struct watch {
-	struct entry_node node; /* key: of the subject */
+	struct entry_node node; /* key: of the subject, or what the group has in common */
+	bool is_group;
+	struct list peers;   /* group: those that are counted, the latest last; subject: its place among them */
+	int64_t n_members;   /* group */
+	struct watch *group; /* subject that is counted, else NULL */
 	struct timer timer;
 	enum watch_state state;
 	enum subject_sort sort; /* of id */
@@ -163,6 +172,15 @@ struct watch {
 	struct span *spans; /* true in the past, for {total, within} */
 	size_t n_spans;
 	uint64_t pass;
+};
+
+/* One subject's, or group's, way through the states. */
+struct step_of_time {
+	struct engine *e;
+	const struct rule *r;
+	struct watch *w;
+	struct bound *b;
+	bool holds, covered, timed; /* timed: a timer has come, so that what ends now has ended */
 };
 
 struct inhibition {
@@ -197,6 +215,7 @@ struct bound {
 struct match {
 	const char *key;
 	int64_t count, distinct, first, last, held;
+	double share; /* with ratio; 0: none */
 	const char *values[VALUES_MAX];
 	struct strset set;
 	uint64_t events[EVENTS_MAX];
@@ -223,7 +242,7 @@ struct engine {
 	unsigned dirty;
 	uint64_t counter, pass;
 	struct timers by_boot, by_awake;
-	struct table windows, limits, watches;
+	struct table windows, limits, watches, groups;
 	uint64_t evicted;      /* windows and limits, since the engine was made */
 	char evicted_rule[65]; /* whose the last was */
 	struct inhibition *inhibitions;
@@ -272,6 +291,8 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 /* Forgets what is covered by the inhibition in all windows. */
 void window_inhibit(struct engine *e, const struct inhibition *in);
 void window_free(struct engine *e, struct window *w);
+/* The share of the counter's increase that was counted. 0: not known, for the counter did not grow. */
+double window_share(const struct window *w);
 /* Drops what is no longer in it. */
 void window_prune(struct engine *e, const struct rule *r, struct window *w);
 /* Its room is counted; others may be evicted for it. */
@@ -312,6 +333,24 @@ void watch_timer(struct engine *e, struct watch *w);
 void watch_free(struct engine *e, struct watch *w);
 /* Time of which {total, within} was true, at time at, if it stays as it is. */
 int64_t watch_total(const struct rule *r, const struct watch *w, int64_t at);
+
+/* Moves w as far as it goes now; it may be gone then. */
+void watch_move(struct step_of_time *s);
+
+/* group.c */
+
+/* The subject is counted from now on, in the group that its facts name; false: it is in none, for they are unknown. */
+bool group_join(struct engine *e, const struct rule *r, struct watch *w, const struct facts *f);
+/* The same by the group's key: what was saved. */
+void group_put(struct engine *e, const struct rule *r, struct watch *w, const char *key);
+void group_leave(struct watch *w);
+/* All groups of the rule, after its subjects. */
+void group_all(struct engine *e, const struct rule *r);
+void group_timer(struct engine *e, struct watch *group);
+/* How many, and which, for match.*. */
+void group_match(const struct watch *group, struct match *m);
+/* An entry in the table: of a subject, or (is_group) of a group. NULL when out of memory. */
+struct watch *watch_add(struct engine *e, const struct rule *r, const char *key, bool is_group);
 
 /* save.c */
 

@@ -11,12 +11,32 @@ enum { REASK = 10 }; /* seconds between two verdicts of a refused state */
 
 void watch_free(struct engine *e, struct watch *w)
 {
+	struct watch *member;
+
 	timer_cancel(e, &w->timer);
+	group_leave(w);
+	list_foreach (member, &w->peers, peers)
+		group_leave(member);
 	free(w->id);
 	free(w->spans);
 	free(w->prints);
 	free(w->guarded);
-	table_remove(&e->watches, &w->node);
+	table_remove(w->is_group ? &e->groups : &e->watches, &w->node);
+}
+
+struct watch *watch_add(struct engine *e, const struct rule *r, const char *key, bool is_group)
+{
+	struct watch *w = table_add(is_group ? &e->groups : &e->watches, r->index, key, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	list_init(&w->peers);
+	w->is_group = is_group;
+	w->state = WATCH_PENDING;
+	w->since_boot = e->boot;
+	w->since_awake = e->awake;
+	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
+	return w;
 }
 
 /* ---- for: {total, within} ---- */
@@ -116,14 +136,6 @@ static bool facts_changed(const struct watch *w, const struct facts *f)
 
 /* ---- the states ---- */
 
-struct step_of_time {
-	struct engine *e;
-	const struct rule *r;
-	struct watch *w;
-	struct bound *b;
-	bool holds, covered, timed; /* timed: a timer has come, so that what ends now has ended */
-};
-
 /* Whether a wait is over. What ends at this very moment may still be cancelled, until its timer comes. */
 static bool waited(const struct step_of_time *s, int64_t since, int64_t wait)
 {
@@ -132,33 +144,73 @@ static bool waited(const struct step_of_time *s, int64_t since, int64_t wait)
 	return wait == 0 || passed > wait || (passed == wait && s->timed);
 }
 
-static struct match match_of(const struct step_of_time *s)
+static void match_of(const struct step_of_time *s, struct match *m)
 {
 	const struct watch *w = s->w;
 
-	return (struct match){.key = w->node.key,
-			      .count = 1,
-			      .first = w->since_boot,
-			      .last = s->e->boot,
-			      .held = s->e->boot - w->since_boot};
+	*m = (struct match){.key = w->node.key,
+			    .count = 1,
+			    .first = w->since_boot,
+			    .last = s->e->boot,
+			    .held = s->e->boot - w->since_boot};
+	if (w->is_group)
+		group_match(w, m);
+}
+
+/* It is not in the state any more. A group stays while it has members. */
+static bool gone(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+
+	if (!w->is_group || w->n_members == 0) {
+		watch_free(s->e, w);
+		return false;
+	}
+	w->state = WATCH_PENDING;
+	w->raised = false;
+	return true;
+}
+
+static bool is_over(const struct step_of_time *s)
+{
+	if (s->w->is_group)
+		return s->w->n_members <= s->r->clear_count;
+	return s->r->clear_where ? cond_eval(s->r->clear_where, &s->b->f) == TRUTH_TRUE : !s->holds;
+}
+
+/* A subject of a rule with a threshold is counted until it is over; whether it fires is the group's matter. */
+static bool counted(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+
+	if (is_over(s) || (s->covered && !(w->group && w->group->raised))) {
+		watch_free(s->e, w);
+		return false;
+	}
+	w->state = WATCH_ACTIVE;
+	w->raised = true; /* it outlives a restart */
+	if (!group_join(s->e, s->r, w, &s->b->f))
+		group_leave(w);
+	return true;
 }
 
 /* False: the state is gone. */
 static bool from_pending(struct step_of_time *s)
 {
+	bool total = s->r->for_within && !s->w->is_group;
 	struct watch *w = s->w;
 	int64_t at;
 
 	if (!s->holds || s->covered) {
-		if (s->r->for_within == 0 || s->covered) {
-			watch_free(s->e, w);
-			return false;
-		}
+		if (!total || s->covered)
+			return gone(s);
 		close_span(s->e, s->r, w);
 		w->state = WATCH_SUMMING;
 		return true;
 	}
-	if (s->r->for_within) {
+	if (w->is_group) {
+		w->since_boot = s->e->boot;
+	} else if (total) {
 		spans_prune(s->e, s->r, w);
 		at = total_at(s->e, s->r, w);
 		if (at > s->e->boot || (at == s->e->boot && !s->timed)) {
@@ -206,17 +258,18 @@ static bool from_due(struct step_of_time *s)
 {
 	struct engine *e = s->e;
 	struct watch *w = s->w;
-	struct match m = match_of(s);
 	struct verdict *v = NULL;
+	struct match m;
 
+	if (s->r->count && !w->is_group)
+		return counted(s);
 	if (!s->holds || s->covered) {
-		if (w->raised) {
-			w->state = WATCH_ACTIVE;
-			return true;
-		}
-		watch_free(e, w);
-		return false;
+		if (!w->raised)
+			return gone(s);
+		w->state = WATCH_ACTIVE;
+		return true;
 	}
+	match_of(s, &m);
 	switch (gate_fire(e, s->r, &m, &s->b, 1, &v)) {
 	case GATE_HELD:
 		not_now(s, VERDICT_HELD, &m, "unless");
@@ -240,16 +293,13 @@ static bool from_due(struct step_of_time *s)
 	return true;
 }
 
-static bool is_over(const struct step_of_time *s)
-{
-	return s->r->clear_where ? cond_eval(s->r->clear_where, &s->b->f) == TRUTH_TRUE : !s->holds;
-}
-
 static bool from_active(struct step_of_time *s)
 {
 	struct watch *w = s->w;
 	int64_t reask = w->fired_awake + REASK * NS_PER_SEC, repeat = w->fired_awake + s->r->repeat;
 
+	if (s->r->count && !w->is_group)
+		return counted(s);
 	if (is_over(s)) {
 		w->state = WATCH_CLEARING;
 		w->since_awake = s->e->awake;
@@ -273,7 +323,7 @@ static bool from_active(struct step_of_time *s)
 static bool from_clearing(struct step_of_time *s)
 {
 	struct watch *w = s->w;
-	struct match m = match_of(s);
+	struct match m;
 
 	if (!is_over(s)) {
 		w->state = WATCH_ACTIVE;
@@ -283,13 +333,13 @@ static bool from_clearing(struct step_of_time *s)
 		timer_arm(s->e, &w->timer, w->since_awake + s->r->clear_for, true);
 		return true;
 	}
+	match_of(s, &m);
 	gate_match(s->e, s->r, &m, &s->b, 1);
 	gate_effects(s->e, s->r, &s->r->clear_do, &m, verdict_queue(s->e, s->r, VERDICT_CLEARED, &m, &s->b, 1, NULL),
 		     &s->b, 1);
 	s->e->stats[s->r->index].cleared++;
 	inhibition_cleared(s->e, s->r, w->node.key);
-	watch_free(s->e, w);
-	return false;
+	return gone(s);
 }
 
 static bool (*const from_state[])(struct step_of_time *s) = {
@@ -300,21 +350,29 @@ static bool (*const from_state[])(struct step_of_time *s) = {
 static struct watch *watch_new(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id,
 			       const char *key)
 {
-	struct watch *w = table_add(&e->watches, r->index, key, sizeof(*w));
+	struct watch *w = watch_add(e, r, key, false);
 
 	if (!w)
 		return NULL;
-	w->id = strdup(id);
-	if (!w->id) {
-		table_remove(&e->watches, &w->node);
-		return NULL;
-	}
-	w->state = WATCH_PENDING;
 	w->sort = sort;
-	w->since_boot = e->boot;
-	w->since_awake = e->awake;
-	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
-	return w;
+	w->id = strdup(id);
+	if (w->id)
+		return w;
+	watch_free(e, w);
+	return NULL;
+}
+
+void watch_move(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+	enum watch_state old;
+
+	timer_cancel(s->e, &w->timer);
+	do {
+		old = w->state;
+		if (!from_state[old](s))
+			return;
+	} while (w->state != old);
 }
 
 /* Moves one subject's state as far as it goes now. w NULL: idle. */
@@ -322,7 +380,6 @@ static void watch_step(struct engine *e, const struct rule *r, enum subject_sort
 		       struct watch *w, struct bound *b, bool timed)
 {
 	struct step_of_time s = {.e = e, .r = r, .w = w, .b = b, .timed = timed};
-	enum watch_state old;
 
 	s.holds = !r->where || cond_eval(r->where, &b->f) == TRUTH_TRUE;
 	s.covered = e->inhibitions && gate_inhibited(e, r, &b->f);
@@ -335,12 +392,7 @@ static void watch_step(struct engine *e, const struct rule *r, enum subject_sort
 	if (!w)
 		return;
 	w->pass = e->pass;
-	timer_cancel(e, &w->timer);
-	do {
-		old = w->state;
-		if (!from_state[old](&s))
-			return;
-	} while (w->state != old);
+	watch_move(&s);
 }
 
 /* ---- all subjects of a rule ---- */
@@ -369,7 +421,7 @@ static void visit_memberships(const struct visit *v, const char *device)
 		struct bound *b = &e->bound[i];
 		const struct value *member = &b->f.v[FACT_MEMBER_ID];
 
-		key_text(&v->r->per, &b->f, &e->key);
+		key_text(&v->r->subject, &b->f, &e->key);
 		if (i > 0)
 			visit_context(v, SORT_MEMBER, member->str, buf_str(&e->key), b);
 		else
@@ -420,6 +472,8 @@ void watch_all(struct engine *e, unsigned sorts)
 		e->pass++;
 		if (e->o.world->each(e->o.world_u, v.r->sort, visit_subject, &v) == 0)
 			drop_unseen(e, v.r);
+		if (v.r->count)
+			group_all(e, v.r);
 	}
 }
 
@@ -428,13 +482,19 @@ void watch_timer(struct engine *e, struct watch *w)
 	const struct rule *r = &e->rs->rules[w->node.rule];
 
 	e->event = NULL;
+	if (w->is_group) {
+		group_timer(e, w);
+		return;
+	}
 	if (bind_room(e, 1) < 0)
 		return;
 	e->n_bound = 1;
-	if (!bind_subject(e, w->sort, w->id, &e->bound[0])) {
+	if (bind_subject(e, w->sort, w->id, &e->bound[0])) {
+		watch_step(e, r, w->sort, w->id, w->node.key, w, &e->bound[0], true);
+	} else {
 		inhibition_cleared(e, r, w->node.key);
 		watch_free(e, w);
-		return;
 	}
-	watch_step(e, r, w->sort, w->id, w->node.key, w, &e->bound[0], true);
+	if (r->count)
+		group_all(e, r);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Why a rule did, or did not, fire for a subject: the engine's own state, part by part. rules-language 7. */
-#include "rules/state.h"
+#include "rules/why_parts.h"
 
 #include "core/clock.h"
 
@@ -10,20 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-struct why {
-	struct engine *e;
-	const struct rule *r;
-	struct bound *b;
-	const char *name;   /* of the subject, for people */
-	const char *result; /* NULL until the first part that does not hold */
-	struct buf answer;
-	json_t *parts;
-};
-
 static const char *const truth_words[] = {"no", "unknown", "ok"};
 
 /* A moment of the engine's clock, for people: a time of day, or in tests the time since 0s. */
-static void moment(const struct engine *e, int64_t boot, struct buf *out)
+void why_moment(const struct engine *e, int64_t boot, struct buf *out)
 {
 	struct value v = value_duration(boot);
 	time_t t = (time_t)((boot + e->wall_offset) / NS_PER_SEC);
@@ -39,7 +29,7 @@ static void moment(const struct engine *e, int64_t boot, struct buf *out)
 }
 
 /* The same for programs: RFC 3339. */
-static json_t *moment_json(const struct engine *e, int64_t boot)
+json_t *why_moment_json(const struct engine *e, int64_t boot)
 {
 	struct value v = value_time((boot + e->wall_offset) / NS_PER_SEC * NS_PER_SEC);
 	_cleanup_(buf_free) struct buf text = {0};
@@ -50,7 +40,7 @@ static json_t *moment_json(const struct engine *e, int64_t boot)
 	return json_string(buf_str(&text));
 }
 
-static void duration(int64_t ns, struct buf *out)
+void why_duration(int64_t ns, struct buf *out)
 {
 	struct value v = value_duration(ns);
 
@@ -58,9 +48,7 @@ static void duration(int64_t ns, struct buf *out)
 }
 
 /* The answer is about the first part that does not hold. */
-static void answer(struct why *w, const char *result, const char *fmt, ...) _printf_(3, 4);
-
-static void answer(struct why *w, const char *result, const char *fmt, ...)
+void why_answer(struct why *w, const char *result, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -74,7 +62,7 @@ static void answer(struct why *w, const char *result, const char *fmt, ...)
 	buf_add(&w->answer, text);
 }
 
-static json_t *part_new(struct why *w, const char *part, const char *value)
+json_t *why_part(struct why *w, const char *part, const char *value)
 {
 	json_t *j = json_pack("{s:s, s:s}", "part", part, "value", value);
 
@@ -142,7 +130,7 @@ static void explain_test(const struct why *w, const struct cond *c, bool holds, 
 static void where_part(struct why *w)
 {
 	enum truth truth = w->r->where ? cond_eval_subject(w->r->where, &w->b->f) : TRUTH_TRUE;
-	json_t *tests = json_array(), *j = part_new(w, "where", truth_words[truth]);
+	json_t *tests = json_array(), *j = why_part(w, "where", truth_words[truth]);
 	_cleanup_(buf_free) struct buf text = {0};
 	const struct cond *c;
 
@@ -156,13 +144,13 @@ static void where_part(struct why *w)
 		explain_test(w, c, false, &text);
 	else
 		buf_add(&text, "its conditions do not hold");
-	answer(w, "no-match", "where: %s", buf_str(&text));
+	why_answer(w, "no-match", "where: %s", buf_str(&text));
 }
 
 static void unless_part(struct why *w)
 {
 	enum truth truth = w->r->unless ? cond_eval(w->r->unless, &w->b->f) : TRUTH_FALSE;
-	json_t *tests = json_array(), *j = part_new(w, "unless", truth == TRUTH_FALSE ? "ok" : "no");
+	json_t *tests = json_array(), *j = why_part(w, "unless", truth == TRUTH_FALSE ? "ok" : "no");
 	_cleanup_(buf_free) struct buf text = {0};
 	const struct cond *c;
 
@@ -177,7 +165,7 @@ static void unless_part(struct why *w)
 		explain_test(w, c, true, &text);
 	else
 		buf_add(&text, "its conditions hold");
-	answer(w, "held", "held by unless: %s", buf_str(&text));
+	why_answer(w, "held", "held by unless: %s", buf_str(&text));
 }
 
 /* ---- gates ---- */
@@ -191,23 +179,23 @@ static void limit_part(struct why *w)
 
 	if (w->r->limit_count == 0)
 		return;
-	j = part_new(w, "limit", room ? "ok" : "no");
+	j = why_part(w, "limit", room ? "ok" : "no");
 	json_object_set_new(j, "used", json_integer((json_int_t)gate_limit_used(w->e, w->r, &w->b->f)));
 	json_object_set_new(j, "of", json_integer(w->r->limit_count));
 	json_object_set_new(j, "within_ns", json_integer(w->r->limit_within));
 	if (room)
 		return;
-	moment(w->e, opens, &when);
-	duration(w->r->limit_within, &within);
-	json_object_set_new(j, "opens", moment_json(w->e, opens));
-	answer(w, "limited", "limit: at most %" PRId64 " within %s; the next may be at %s", w->r->limit_count,
-	       buf_str(&within), buf_str(&when));
+	why_moment(w->e, opens, &when);
+	why_duration(w->r->limit_within, &within);
+	json_object_set_new(j, "opens", why_moment_json(w->e, opens));
+	why_answer(w, "limited", "limit: at most %" PRId64 " within %s; the next may be at %s", w->r->limit_count,
+		   buf_str(&within), buf_str(&when));
 }
 
 static void inhibit_part(struct why *w)
 {
 	const struct inhibition *in = gate_inhibition(w->e, w->r, &w->b->f);
-	json_t *j = part_new(w, "inhibit", in ? "no" : "ok");
+	json_t *j = why_part(w, "inhibit", in ? "no" : "ok");
 	_cleanup_(buf_free) struct buf when = {0};
 	const char *by;
 	int64_t until;
@@ -217,70 +205,12 @@ static void inhibit_part(struct why *w)
 	by = w->e->rs->rules[in->rule].name;
 	until = w->e->boot + in->timer.at - w->e->awake;
 	json_object_set_new(j, "by", json_string(by));
-	json_object_set_new(j, "until", moment_json(w->e, until));
-	moment(w->e, until, &when);
-	answer(w, "inhibited", "inhibited by %s until %s", by, buf_str(&when));
+	json_object_set_new(j, "until", why_moment_json(w->e, until));
+	why_moment(w->e, until, &when);
+	why_answer(w, "inhibited", "inhibited by %s until %s", by, buf_str(&when));
 }
 
-/* ---- correlation ---- */
-
-static json_t *key_json(const struct why *w)
-{
-	json_t *key = json_object();
-
-	for (size_t i = 0; i < w->r->per.n; i++) {
-		const struct value *v = &w->b->f.v[w->r->per.f[i]];
-		_cleanup_(buf_free) struct buf text = {0};
-
-		value_print(v, VALUE_CANONICAL, &text);
-		json_object_set_new(key, fact_table[w->r->per.f[i]].name,
-				    v->type == V_NONE ? json_null() : json_string(buf_str(&text)));
-	}
-	return key;
-}
-
-static void threshold_part(struct why *w)
-{
-	struct window *win = NULL;
-	int64_t have = 0, oldest = 0, missing;
-	_cleanup_(buf_free) struct buf within = {0}, until = {0};
-	json_t *j;
-
-	if (key_text(&w->r->per, &w->b->f, &w->e->key))
-		win = (struct window *)table_find(&w->e->windows, w->r->index, buf_str(&w->e->key));
-	for (const struct hit *h = win ? hits_oldest(&win->hits) : NULL; h; h = hits_newer(&win->hits, h)) {
-		if (h->time <= w->e->boot - w->r->within)
-			continue;
-		oldest = have ? oldest : h->time;
-		have += w->r->distinct >= 0 ? 1 : h->weight;
-	}
-	missing = w->r->count - have;
-	j = part_new(w, "threshold", missing > 0 ? "no" : "ok");
-	json_object_set_new(j, "count", json_integer(have));
-	json_object_set_new(j, "of", json_integer(w->r->count));
-	json_object_set_new(j, "missing", json_integer(MAX(missing, 0)));
-	json_object_set_new(j, "within_ns", json_integer(w->r->within));
-	json_object_set_new(j, "counts", json_string(w->r->distinct >= 0 ? fact_table[w->r->distinct].name : "count"));
-	json_object_set_new(j, "key", key_json(w));
-	if (have > 0) {
-		json_object_set_new(j, "oldest", moment_json(w->e, oldest));
-		json_object_set_new(j, "deadline", moment_json(w->e, oldest + w->r->within));
-	}
-	duration(w->r->within, &within);
-	if (win && win->raised)
-		answer(w, "active", "it has fired and is not over yet");
-	if (missing <= 0)
-		return;
-	if (have > 0) {
-		moment(w->e, oldest + w->r->within, &until);
-		answer(w, "waiting",
-		       "threshold: %" PRId64 " of %" PRId64 " within %s; %" PRId64 " more before %s would do", have,
-		       w->r->count, buf_str(&within), missing, buf_str(&until));
-		return;
-	}
-	answer(w, w->e->stats[w->r->index].matched ? "waiting" : "never-heard", "threshold: 0 of %" PRId64 " within %s",
-	       w->r->count, buf_str(&within));
-}
+/* ---- states ---- */
 
 static void for_part(struct why *w, const struct watch *state)
 {
@@ -291,15 +221,15 @@ static void for_part(struct why *w, const struct watch *state)
 
 	if (w->r->for_ns == 0)
 		return;
-	j = part_new(w, "for", waiting ? "no" : state ? "ok" : "not-reached");
-	duration(w->r->for_ns, &wants);
+	j = why_part(w, "for", waiting ? "no" : state ? "ok" : "not-reached");
+	why_duration(w->r->for_ns, &wants);
 	json_object_set_new(j, "of_ns", json_integer(w->r->for_ns));
 	if (!waiting)
 		return;
 	has_ns = w->r->for_within ? watch_total(w->r, state, w->e->boot) : w->e->awake - state->since_awake;
 	json_object_set_new(j, "has_ns", json_integer(has_ns));
-	duration(has_ns, &has);
-	answer(w, "waiting", "for: %s of %s", buf_str(&has), buf_str(&wants));
+	why_duration(has_ns, &has);
+	why_answer(w, "waiting", "for: %s of %s", buf_str(&has), buf_str(&wants));
 }
 
 /* "member data/2", "device sdb" */
@@ -307,7 +237,7 @@ static void watched_part(struct why *w, const struct watch *state)
 {
 	const struct value *slot = &w->b->f.v[FACT_MEMBER_SLOT], *array = &w->b->f.v[FACT_ARRAY_NAME];
 	_cleanup_(buf_free) struct buf subject = {0};
-	json_t *j = part_new(w, "watch", state ? "ok" : "not-reached");
+	json_t *j = why_part(w, "watch", state ? "ok" : "not-reached");
 
 	buf_addf(&subject, "%s ", sort_words[w->r->sort]);
 	if (w->r->sort == SORT_MEMBER && array->type == V_STRING && slot->type == V_INT) {
@@ -318,49 +248,57 @@ static void watched_part(struct why *w, const struct watch *state)
 	}
 	json_object_set_new(j, "subject", json_string(buf_str(&subject)));
 	if (state)
-		json_object_set_new(j, "since", moment_json(w->e, state->since_boot));
+		json_object_set_new(j, "since", why_moment_json(w->e, state->since_boot));
 }
 
-static void watch_parts(struct why *w, const struct watch *state)
+static void watch_parts(struct why *w, const struct watch *subject)
 {
+	const struct watch *state = subject, *group = NULL;
 	_cleanup_(buf_free) struct buf when = {0};
 
-	watched_part(w, state);
+	if (w->r->count && key_text(&w->r->per, &w->b->f, &w->e->key))
+		group = (struct watch *)table_find(&w->e->groups, w->r->index, buf_str(&w->e->key));
+	watched_part(w, subject);
+	if (w->r->count)
+		state = group;
 	if (state && state->raised && state->state >= WATCH_ACTIVE) {
-		moment(w->e, state->fired_boot, &when);
-		answer(w, state->refused ? "refused" : "active", "fired at %s as %s%s", buf_str(&when), state->verdict,
-		       state->refused			? " and was refused"
-		       : state->state == WATCH_CLEARING ? ", is being cleared"
-							: "");
+		why_moment(w->e, state->fired_boot, &when);
+		why_answer(w, state->refused ? "refused" : "active", "fired at %s as %s%s", buf_str(&when),
+			   state->verdict,
+			   state->refused		    ? " and was refused"
+			   : state->state == WATCH_CLEARING ? ", is being cleared"
+							    : "");
 	}
 	where_part(w);
 	inhibit_part(w);
-	for_part(w, state);
+	for_part(w, subject);
+	if (w->r->count)
+		why_group(w, group);
 	unless_part(w);
 	limit_part(w);
-	answer(w, "due", "all holds");
+	why_answer(w, "due", "all holds");
 }
 
 static void event_parts(struct why *w)
 {
 	const struct rule_stats *s = &w->e->stats[w->r->index];
-	json_t *j = part_new(w, "event", s->seen ? "ok" : "not-reached");
+	json_t *j = why_part(w, "event", s->seen ? "ok" : "not-reached");
 
 	json_object_set_new(j, "kind", json_string(w->r->trigger_text + strlen("event ")));
 	if (s->seen) {
 		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));
-		json_object_set_new(j, "last", moment_json(w->e, s->last_seen));
+		json_object_set_new(j, "last", why_moment_json(w->e, s->last_seen));
 	}
 	inhibit_part(w);
 	where_part(w);
 	if (w->r->count)
-		threshold_part(w);
+		why_threshold(w);
 	unless_part(w);
 	limit_part(w);
 	if (!s->seen)
-		answer(w, "never-heard", "no %s was heard yet", w->r->trigger_text);
+		why_answer(w, "never-heard", "no %s was heard yet", w->r->trigger_text);
 	else
-		answer(w, "fired", "all holds: it fires with the next event");
+		why_answer(w, "fired", "all holds: it fires with the next event");
 }
 
 /* ---- the door ---- */
@@ -398,9 +336,9 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 	value_escape(name_of(&w.b->f, id), 0, &name);
 	w.name = buf_str(&name);
 	if (w.r->disabled)
-		answer(&w, "disabled", "the rule is disabled");
+		why_answer(&w, "disabled", "the rule is disabled");
 	if (w.r->trigger == TRIGGER_WATCH) {
-		key_text(&w.r->per, &w.b->f, &e->key);
+		key_text(&w.r->subject, &w.b->f, &e->key);
 		watch_parts(&w, (struct watch *)table_find(&e->watches, w.r->index, buf_str(&e->key)));
 	} else {
 		event_parts(&w);
@@ -414,7 +352,7 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 		 buf_str(&name), buf_str(&w.answer));
 	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "v", 1, "rule", w.r->name, "subject",
 			 buf_str(&name), "result", w.result, "answer", buf_str(&w.answer), "line", buf_str(&line),
-			 "parts", w.parts, "key", key_json(&w), "origin", rule_origins(w.r, false));
+			 "parts", w.parts, "key", why_key(&w), "origin", rule_origins(w.r, false));
 	buf_free(&w.answer);
 	return 0;
 }

@@ -103,8 +103,14 @@ static void print_threshold(const json_t *part, struct buf *out)
 	const json_t *key = json_object_get(part, "key"), *value;
 	const char *name, *sep = "   key ";
 
-	buf_addf(out, "%-22s %lld of %lld within ", text_of(part, "counts"), int_of(part, "count"), int_of(part, "of"));
-	duration_of(part, "within_ns", out);
+	buf_addf(out, "%-22s %lld of %lld", text_of(part, "counts"), int_of(part, "count"), int_of(part, "of"));
+	if (json_object_get(part, "within_ns")) {
+		buf_add(out, " within ");
+		duration_of(part, "within_ns", out);
+	}
+	if (json_object_get(part, "ratio"))
+		buf_addf(out, ", %s of %s for %s", json_object_get(part, "share") ? text_of(part, "share") : "?",
+			 text_of(part, "ratio-of"), text_of(part, "ratio"));
 	json_object_foreach((json_t *)key, name, value)
 	{
 		buf_addf(out, "%s%s=%s", sep, name, json_is_string(value) ? json_string_value(value) : "(not known)");

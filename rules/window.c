@@ -12,12 +12,26 @@ void window_free(struct engine *e, struct window *w)
 	table_remove(&e->windows, &w->node);
 }
 
+/* The newest "count" decide every question; a share wants the older ones too. */
+static size_t kept(const struct rule *r)
+{
+	return r->ratio > 0 ? (size_t)MAX(r->count, RATIO_KEPT) : (size_t)r->count;
+}
+
+double window_share(const struct window *w)
+{
+	const struct hit *oldest = hits_oldest(&w->hits), *newest = hits_newest(&w->hits);
+
+	if (!oldest || oldest->counter < 0 || newest->counter <= oldest->counter)
+		return 0;
+	return (double)w->hits.sum / (double)(newest->counter - oldest->counter);
+}
+
 void window_prune(struct engine *e, const struct rule *r, struct window *w)
 {
 	struct hit *h;
 
-	/* The newest "count" decide every question. */
-	while ((h = hits_oldest(&w->hits)) && (h->time <= e->boot - r->within || w->hits.n > (size_t)r->count))
+	while ((h = hits_oldest(&w->hits)) && (h->time <= e->boot - r->within || w->hits.n > kept(r)))
 		hits_drop(&w->hits, h);
 }
 
@@ -107,7 +121,7 @@ static bool count_new(struct engine *e, const struct rule *r, struct window *w, 
 		key_text(&r->cover, f, &e->scratch);
 		whole = take_text(&hit->cover, buf_str(&e->scratch));
 	}
-	while (w->hits.n >= (size_t)r->count)
+	while (w->hits.n >= kept(r))
 		hits_drop(&w->hits, hits_oldest(&w->hits));
 	if (whole && hits_add(&w->hits, hit) == 0)
 		return true;
@@ -124,6 +138,8 @@ static bool count_event(struct engine *e, const struct rule *r, struct window *w
 	bool done;
 
 	window_prune(e, r, w);
+	if (r->of >= 0)
+		hit.counter = f->v[r->of].type == V_INT ? f->v[r->of].i : -1;
 	if (r->distinct < 0) {
 		done = count_new(e, r, w, f, &hit);
 	} else {
@@ -157,6 +173,7 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 	m->distinct = r->distinct >= 0 ? (int64_t)w->hits.n : 0;
 	m->first = oldest ? oldest->time : e->boot;
 	m->last = newest ? newest->time : e->boot;
+	m->share = r->ratio > 0 ? window_share(w) : 0;
 	m->injected = w->injected;
 	m->n_events = MIN(w->hits.n, (size_t)EVENTS_MAX);
 	for (size_t i = m->n_events; newest && i-- > 0; newest = hits_older(&w->hits, newest)) {
@@ -194,7 +211,7 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 		return;
 	}
 	window_arm(e, r, w);
-	if (window_count(r, w) < r->count)
+	if (window_count(r, w) < r->count || (r->ratio > 0 && window_share(w) < r->ratio))
 		return;
 	window_match(e, r, w, &m);
 	switch (gate_fire(e, r, &m, b, n, NULL)) {
