@@ -41,7 +41,7 @@ bad_read 1000
 line=$(lab_stream_wait err cmd=1 10)
 say "$line"
 like "an error is told to who listens" "$line" \
-	'major=8 minor=0 diskseq=[0-9]+ sector=1000 sectors=8 operation=RS status=[0-9]+ errno=61 time=[0-9]+ seq=1 dropped=0$'
+	"$(sed 's/\(.*\):\(.*\)/major=\1 minor=\2/' /sys/block/"${dev##*/}"/dev) diskseq=[0-9]+ sector=1000 sectors=8 operation=RS status=[0-9]+ errno=61 time=[0-9]+ seq=1 dropped=0\$"
 is "with the disk's number" "$(grep -o 'diskseq=[0-9]*' <<< "$line")" "diskseq=$(cat /sys/block/"${dev##*/}"/diskseq)"
 is "an unprivileged listener is refused" "$(as_nobody python3 "$LAB_REPO/tests/lab/lib/genl.py" listen blkerr errors 2>&1 || echo "$?")" \
 	$'Operation not permitted\n3'
