@@ -278,6 +278,7 @@ extern const char *const sort_words[];
 /* The values of all facts for one context. Borrowed: valid while the event and the inventory are not changed. */
 struct facts {
 	struct value v[FACT_MAX];
+	const struct value *earlier; /* of earlier steps of a sequence, as its rule numbers them; NULL: none */
 };
 
 /* What an action's table says about it, for whoever may not see actions/: rules and man pages. rules-language 2.8. */

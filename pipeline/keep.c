@@ -31,7 +31,7 @@ json_t *pipeline_save(const struct pipeline *p)
 	return json_pack("{s:i s:I s:I s:I s:I s:o s:o s:o}", "v", 1, "boot", (json_int_t)boot, "wall",
 			 (json_int_t)clock_wall(p->clock), "seq", (json_int_t)p->seq, "plans", (json_int_t)p->plans,
 			 "inventory", inventory_save(p->inv), "cases", cases_save(p->cases, boot), "engine",
-			 engine_save(p->engine, SAVED_ROOM));
+			 engine_save(p->engine, boot, clock_awake(p->clock), SAVED_ROOM));
 }
 
 /* Time that passed while nobody looked: by CLOCK_BOOTTIME if that has gone on, else by the wall clock; never negative.

@@ -14,6 +14,8 @@ enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 struct template_part {
 	const char *text; /* literal; NULL: a fact */
 	enum fact_id fact;
+	size_t kept;	      /* of an earlier step: its number among the rule's kept facts + 1; 0: of this one */
+	const char *name;     /* as it is written */
 	const char *fallback; /* text after ":-"; NULL: none */
 	struct value fallback_value;
 	bool late; /* action.reason, action.result in failure steps: known only when the step has failed */
@@ -90,6 +92,26 @@ struct steps {
 	size_t n;
 };
 
+/* ---- sequence, absence ---- */
+
+enum { PARTS_MAX = 8, KEPT_MAX = 16 };
+
+/* One of the events that a rule waits for. */
+struct part {
+	const char *as; /* NULL: it has no name */
+	bool used;	/* the name is */
+	const char **kinds;
+	size_t n_kinds;
+	struct cond *where;
+	struct place at;
+};
+
+/* A fact of a step that is read when later ones come. */
+struct kept_fact {
+	size_t part;
+	enum fact_id fact;
+};
+
 /* ---- rules ---- */
 
 enum trigger { TRIGGER_EVENT, TRIGGER_WATCH };
@@ -126,6 +148,12 @@ struct rule {
 	int distinct;	       /* a fact, or -1 */
 	double ratio;	       /* 0: none */
 	int of;		       /* the counter that it is a share of, or -1 */
+
+	struct part *parts; /* sequence: its steps; absence: the event, and what should have come. within is theirs */
+	size_t n_parts;
+	bool absence;
+	struct kept_fact kept[KEPT_MAX];
+	size_t n_kept;
 
 	int64_t for_ns, for_within; /* for_within 0: without a break */
 
@@ -274,6 +302,24 @@ void steps_collect_kinds(struct load *l, const struct node *n);
 void rule_compile(struct load *l, struct rule *r);
 /* Reads "per". */
 void per_compile(struct load *l, const struct node *n, struct key_facts *out);
+
+/* Reads "event" into the rule's kinds and the text of its trigger. */
+void event_compile(struct load *l, struct rule *r, const struct node *n);
+/* The key that all kinds of the rule have in common; -1: none. */
+int default_key(const struct rule *r);
+
+/* compile_order.c */
+
+void sequence_compile(struct load *l, struct rule *r, const struct node *n);
+/* After the rule's event and where. */
+void absence_compile(struct load *l, struct rule *r, const struct node *n);
+/* The rule hears the kinds of all its parts. */
+void order_finish(struct load *l, struct rule *r);
+/* The fact of an earlier step that is called so; *ret_kept: its number + 1. -1 after an error; -2: it is none of a
+ * step. */
+int order_resolve(struct load *l, const char *name, const struct place *at, size_t *ret_kept);
+/* For the hash of what decides. */
+void order_print(const struct rule *r, struct buf *out);
 
 /* load.c, override.c */
 

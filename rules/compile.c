@@ -9,7 +9,7 @@
 
 struct raw_rule {
 	const char *name, *description;
-	const struct node *event, *where, *threshold, *how_long, *clear, *unless, *limit, *steps;
+	const struct node *event, *where, *threshold, *sequence, *absence, *how_long, *clear, *unless, *limit, *steps;
 	int watch, mode;
 	int64_t repeat, priority;
 	bool stop;
@@ -29,8 +29,8 @@ static const struct field rule_fields[] = {
 	{"schedule", FIELD_ABSENT, .doc = "fires at calendar times"},
 	{"where", FIELD_NODE, RAW(where), .doc = "must be true"},
 	{"threshold", FIELD_NODE, RAW(threshold), .doc = "how many within a time"},
-	{"sequence", FIELD_ABSENT, .doc = "one after the other"},
-	{"absence", FIELD_ABSENT, .doc = "and then not"},
+	{"sequence", FIELD_NODE, RAW(sequence), .doc = "one after the other"},
+	{"absence", FIELD_NODE, RAW(absence), .doc = "and then not"},
 	{"for", FIELD_NODE, RAW(how_long), .doc = "how long the state lasts"},
 	{"clear", FIELD_NODE, RAW(clear), .doc = "when it is over, and what then"},
 	{"unless", FIELD_NODE, RAW(unless), .doc = "holds a firing back"},
@@ -102,8 +102,7 @@ void per_compile(struct load *l, const struct node *n, struct key_facts *out)
 	l->scope = scope;
 }
 
-/* The key that all kinds of the rule have in common; -1: none. */
-static int default_key(const struct rule *r)
+int default_key(const struct rule *r)
 {
 	int key = r->n_kinds ? field_kind_key(r->kinds[0]) : -1;
 
@@ -149,7 +148,7 @@ static void kind_compile(struct load *l, struct rule *r, const struct node *n)
 	r->kinds[r->n_kinds++] = n->text;
 }
 
-static void event_compile(struct load *l, struct rule *r, const struct node *n)
+void event_compile(struct load *l, struct rule *r, const struct node *n)
 {
 	struct field f = {.name = "event", .type = FIELD_STRINGS};
 	_cleanup_(buf_free) struct buf text = {0};
@@ -158,6 +157,7 @@ static void event_compile(struct load *l, struct rule *r, const struct node *n)
 	r->trigger = TRIGGER_EVENT;
 	if (field_decode(&f, n, &l->rs->arena, &kinds, l->d) < 0)
 		return;
+	r->n_kinds = 0;
 	r->kinds = arena_array(&l->rs->arena, const char *, kinds.n + 1);
 	buf_add(&text, "event ");
 	for (size_t i = 0; i < kinds.n; i++) {
@@ -170,19 +170,35 @@ static void event_compile(struct load *l, struct rule *r, const struct node *n)
 /* False when there is not exactly one: what depends on it cannot be checked then. errors: before the rule. */
 static bool trigger_compile(struct load *l, struct rule *r, const struct raw_rule *raw, size_t errors)
 {
-	if (raw->event && raw->watch >= 0) {
-		const struct node *watch = node_get(r->node, "watch");
+	const struct {
+		const char *key;
+		const struct node *n;
+	} triggers[] = {{"event", node_get(r->node, "event")},
+			{"watch", node_get(r->node, "watch")},
+			{"sequence", node_get(r->node, "sequence")}};
+	size_t first = ARRAY_SIZE(triggers);
 
-		diag_error(l->d, &watch->at, "trigger", "rule '%s' has two triggers: 'watch' here, 'event' at line %d",
-			   r->name, raw->event->at.line);
-		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(triggers); i++) {
+		if (!triggers[i].n)
+			continue;
+		if (first < i) {
+			diag_error(l->d, &triggers[i].n->at, "trigger",
+				   "rule '%s' has two triggers: '%s' here, '%s' at line %d", r->name, triggers[i].key,
+				   triggers[first].key, triggers[first].n->at.line);
+			return false;
+		}
+		first = i;
 	}
-	if (!raw->event && raw->watch < 0) {
+	if (!raw->event && raw->watch < 0 && !raw->sequence) {
 		/* A key that is wrong was told; that it is missing then is no news. */
 		if (l->d->errors == errors)
 			diag_error(l->d, &r->at, "trigger",
 				   "rule '%s' has no trigger: one of 'event', 'watch', 'schedule'", r->name);
 		return false;
+	}
+	if (raw->sequence) {
+		sequence_compile(l, r, raw->sequence);
+		return r->n_kinds > 0;
 	}
 	if (raw->event) {
 		event_compile(l, r, raw->event);
@@ -205,12 +221,21 @@ static const struct node *key_node(const struct rule *r, const char *key)
 /* Keys that the other trigger has. */
 static void check_combination(struct load *l, const struct rule *r, const struct raw_rule *raw)
 {
-	const struct node *absence = node_get(r->node, "absence");
-
-	if (absence && raw->threshold)
+	if (raw->absence && raw->threshold)
 		diag_error(l->d, &key_node(r, "absence")->at, "combination",
 			   "a rule has one correlation: 'absence' here, 'threshold' at line %d",
 			   raw->threshold->at.line);
+	if (raw->sequence && (raw->threshold || raw->absence))
+		diag_error(l->d, &key_node(r, "sequence")->at, "combination",
+			   "a rule has one correlation: 'sequence' here, '%s' at line %d",
+			   raw->threshold ? "threshold" : "absence",
+			   (raw->threshold ? raw->threshold : raw->absence)->at.line);
+	if (raw->sequence && raw->where)
+		diag_error(l->d, &key_node(r, "where")->at, "combination",
+			   "the steps of 'sequence' have their own 'where'");
+	if (raw->absence && r->trigger == TRIGGER_WATCH)
+		diag_error(l->d, &key_node(r, "absence")->at, "combination",
+			   "'absence' is about events and needs 'event'");
 	if (r->trigger == TRIGGER_EVENT && raw->how_long) {
 		diag_error(l->d, &key_node(r, "for")->at, "combination", "'for' is about a state and needs 'watch'");
 		diag_hint(l->d, "for \"and then nothing for 30s\" use 'absence'");
@@ -446,6 +471,8 @@ static uint64_t decision_hash(const struct rule *r)
 		buf_addf(&text, "|of %s", fact_table[r->of].name);
 	if (r->trigger == TRIGGER_WATCH && r->count)
 		buf_add(&text, "|count");
+	if (r->n_parts)
+		order_print(r, &text);
 	for (const char *p = buf_str(&text); *p; p++)
 		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
 	return h;
@@ -453,12 +480,15 @@ static uint64_t decision_hash(const struct rule *r)
 
 static void body_compile(struct load *l, struct rule *r, const struct raw_rule *raw)
 {
-	default_per(r);
+	if (!raw->sequence)
+		default_per(r);
 	l->scope = 0;
-	if (raw->where)
+	if (raw->where && !raw->sequence)
 		r->where = cond_compile(l, raw->where);
 	if (raw->threshold)
 		threshold_compile(l, r, raw->threshold);
+	if (raw->absence && r->trigger == TRIGGER_EVENT && !raw->sequence)
+		absence_compile(l, r, raw->absence);
 	if (raw->how_long && r->trigger == TRIGGER_WATCH)
 		for_compile(l, r, raw->how_long);
 	if (raw->limit)
@@ -496,6 +526,8 @@ void rule_compile(struct load *l, struct rule *r)
 	if (trigger_compile(l, r, &raw, errors))
 		check_combination(l, r, &raw);
 	body_compile(l, r, &raw);
+	if (r->n_parts)
+		order_finish(l, r);
 	find_sorts(r);
 	if (r->trigger == TRIGGER_WATCH && r->sort == SORT_DEVICE && r->memberships)
 		r->subject = (struct key_facts){{FACT_DEVICE_ID, FACT_ARRAY_ID}, 2};

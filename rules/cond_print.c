@@ -24,7 +24,7 @@ void cond_print_want(const struct cond *c, struct buf *out)
 		}
 		buf_addc(out, ']');
 	} else if (c->wanted) {
-		buf_addf(out, "${%s}", fact_table[c->wanted->parts[0].fact].name);
+		buf_addf(out, "${%s}", c->wanted->parts[0].name);
 	} else {
 		value_print(&c->want, VALUE_CANONICAL, out);
 	}

@@ -13,6 +13,11 @@ static void free_window(struct engine *e, struct entry_node *n)
 	window_free(e, (struct window *)n);
 }
 
+static void free_attempt(struct engine *e, struct entry_node *n)
+{
+	order_free(e, (struct attempt *)n);
+}
+
 static void free_limit(struct engine *e, struct entry_node *n)
 {
 	limit_free(e, (struct limit *)n);
@@ -35,8 +40,8 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	e->o.prefix = NULL; /* the caller's text may be gone when a reload reads these options */
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
 	if (!e->stats || bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
-	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0 ||
-	    table_init(&e->groups, rs->n, free_watch) < 0)
+	    table_init(&e->attempts, rs->n, free_attempt) < 0 || table_init(&e->limits, rs->n, free_limit) < 0 ||
+	    table_init(&e->watches, rs->n, free_watch) < 0 || table_init(&e->groups, rs->n, free_watch) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(e);
 	return 0;
@@ -47,6 +52,7 @@ void engine_free(struct engine *e)
 	if (!e)
 		return;
 	table_finish(e, &e->windows);
+	table_finish(e, &e->attempts);
 	table_finish(e, &e->limits);
 	table_finish(e, &e->watches);
 	table_finish(e, &e->groups);
@@ -128,6 +134,9 @@ static void fire_timer(struct engine *e, struct timer *t)
 	switch (t->kind) {
 	case TIMER_WINDOW:
 		window_timer(e, t->owner);
+		break;
+	case TIMER_ORDER:
+		order_timer(e, t->owner);
 		break;
 	case TIMER_LIMIT:
 		limit_free(e, t->owner);
@@ -317,6 +326,10 @@ static bool event_rule(struct engine *e, const struct rule *r)
 	e->stats[r->index].seen++;
 	e->stats[r->index].last_seq = e->event->seq;
 	e->stats[r->index].last_seen = e->boot;
+	if (r->n_parts) {
+		e->stats[r->index].matched += order_event(e, r, all, n);
+		return r->stop && r->mode == RULE_ENFORCE && e->stats[r->index].fired > fired;
+	}
 	if (!match_contexts(e, r, all, n))
 		return false;
 	e->stats[r->index].matched++;

@@ -233,6 +233,7 @@ static void inhibit(struct engine *e, const struct rule *r, const struct step *s
 	if (in->timer.pos == 0 || in->timer.at < e->awake + s->for_ns)
 		timer_arm(e, &in->timer, e->awake + s->for_ns, true);
 	window_inhibit(e, in);
+	order_inhibit(e, in);
 	e->dirty = SORT_ALL;
 }
 

@@ -139,7 +139,7 @@ static void lint_no_limit(struct load *l, const struct rule *r)
 
 	for (size_t i = 0; i < r->n_kinds; i++)
 		storm |= can_storm(r->kinds[i]);
-	if (r->trigger != TRIGGER_EVENT || !storm || r->count || r->limit_count)
+	if (r->trigger != TRIGGER_EVENT || !storm || r->count || r->absence || r->limit_count)
 		return;
 	for (size_t i = 0; i < r->steps.n; i++) {
 		const struct step *s = &r->steps.s[i];

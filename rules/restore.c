@@ -2,6 +2,8 @@
 /* Saved state into an engine: after a restart, for a copy, and when other rules take over. rules-language 4.13. */
 #include "rules/state.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +95,36 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 	else
 		window_arm(s->e, r, w);
 	window_touch(s->e, w);
+}
+
+/* What was waited for gets the rest of its time; after a restart at least this, for what came meanwhile is told only
+ * then. */
+enum { REST_MIN = 10 };
+
+static void restore_attempt(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	int64_t rest = get_time(j, "ends", s->awake) - s->e->awake;
+	const json_t *came = json_object_get(j, "came"), *ev;
+	struct attempt *a;
+	size_t i;
+
+	if (r->n_parts == 0 || json_array_size(came) == 0 || json_array_size(came) >= r->n_parts ||
+	    table_find(&s->e->attempts, r->index, get_text(j, "key")))
+		return;
+	a = table_add(&s->e->attempts, r->index, get_text(j, "key"), sizeof(*a));
+	if (!a)
+		return;
+	json_array_foreach(came, i, ev) a->n += event_from_json(ev, &a->came[a->n], NULL) == 0;
+	a->cover = r->cover.n && json_object_get(j, "cover") ? strdup(get_text(j, "cover")) : NULL;
+	a->injected = get_flag(j, "injected");
+	a->first = get_time(j, "first", s->boot);
+	if (a->n != json_array_size(came)) {
+		order_free(s->e, a);
+		return;
+	}
+	order_arm(s->e, r, a, s->exact ? rest : MAX(rest, REST_MIN * NS_PER_SEC));
+	table_touch(&s->e->attempts, &a->node, 1 + r->n_parts);
+	table_bound(s->e, &s->e->attempts, &a->node);
 }
 
 static void restore_limit(const struct restore *s, const struct rule *r, const json_t *j)
@@ -279,6 +311,7 @@ static int restore_all(struct engine *e, const json_t *state, const struct resto
 	e->wall_offset = get_time(state, "wall-offset", 0);
 	e->counter = (uint64_t)MAX(json_integer_value(json_object_get(state, "counter")), 0);
 	restore_list(s, json_object_get(state, "windows"), restore_window);
+	restore_list(s, json_object_get(state, "attempts"), restore_attempt);
 	restore_list(s, json_object_get(state, "limits"), restore_limit);
 	restore_list(s, json_object_get(state, "groups"), restore_group);
 	restore_list(s, json_object_get(state, "watches"), restore_watch);
@@ -302,7 +335,7 @@ int engine_restore(struct engine *e, const json_t *state, int64_t boot, int64_t 
 static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine_options *o, struct engine **ret)
 {
 	_cleanup_(engine_freep) struct engine *copy = NULL;
-	json_t *state = engine_save(e, SIZE_MAX);
+	json_t *state = engine_save(e, e->boot, e->awake, SIZE_MAX);
 	struct restore s = {.exact = true};
 	int r = state ? engine_new(rs, o, &copy) : -ENOMEM;
 

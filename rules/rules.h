@@ -238,8 +238,9 @@ int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *re
 /* A second engine with the same state, that another world and sink are given to: for what-if questions. */
 int engine_clone(struct engine *e, const struct engine_options *o, struct engine **ret);
 /* Windows, limits, marks, inhibitions and states as JSON; of windows and of limits those that were touched last and
- * have so much room together. A new reference; NULL when out of memory. */
-json_t *engine_save(const struct engine *e, size_t room);
+ * have so much room together. boot, awake: now, which may be later than what the engine has heard of. A new reference;
+ * NULL when out of memory. */
+json_t *engine_save(const struct engine *e, int64_t boot, int64_t awake, size_t room);
 /* Into a new engine, before engine_start. boot, awake: now. away: ns that passed since engine_save, never negative (by
  * CLOCK_BOOTTIME in one boot, else by the wall clock). Windows age by it; what was pending starts anew at engine_start;
  * what was active stays so. 0, or -EINVAL and the engine is as new. */

@@ -51,6 +51,22 @@ static json_t *save_window(const struct engine *e, const struct entry_node *n)
 	return j;
 }
 
+static json_t *save_attempt(const struct engine *e, const struct entry_node *n)
+{
+	const struct attempt *a = (const struct attempt *)n;
+	json_t *j = entry_json(e, n->rule, n->key), *came = json_array();
+
+	for (size_t i = 0; i < a->n; i++)
+		json_array_append_new(came, event_to_json(a->came[i]));
+	json_object_set_new(j, "came", came);
+	if (a->cover)
+		json_object_set_new(j, "cover", json_string(a->cover));
+	json_object_set_new(j, "injected", json_boolean(a->injected));
+	set_time(j, "first", a->first);
+	set_time(j, "ends", a->timer.at);
+	return j;
+}
+
 static json_t *save_limit(const struct engine *e, const struct entry_node *n)
 {
 	const struct limit *l = (const struct limit *)n;
@@ -150,11 +166,12 @@ static json_t *save_marks(const struct engine *e)
 	return list;
 }
 
-json_t *engine_save(const struct engine *e, size_t room)
+json_t *engine_save(const struct engine *e, int64_t boot, int64_t awake, size_t room)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot", (json_int_t)e->boot,
-			 "awake", (json_int_t)e->awake, "wall-offset", (json_int_t)e->wall_offset, "counter",
-			 (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window), "limits",
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot",
+			 (json_int_t)boot, "awake", (json_int_t)awake, "wall-offset", (json_int_t)e->wall_offset,
+			 "counter", (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window),
+			 "attempts", save_table(e, &e->attempts, room, save_attempt), "limits",
 			 save_table(e, &e->limits, room, save_limit), "watches",
 			 save_table(e, &e->watches, SIZE_MAX, save_watch), "groups",
 			 save_table(e, &e->groups, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",

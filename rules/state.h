@@ -9,7 +9,7 @@
 
 /* ---- timers: two heaps, one for each clock ---- */
 
-enum timer_kind { TIMER_WINDOW, TIMER_LIMIT, TIMER_WATCH, TIMER_INHIBITION, TIMER_MARK };
+enum timer_kind { TIMER_WINDOW, TIMER_ORDER, TIMER_LIMIT, TIMER_WATCH, TIMER_INHIBITION, TIMER_MARK };
 
 struct timer {
 	int64_t at;
@@ -132,6 +132,17 @@ struct window {
 	bool injected;
 };
 
+/* A sequence that has begun, or an absence that is waited for. */
+struct attempt {
+	struct entry_node node;
+	struct timer timer;
+	int64_t first;		       /* engine time of the first event */
+	struct event *came[PARTS_MAX]; /* what came; of a sequence only what is kept of it */
+	size_t n;
+	char *cover; /* values of the rule's cover facts at the first; NULL: none */
+	bool injected;
+};
+
 struct limit {
 	struct entry_node node;
 	struct timer timer;
@@ -242,9 +253,10 @@ struct engine {
 	unsigned dirty;
 	uint64_t counter, pass;
 	struct timers by_boot, by_awake;
-	struct table windows, limits, watches, groups;
-	uint64_t evicted;      /* windows and limits, since the engine was made */
-	char evicted_rule[65]; /* whose the last was */
+	struct table windows, attempts, limits, watches, groups;
+	struct value earlier[KEPT_MAX]; /* of the attempt that is being looked at */
+	uint64_t evicted;		/* windows and limits, since the engine was made */
+	char evicted_rule[65];		/* whose the last was */
 	struct inhibition *inhibitions;
 	struct mark *marks;
 	struct strset marks_set; /* what engine_marks returned last */
@@ -299,6 +311,19 @@ void window_prune(struct engine *e, const struct rule *r, struct window *w);
 void window_touch(struct engine *e, struct window *w);
 /* Arms the timer that frees or clears it, unless it waits already. */
 void window_arm(struct engine *e, const struct rule *r, struct window *w);
+
+/* Whether the joined values of the rule's cover facts agree with what the inhibition covers. */
+bool cover_agrees(const struct rule *r, const char *cover, const struct inhibition *in);
+
+/* order.c */
+
+/* The event for a rule with parts. True: it was one of them. */
+bool order_event(struct engine *e, const struct rule *r, struct bound *all, size_t n);
+void order_timer(struct engine *e, struct attempt *a);
+void order_inhibit(struct engine *e, const struct inhibition *in);
+void order_free(struct engine *e, struct attempt *a);
+/* Arms the timer that ends it: of a new one, or of one that was saved and has rest_ns left. */
+void order_arm(struct engine *e, const struct rule *r, struct attempt *a, int64_t rest_ns);
 
 /* gate.c */
 

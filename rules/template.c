@@ -42,12 +42,16 @@ static bool add_fact(struct load *l, struct template *t, const struct node *n, s
 	const char *name = arena_strndup(&l->rs->arena, inside, name_len);
 	struct place at = node_part(n, offset + 2, name_len);
 	struct template_part part = {0};
-	int fact = field_resolve(l, name, &at);
+	int fact = order_resolve(l, name, &at, &part.kept);
 
+	if (fact == -2)
+		fact = field_resolve(l, name, &at);
 	if (fact < 0)
 		return false;
+	part.name = name;
 	part.fact = (enum fact_id)fact;
-	part.late = l->scope & SCOPE_FAILURE && (fact == FACT_ACTION_REASON || fact == FACT_ACTION_RESULT);
+	part.late =
+		!part.kept && l->scope & SCOPE_FAILURE && (fact == FACT_ACTION_REASON || fact == FACT_ACTION_RESULT);
 	if (colon) {
 		part.fallback = arena_strndup(&l->rs->arena, colon + 2, len - 3 - name_len - 2);
 		if (!read_fallback(l, n, &part, offset + 2 + name_len + 2))
@@ -97,11 +101,18 @@ struct template *template_compile(struct load *l, const struct node *n)
 	return ok ? t : NULL;
 }
 
+static struct value part_value(const struct template_part *part, const struct facts *f)
+{
+	if (part->kept)
+		return f->earlier ? f->earlier[part->kept - 1] : VALUE_NONE;
+	return f->v[part->fact];
+}
+
 struct value template_value(const struct template *t, const struct facts *f)
 {
-	const struct template_part *part = &t->parts[0];
+	struct value v = part_value(&t->parts[0], f);
 
-	return f->v[part->fact].type == V_NONE ? part->fallback_value : f->v[part->fact];
+	return v.type == V_NONE ? t->parts[0].fallback_value : v;
 }
 
 const char *template_print(const struct template *t, const struct facts *f, enum value_style style, struct buf *out)
@@ -110,17 +121,18 @@ const char *template_print(const struct template *t, const struct facts *f, enum
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct template_part *part = &t->parts[i];
+		struct value v = part->text ? VALUE_NONE : part_value(part, f);
 
 		if (part->text) {
 			buf_add(out, part->text);
 		} else if (part->late) {
 			buf_addf(out, "${%s}", fact_table[part->fact].name);
-		} else if (f->v[part->fact].type == V_NONE && part->fallback) {
+		} else if (v.type == V_NONE && part->fallback) {
 			buf_add(out, part->fallback);
 		} else {
-			value_print(&f->v[part->fact], style, out);
-			if (f->v[part->fact].type == V_NONE && !unknown)
-				unknown = fact_table[part->fact].name;
+			value_print(&v, style, out);
+			if (v.type == V_NONE && !unknown)
+				unknown = part->name;
 		}
 	}
 	return unknown;

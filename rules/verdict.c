@@ -114,7 +114,7 @@ static void render_param(struct arena *a, const struct step *s, const struct par
 	case PARAM_RATE:
 		out->v = template_value(p->texts[0], f);
 		if (out->v.type == V_NONE && !step->error)
-			step->error = arena_printf(a, "%s is not known", fact_table[p->texts[0]->parts[0].fact].name);
+			step->error = arena_printf(a, "%s is not known", p->texts[0]->parts[0].name);
 		break;
 	default:
 		out->v = value_str(render(a, s, p, p->texts[0], f, step));
@@ -236,8 +236,10 @@ static void fill(struct engine *e, const struct rule *r, const struct match *m, 
 	v->injected = m->injected;
 	v->generation = m->generation;
 	if (v->kind == VERDICT_FIRED || v->kind == VERDICT_CLEARED) {
+		facts->earlier = b[0]->f.earlier;
 		v->steps = render_steps(a, steps->s, steps->n, facts);
 		v->n_steps = steps->n;
+		facts->earlier = NULL;
 	}
 }
 

@@ -284,7 +284,7 @@ static void event_parts(struct why *w)
 	const struct rule_stats *s = &w->e->stats[w->r->index];
 	json_t *j = why_part(w, "event", s->seen ? "ok" : "not-reached");
 
-	json_object_set_new(j, "kind", json_string(w->r->trigger_text + strlen("event ")));
+	json_object_set_new(j, "kind", json_string(strchrnul(w->r->trigger_text, ' ') + 1));
 	if (s->seen) {
 		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));
 		json_object_set_new(j, "last", why_moment_json(w->e, s->last_seen));
@@ -293,6 +293,8 @@ static void event_parts(struct why *w)
 	where_part(w);
 	if (w->r->count)
 		why_threshold(w);
+	if (w->r->n_parts)
+		why_order(w);
 	unless_part(w);
 	limit_part(w);
 	if (!s->seen)

@@ -102,3 +102,42 @@ void why_group(struct why *w, const struct watch *group)
 		why_answer(w, "waiting", "threshold: %" PRId64 " of %" PRId64 " are in the state now", have,
 			   w->r->count);
 }
+
+static void kinds_of(const struct part *p, struct buf *out)
+{
+	for (size_t i = 0; i < p->n_kinds; i++)
+		buf_addf(out, "%s%s", i ? ", " : "", p->kinds[i]);
+}
+
+void why_order(struct why *w)
+{
+	_cleanup_(buf_free) struct buf next = {0}, until = {0}, since = {0};
+	const char *what = w->r->absence ? "absence" : "sequence";
+	const struct attempt *a = NULL;
+	json_t *j;
+
+	if (key_text(&w->r->per, &w->b->f, &w->e->key))
+		a = (struct attempt *)table_find(&w->e->attempts, w->r->index, buf_str(&w->e->key));
+	j = why_part(w, what, "no");
+	json_object_set_new(j, "key", why_key(w));
+	json_object_set_new(j, "within_ns", json_integer(w->r->within));
+	json_object_set_new(j, "count", json_integer(a ? (json_int_t)a->n : 0));
+	json_object_set_new(j, "of", json_integer(w->r->absence ? 1 : (json_int_t)w->r->n_parts));
+	kinds_of(&w->r->parts[a ? a->n : 0], &next);
+	json_object_set_new(j, "next", json_string(buf_str(&next)));
+	if (!a) {
+		why_answer(w, w->e->stats[w->r->index].matched ? "waiting" : "never-heard", "%s: no %s has begun it",
+			   what, buf_str(&next));
+		return;
+	}
+	why_moment(w->e, a->first, &since);
+	why_moment(w->e, w->r->absence ? w->e->boot + MAX(a->timer.at - w->e->awake, 0) : a->timer.at, &until);
+	json_object_set_new(j, "since", json_string(buf_str(&since)));
+	json_object_set_new(j, "until", json_string(buf_str(&until)));
+	if (w->r->absence)
+		why_answer(w, "waiting", "absence: no %s has come since %s; it fires at %s", buf_str(&next),
+			   buf_str(&since), buf_str(&until));
+	else
+		why_answer(w, "waiting", "sequence: %zu of %zu since %s; %s before %s is next", a->n, w->r->n_parts,
+			   buf_str(&since), buf_str(&next), buf_str(&until));
+}

@@ -28,5 +28,7 @@ json_t *why_part(struct why *w, const char *part, const char *value);
 
 json_t *why_key(const struct why *w);
 void why_threshold(struct why *w);
+/* sequence, absence */
+void why_order(struct why *w);
 /* Of a watch: how many subjects are in the state. group NULL: none. */
 void why_group(struct why *w, const struct watch *group);

@@ -121,6 +121,15 @@ static void print_threshold(const json_t *part, struct buf *out)
 		buf_addf(out, "%40soldest %s leaves at %s\n", "", text_of(part, "oldest"), text_of(part, "deadline"));
 }
 
+static void print_order(const json_t *part, struct buf *out)
+{
+	buf_addf(out, "%-22s %lld of %lld within ", text_of(part, "next"), int_of(part, "count"), int_of(part, "of"));
+	duration_of(part, "within_ns", out);
+	if (json_object_get(part, "since"))
+		buf_addf(out, ", since %s until %s", text_of(part, "since"), text_of(part, "until"));
+	buf_addc(out, '\n');
+}
+
 static void print_for(const json_t *part, struct buf *out)
 {
 	size_t at = out->len;
@@ -158,8 +167,9 @@ static const struct {
 	const char *part;
 	void (*print)(const json_t *part, struct buf *out);
 } printers[] = {
-	{"event", print_event}, {"watch", print_watch},	 {"where", print_tests}, {"threshold", print_threshold},
-	{"for", print_for},	{"unless", print_tests}, {"limit", print_limit}, {"inhibit", print_inhibit},
+	{"event", print_event},	   {"watch", print_watch},     {"where", print_tests}, {"threshold", print_threshold},
+	{"sequence", print_order}, {"absence", print_order},   {"for", print_for},     {"unless", print_tests},
+	{"limit", print_limit},	   {"inhibit", print_inhibit},
 };
 
 static void print_would_do(const json_t *lines, struct buf *out)

@@ -284,8 +284,7 @@ void window_timer(struct engine *e, struct window *w)
 	clear_window(e, r, w);
 }
 
-/* Whether the joined values of the rule's cover facts agree with what the inhibition covers. */
-static bool covered(const struct rule *r, const char *cover, const struct inhibition *in)
+bool cover_agrees(const struct rule *r, const char *cover, const struct inhibition *in)
 {
 	for (size_t i = 0; i < in->per.n; i++) {
 		const char *p = cover;
@@ -306,7 +305,7 @@ static void forget_covered(struct window *w, const struct rule *r, const struct 
 
 	for (struct hit *h = hits_oldest(&w->hits); h; h = next) {
 		next = hits_newer(&w->hits, h);
-		if (h->cover && covered(r, h->cover, in))
+		if (h->cover && cover_agrees(r, h->cover, in))
 			hits_drop(&w->hits, h);
 	}
 }

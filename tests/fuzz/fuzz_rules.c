@@ -93,7 +93,7 @@ static void run(struct ruleset *rs)
 		engine_advance(e, ev->time, ev->time);
 	}
 	ask_why(e, rs);
-	state = engine_save(e, SIZE_MAX);
+	state = engine_save(e, 0, 0, SIZE_MAX);
 	engine_advance(e, 86400 * NS_PER_SEC, 86400 * NS_PER_SEC);
 	if (engine_new(rs, &o, &copy) == 0 && engine_restore(copy, state, 0, 0, 0, NULL) == 0)
 		engine_start(copy, 0, 0);

@@ -36,7 +36,7 @@ _unused_ static enum disturbance disturb(struct fixture *fx)
 		assert_int_equal(engine_reload(fx->engine, fx->rules, NULL), 0);
 		return RELOADED;
 	case 2:
-		state = engine_save(fx->engine, SIZE_MAX);
+		state = engine_save(fx->engine, fx->now, fx->now - fx->asleep, SIZE_MAX);
 		assert_int_equal(engine_new(fx->rules, &o, &next), 0);
 		assert_int_equal(engine_restore(next, state, fx->now, fx->now, 0, NULL), 0);
 		engine_free(fx->engine);

@@ -55,7 +55,11 @@ char *__wrap_strdup(const char *s)
 	"    where:\n      all: [{any: [{device.name: \"sd[q-z]*\"}, {device.model: {glob: \"X*\"}}, "                 \
 	"{device.controller: {regex: \"^(x+)+$\"}}]}]\n"                                                               \
 	"      not: {device.marks: {has: new}}\n      error.status: [medium, io]\n      array.redundancy: {ge: 3}\n"   \
-	"    limit: 1s\n    do: [{notify: {severity: info, text: x}}]\n"
+	"    limit: 1s\n    do: [{notify: {severity: info, text: x}}]\n"                                               \
+	"  - name: ordered\n    description: d\n"                                                                      \
+	"    sequence: {steps: [{event: device.removed}, {event: block.error}], within: 1m}\n    do: [fail-member]\n"  \
+	"  - name: absent\n    description: d\n    event: \"*.removed\"\n"                                             \
+	"    absence: {of: {event: block.error}, within: 1m, per: device.id}\n    do: [fail-member]\n"
 
 /* Counting does not either where there is nothing new: values that are known, a window that is full. */
 #define COUNTED                                                                                                        \

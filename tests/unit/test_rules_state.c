@@ -18,7 +18,7 @@
 static void restart(struct fixture *fx, int64_t boot, int64_t away)
 {
 	struct engine_options o = fixture_options(fx);
-	json_t *state = engine_save(fx->engine, SIZE_MAX);
+	json_t *state = engine_save(fx->engine, fx->now, fx->now - fx->asleep, SIZE_MAX);
 	struct err e = {0};
 
 	assert_non_null(state);

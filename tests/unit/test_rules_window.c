@@ -246,7 +246,7 @@ static void a_restart_keeps_the_latest(void **state)
 	fixture_start(&fx, HEAD PER_REGION("r"));
 	for (int i = 0; i < 1000; i++)
 		block_error(&fx, "sda", i, i);
-	saved = engine_save(fx.engine, 10 * WINDOW_ROOM);
+	saved = engine_save(fx.engine, fx.now, fx.now - fx.asleep, 10 * WINDOW_ROOM);
 	engine_free(fx.engine);
 	assert_int_equal(engine_new(fx.rules, &o, &fx.engine), 0);
 	assert_int_equal(engine_restore(fx.engine, saved, fx.now, fx.now, 0, NULL), 0);
