@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=600
-# Storms: 100,000 events of udev and 100,000 failed reads. The broker's memory stays bounded, its socket answers, an array that
+# Storms: 100,000 events of udev (one of its messages, told again) and 100,000 failed reads. The broker's memory stays bounded, its socket answers, an array that
 # has nothing to do with it and loses a member is recorded in time, and what is known at the end is what a fresh start finds.
 # Then the same with kill -9 in the middle.
 #   storm.sh [UEVENTS]     of the kernel's own events (1000; udevd needs some 10 ms for each)
@@ -66,7 +66,7 @@ as_fresh() {
 	picture > "$LAB_OUT/fresh.json"
 	ok "$1: what was known is what a fresh start finds" diff -u "$LAB_OUT/running.json" "$LAB_OUT/fresh.json"
 }
-# storm COMMAND...: in the background; asking, and a subscriber that never reads, beside it.
+# storm COMMAND...: in the background, with a client beside it that asks for the status.
 storm() {
 	storm_tool ask $socket > /run/lab/files/asked & asking=$!
 	"$@" > /run/lab/files/stormed & storming=$!
