@@ -166,6 +166,7 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	  "why the history cannot be written")                                                                         \
 	X(HISTORY_MISSED, "history.missed", V_INT, NULL, FROM_EVENT, "broker.history-restored", false,                 \
 	  "rows that it misses")                                                                                       \
+	X(CALENDAR, "calendar.NAME", V_BOOL, NULL, FROM_CALENDAR, "", false, "the calendar of that name holds now")    \
 	X(MATCH_RULE, "match.rule", V_STRING, NULL, FROM_MATCH, "", false, "the rule")                                 \
 	X(MATCH_ID, "match.id", V_STRING, NULL, FROM_MATCH, "", false, "the verdict's id")                             \
 	X(MATCH_KEY, "match.key", V_STRING, NULL, FROM_MATCH, "", false, "values of per, comma-separated")             \
@@ -278,6 +279,7 @@ extern const char *const sort_words[];
 /* The values of all facts for one context. Borrowed: valid while the event and the inventory are not changed. */
 struct facts {
 	struct value v[FACT_MAX];
+	const bool *calendars;	     /* by their number in the rule set, whether each holds now; NULL: not known */
 	const struct value *earlier; /* of earlier steps of a sequence, as its rule numbers them; NULL: none */
 };
 

@@ -250,15 +250,17 @@ int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json
 
 	if (!find_rule(engine_rules(p->engine), rule, &info))
 		return err_set(e, ENOENT, "no rule '%.64s'", rule);
-	of_member = strcmp(info.trigger, "watch member") == 0;
+	of_member = strcmp(info.trigger, "watch member") == 0 || strstr(info.trigger, "each member");
 	named = member_named(p, subject, id, sizeof(id));
 	if (of_member && !named && d)
 		named = inventory_world_ops.memberships(p->inv, d->id, first_member, id) == 1;
 	if (named && (of_member || !d))
 		return why_of(p, rule, SORT_MEMBER, id, ret, e);
 	if (d)
-		return why_of(p, rule, strcmp(info.trigger, "watch spare") == 0 ? SORT_SPARE : SORT_DEVICE, d->id, ret,
-			      e);
+		return why_of(p, rule,
+			      strstr(info.trigger, "watch spare") || strstr(info.trigger, "each spare") ? SORT_SPARE
+													: SORT_DEVICE,
+			      d->id, ret, e);
 	if (a)
 		return why_of(p, rule, SORT_ARRAY, a->id, ret, e);
 	return err_set(e, ENOENT, "no device, member or array '%.64s' is known", subject);

@@ -258,6 +258,7 @@ static void start_rules(struct pipeline *p)
 	p->phase = PHASE_STARTED;
 	inventory_differences(p->inv, pipeline_now(p), true, NULL, NULL);
 	engine_changed(p->engine, SORT_ALL);
+	engine_wall(p->engine, pipeline_now(p), clock_awake(p->clock), clock_wall(p->clock));
 	engine_start(p->engine, pipeline_now(p), clock_awake(p->clock));
 	builtin_replayed(p);
 	say_broker(p, "broker.started");
@@ -390,6 +391,7 @@ void pipeline_advance(struct pipeline *p)
 		model_changed(p, SORT_ALL, NULL);
 	inventory_probe_again(p->inv, now, probe_again, p);
 	builtin_refresh(p);
+	engine_wall(p->engine, now, clock_awake(p->clock), clock_wall(p->clock));
 	if (!p->shutting_down)
 		engine_advance(p->engine, now, clock_awake(p->clock));
 	drain(p);

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "config/schema.h"
+#include "rules/calendar.h"
 #include "rules/rules.h"
 
-enum { PER_MAX = 4, GENERATION_MAX = 8 };
+enum { PER_MAX = 4, GENERATION_MAX = 8, CALENDARS_MAX = 64 };
 
 enum truth { TRUTH_FALSE, TRUTH_UNKNOWN, TRUTH_TRUE };
 
@@ -43,6 +44,8 @@ struct cond {
 	size_t n;
 	/* TEST */
 	enum fact_id fact;
+	const char *name; /* of the fact, as people know it */
+	size_t calendar;  /* CALENDAR: its number in the rule set */
 	enum test_op test;
 	bool size;		       /* of the number of elements of a set */
 	struct value want;	       /* EXISTS: a boolean */
@@ -114,7 +117,7 @@ struct kept_fact {
 
 /* ---- rules ---- */
 
-enum trigger { TRIGGER_EVENT, TRIGGER_WATCH };
+enum trigger { TRIGGER_EVENT, TRIGGER_WATCH, TRIGGER_SCHEDULE };
 
 struct key_facts {
 	enum fact_id f[PER_MAX];
@@ -136,8 +139,12 @@ struct rule {
 	enum trigger trigger;
 	const char **kinds; /* words and globs */
 	size_t n_kinds;
-	enum subject_sort sort; /* watch */
+	enum subject_sort sort; /* watch; schedule with each */
 	const char *trigger_text;
+
+	struct calendar calendar; /* schedule */
+	int64_t spread;
+	bool persistent;
 
 	struct cond *where;	  /* NULL: true */
 	bool memberships;	  /* names member.* or array.*: one context for each membership of a device */
@@ -189,6 +196,13 @@ struct kind_index {
 	size_t n;
 };
 
+/* calendars: NAME: [INTERVAL, ..] */
+struct named_calendar {
+	const char *name;
+	struct interval *v;
+	size_t n;
+};
+
 struct ruleset {
 	int refs;
 	struct arena arena;
@@ -200,6 +214,8 @@ struct ruleset {
 	size_t n_kinds;
 	const struct rule **watches;
 	size_t n_watches;
+	struct named_calendar *calendars;
+	size_t n_calendars;
 	enum rule_mode mode;
 };
 
@@ -223,12 +239,13 @@ struct load {
 	struct ruleset *rs;
 	struct diag *d;
 	const struct ruleset_options *o;
-	struct named_nodes lists, conditions;
+	struct named_nodes lists, conditions, calendars;
 	const char **emitted; /* kinds that emit steps name, and those that the caller knows */
 	size_t n_emitted;
-	struct rule *rule; /* being compiled */
-	unsigned scope;	   /* what may be named where we are */
-	int depth;	   /* of named conditions */
+	const struct named_calendar *calendar; /* that is being tested; NULL: another fact is */
+	struct rule *rule;		       /* being compiled */
+	unsigned scope;			       /* what may be named where we are */
+	int depth;			       /* of named conditions */
 };
 
 /* Scopes: which facts a condition or template may name. */
@@ -288,6 +305,8 @@ uint64_t regex_over(const struct rule *r);
 enum truth cond_eval(const struct cond *c, const struct facts *f);
 /* The same of a subject without an event: tests of what only an event tells are left out. */
 enum truth cond_eval_subject(const struct cond *c, const struct facts *f);
+/* What it tests. */
+struct value cond_value(const struct cond *c, const struct facts *f);
 /* Only an event, or a match, brings it. */
 bool fact_of_event(enum fact_id f);
 
@@ -308,6 +327,9 @@ void event_compile(struct load *l, struct rule *r, const struct node *n);
 /* The key that all kinds of the rule have in common; -1: none. */
 int default_key(const struct rule *r);
 
+/* Words of subject sorts that can be watched, from SORT_DEVICE on. */
+extern const char *const watch_words[];
+
 /* compile_order.c */
 
 void sequence_compile(struct load *l, struct rule *r, const struct node *n);
@@ -320,6 +342,13 @@ void order_finish(struct load *l, struct rule *r);
 int order_resolve(struct load *l, const char *name, const struct place *at, size_t *ret_kept);
 /* For the hash of what decides. */
 void order_print(const struct rule *r, struct buf *out);
+
+/* compile_calendar.c */
+
+void calendars_compile(struct load *l);
+/* The calendar of that name; NULL after an error. */
+const struct named_calendar *calendar_find(struct load *l, const char *name, const struct place *at);
+void schedule_compile(struct load *l, struct rule *r, const struct node *n);
 
 /* load.c, override.c */
 

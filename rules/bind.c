@@ -65,6 +65,7 @@ static void bind_marks(struct engine *e, struct bound *b)
 bool bind_subject(struct engine *e, enum subject_sort sort, const char *id, struct bound *b)
 {
 	memset(&b->f, 0, sizeof(b->f));
+	b->f.calendars = e->calendars;
 	if (!e->o.world->bind(e->o.world_u, sort, id, &b->f))
 		return false;
 	bind_marks(e, b);
@@ -92,6 +93,7 @@ void bind_event(struct engine *e, const struct event *ev)
 	e->members_bound = false;
 	b = &e->bound[0];
 	memset(&b->f, 0, sizeof(b->f));
+	b->f.calendars = e->calendars;
 	if (ev->array && ev->slot >= 0) {
 		buf_clear(&e->scratch);
 		buf_addf(&e->scratch, "%s/%d", ev->array, ev->slot);

@@ -9,13 +9,14 @@
 
 struct raw_rule {
 	const char *name, *description;
-	const struct node *event, *where, *threshold, *sequence, *absence, *how_long, *clear, *unless, *limit, *steps;
+	const struct node *event, *where, *threshold, *sequence, *absence, *schedule, *how_long, *clear, *unless,
+		*limit, *steps;
 	int watch, mode;
 	int64_t repeat, priority;
 	bool stop;
 };
 
-static const char *const watch_words[] = {"device", "member", "array", "spare", "path", "snapshot", NULL};
+const char *const watch_words[] = {"device", "member", "array", "spare", "path", "snapshot", NULL};
 static const char *const mode_words[] = {"enforce", "shadow", "ask", NULL};
 enum { MODE_ASK = 2 };
 
@@ -26,7 +27,7 @@ static const struct field rule_fields[] = {
 	{"description", FIELD_STRING, RAW(description), .required = true, .max = 200, .doc = "one sentence"},
 	{"event", FIELD_NODE, RAW(event), .doc = "fires on events: a kind, a glob, or a list of them"},
 	{"watch", FIELD_WORD, RAW(watch), .words = watch_words, .doc = "fires when a subject comes into the state"},
-	{"schedule", FIELD_ABSENT, .doc = "fires at calendar times"},
+	{"schedule", FIELD_NODE, RAW(schedule), .doc = "fires at calendar times"},
 	{"where", FIELD_NODE, RAW(where), .doc = "must be true"},
 	{"threshold", FIELD_NODE, RAW(threshold), .doc = "how many within a time"},
 	{"sequence", FIELD_NODE, RAW(sequence), .doc = "one after the other"},
@@ -175,7 +176,8 @@ static bool trigger_compile(struct load *l, struct rule *r, const struct raw_rul
 		const struct node *n;
 	} triggers[] = {{"event", node_get(r->node, "event")},
 			{"watch", node_get(r->node, "watch")},
-			{"sequence", node_get(r->node, "sequence")}};
+			{"sequence", node_get(r->node, "sequence")},
+			{"schedule", node_get(r->node, "schedule")}};
 	size_t first = ARRAY_SIZE(triggers);
 
 	for (size_t i = 0; i < ARRAY_SIZE(triggers); i++) {
@@ -189,12 +191,16 @@ static bool trigger_compile(struct load *l, struct rule *r, const struct raw_rul
 		}
 		first = i;
 	}
-	if (!raw->event && raw->watch < 0 && !raw->sequence) {
+	if (!raw->event && raw->watch < 0 && !raw->sequence && !raw->schedule) {
 		/* A key that is wrong was told; that it is missing then is no news. */
 		if (l->d->errors == errors)
 			diag_error(l->d, &r->at, "trigger",
 				   "rule '%s' has no trigger: one of 'event', 'watch', 'schedule'", r->name);
 		return false;
+	}
+	if (raw->schedule) {
+		schedule_compile(l, r, raw->schedule);
+		return true;
 	}
 	if (raw->sequence) {
 		sequence_compile(l, r, raw->sequence);
@@ -233,19 +239,22 @@ static void check_combination(struct load *l, const struct rule *r, const struct
 	if (raw->sequence && raw->where)
 		diag_error(l->d, &key_node(r, "where")->at, "combination",
 			   "the steps of 'sequence' have their own 'where'");
-	if (raw->absence && r->trigger == TRIGGER_WATCH)
+	if (raw->absence && r->trigger != TRIGGER_EVENT)
 		diag_error(l->d, &key_node(r, "absence")->at, "combination",
 			   "'absence' is about events and needs 'event'");
-	if (r->trigger == TRIGGER_EVENT && raw->how_long) {
+	if (r->trigger != TRIGGER_WATCH && raw->how_long) {
 		diag_error(l->d, &key_node(r, "for")->at, "combination", "'for' is about a state and needs 'watch'");
 		diag_hint(l->d, "for \"and then nothing for 30s\" use 'absence'");
 	}
-	if (r->trigger == TRIGGER_EVENT && raw->repeat)
+	if (r->trigger != TRIGGER_WATCH && raw->repeat)
 		diag_error(l->d, &key_node(r, "repeat")->at, "combination",
 			   "'repeat' is about a state and needs 'watch'");
 	if (r->trigger == TRIGGER_EVENT && raw->clear && !raw->threshold)
 		diag_error(l->d, &key_node(r, "clear")->at, "combination", "'clear' on events needs 'threshold'");
-	if (r->trigger == TRIGGER_WATCH && raw->stop)
+	if (r->trigger == TRIGGER_SCHEDULE && (raw->threshold || raw->clear))
+		diag_error(l->d, &key_node(r, raw->threshold ? "threshold" : "clear")->at, "combination",
+			   "'%s' needs 'event' or 'watch'", raw->threshold ? "threshold" : "clear");
+	if (r->trigger != TRIGGER_EVENT && raw->stop)
 		diag_error(l->d, &key_node(r, "stop")->at, "combination", "'stop' is about events and needs 'event'");
 }
 
@@ -437,6 +446,8 @@ static void default_per(struct rule *r)
 
 	if (r->trigger == TRIGGER_WATCH)
 		r->subject = r->per = (struct key_facts){{field_sort_key(r->sort)}, 1};
+	else if (r->trigger == TRIGGER_SCHEDULE && r->sort != SORT_NONE)
+		r->per = (struct key_facts){{field_sort_key(r->sort)}, 1};
 	else if (key >= 0)
 		r->per = (struct key_facts){{(enum fact_id)key}, 1};
 }
@@ -485,7 +496,7 @@ static void body_compile(struct load *l, struct rule *r, const struct raw_rule *
 	l->scope = 0;
 	if (raw->where && !raw->sequence)
 		r->where = cond_compile(l, raw->where);
-	if (raw->threshold)
+	if (raw->threshold && r->trigger != TRIGGER_SCHEDULE)
 		threshold_compile(l, r, raw->threshold);
 	if (raw->absence && r->trigger == TRIGGER_EVENT && !raw->sequence)
 		absence_compile(l, r, raw->absence);
@@ -493,7 +504,7 @@ static void body_compile(struct load *l, struct rule *r, const struct raw_rule *
 		for_compile(l, r, raw->how_long);
 	if (raw->limit)
 		limit_compile(l, r, raw->limit);
-	if (raw->clear)
+	if (raw->clear && r->trigger != TRIGGER_SCHEDULE)
 		clear_compile(l, r, raw->clear);
 	l->scope = SCOPE_MATCH;
 	if (raw->unless)

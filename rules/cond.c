@@ -29,6 +29,8 @@ static struct cond *new_test(struct load *l, int fact, enum test_op op, const st
 	struct cond *c = cond_new(l, COND_TEST, &n->at);
 
 	c->fact = (enum fact_id)fact;
+	c->name = l->calendar ? arena_printf(&l->rs->arena, "calendar.%s", l->calendar->name) : fact_table[fact].name;
+	c->calendar = l->calendar ? (size_t)(l->calendar - l->rs->calendars) : 0;
 	c->test = op;
 	return c;
 }
@@ -467,6 +469,12 @@ static struct cond *cond_entry(struct load *l, const struct node *key, const str
 		c = cond_new(l, COND_ALL, &n->at);
 		for (size_t i = 0; i < n->n; i++)
 			add_kid(l, c, named_cond(l, n->items[i]));
+		return c;
+	}
+	if (strncmp(key->text, "calendar.", 9) == 0) {
+		l->calendar = calendar_find(l, key->text + 9, &key->at);
+		c = l->calendar ? node_test(l, FACT_CALENDAR, n) : NULL;
+		l->calendar = NULL;
 		return c;
 	}
 	fact = field_resolve(l, key->text, &key->at);

@@ -41,7 +41,7 @@ void cond_print(const struct cond *c, struct buf *out)
 		buf_addc(out, ')');
 		return;
 	}
-	buf_addf(out, "%s %s%s ", fact_table[c->fact].name, c->size ? "size " : "", cond_op_word(c));
+	buf_addf(out, "%s %s%s ", c->name, c->size ? "size " : "", cond_op_word(c));
 	for (size_t i = 0; i < c->n_list; i++) {
 		value_print(&c->list[i], VALUE_CANONICAL, out);
 		buf_addc(out, '\x1f');

@@ -2,6 +2,8 @@
 /* The engine: one event from start to end, and time. rules-language 4.1, 4.4. */
 #include "rules/state.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,11 @@ static void free_window(struct engine *e, struct entry_node *n)
 static void free_attempt(struct engine *e, struct entry_node *n)
 {
 	order_free(e, (struct attempt *)n);
+}
+
+static void free_visit(struct engine *e, struct entry_node *n)
+{
+	visit_free(e, (struct visit_due *)n);
 }
 
 static void free_limit(struct engine *e, struct entry_node *n)
@@ -39,9 +46,11 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
 	e->o.prefix = NULL; /* the caller's text may be gone when a reload reads these options */
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
-	if (!e->stats || bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
-	    table_init(&e->attempts, rs->n, free_attempt) < 0 || table_init(&e->limits, rs->n, free_limit) < 0 ||
-	    table_init(&e->watches, rs->n, free_watch) < 0 || table_init(&e->groups, rs->n, free_watch) < 0)
+	e->schedules = calloc(rs->n + 1, sizeof(*e->schedules));
+	if (!e->stats || !e->schedules || table_init(&e->visits, rs->n, free_visit) < 0 || bind_room(e, 1) < 0 ||
+	    table_init(&e->windows, rs->n, free_window) < 0 || table_init(&e->attempts, rs->n, free_attempt) < 0 ||
+	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0 ||
+	    table_init(&e->groups, rs->n, free_watch) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(e);
 	return 0;
@@ -53,6 +62,7 @@ void engine_free(struct engine *e)
 		return;
 	table_finish(e, &e->windows);
 	table_finish(e, &e->attempts);
+	table_finish(e, &e->visits);
 	table_finish(e, &e->limits);
 	table_finish(e, &e->watches);
 	table_finish(e, &e->groups);
@@ -67,6 +77,7 @@ void engine_free(struct engine *e)
 	free(e->by_awake.heap);
 	free(e->bound);
 	free(e->stats);
+	free(e->schedules);
 	buf_free(&e->key);
 	buf_free(&e->limit_key);
 	buf_free(&e->scratch);
@@ -138,6 +149,15 @@ static void fire_timer(struct engine *e, struct timer *t)
 	case TIMER_ORDER:
 		order_timer(e, t->owner);
 		break;
+	case TIMER_CALENDAR:
+		calendar_timer(e);
+		break;
+	case TIMER_SCHEDULE:
+		schedule_timer(e, t->owner);
+		break;
+	case TIMER_VISIT:
+		visit_timer(e, t->owner);
+		break;
 	case TIMER_LIMIT:
 		limit_free(e, t->owner);
 		break;
@@ -205,6 +225,8 @@ static void run_timers(struct engine *e, int64_t boot, int64_t awake, bool inclu
 		if (!t)
 			break;
 		settled = false;
+		e->until = boot;
+		e->asleep = when - e->boot > MAX(awake - e->awake, 0);
 		set_time(e, when, t->awake ? t->at : MIN(awake, e->awake + (when - e->boot)));
 		fire_timer(e, t);
 	}
@@ -242,7 +264,26 @@ void engine_start(struct engine *e, int64_t boot, int64_t awake)
 	run_timers(e, boot, awake, false);
 	e->started = true;
 	e->dirty = SORT_ALL;
+	schedule_wall(e);
+	schedule_start(e);
 	engine_settle(e);
+}
+
+static void set_wall(struct engine *e, int64_t offset)
+{
+	int64_t moved = offset - e->wall_offset;
+
+	e->wall_offset = offset;
+	/* Less is the slewing of a clock that is kept right: timers look again when they end. */
+	if (moved > NS_PER_SEC || moved < -NS_PER_SEC)
+		schedule_wall(e);
+}
+
+/* Until now the clock was as it was. */
+void engine_wall(struct engine *e, int64_t boot, int64_t awake, int64_t wall)
+{
+	run_timers(e, boot, awake, false);
+	set_wall(e, wall - boot);
 }
 
 /* ---- events ---- */
@@ -347,7 +388,7 @@ void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 	const struct kind_index *index = find_kind(e->rs, ev->kind);
 
 	run_timers(e, ev->time, awake, false);
-	e->wall_offset = ev->wall - ev->time;
+	set_wall(e, ev->wall - ev->time);
 	if (index && index->n && ev->generation < GENERATION_MAX) {
 		e->event = ev;
 		bind_event(e, ev);

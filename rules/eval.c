@@ -29,9 +29,16 @@ static bool in_list(const struct cond *c, const struct value *v)
 	return false;
 }
 
+struct value cond_value(const struct cond *c, const struct facts *f)
+{
+	if (c->fact == FACT_CALENDAR)
+		return f->calendars ? value_bool(f->calendars[c->calendar]) : VALUE_NONE;
+	return f->v[c->fact];
+}
+
 static enum truth test_eval(const struct cond *c, const struct facts *f)
 {
-	struct value v = f->v[c->fact], want = c->wanted ? template_value(c->wanted, f) : c->want;
+	struct value v = cond_value(c, f), want = c->wanted ? template_value(c->wanted, f) : c->want;
 
 	if (c->test == TEST_EXISTS)
 		return truth_of((v.type != V_NONE) == want.b);

@@ -97,7 +97,7 @@ static bool can_exist(const struct rule *r, enum fact_id fact)
 	/* Without a trigger, which was told, there is nothing to compare with. */
 	if (desc->from == FROM_MATCH || (r->trigger == TRIGGER_EVENT && r->n_kinds == 0))
 		return true;
-	if (r->trigger == TRIGGER_WATCH)
+	if (r->trigger != TRIGGER_EVENT)
 		return sort != SORT_NONE && sort_reach[r->sort] & SORT_BIT(sort);
 	for (size_t i = 0; i < r->n_kinds; i++) {
 		if (sort == SORT_NONE ? field_kind_matches(desc->on, r->kinds[i])
@@ -121,7 +121,7 @@ static const char *next_fact(const void *u, size_t i)
 /* Facts of the language that this version does not bring. */
 static bool absent_fact(const char *name)
 {
-	return strncmp(name, "calendar.", 9) == 0 || strncmp(name, "previous.", 9) == 0;
+	return strncmp(name, "previous.", 9) == 0;
 }
 
 static void never_exists(struct load *l, enum fact_id fact, const struct place *at)
@@ -132,6 +132,11 @@ static void never_exists(struct load *l, enum fact_id fact, const struct place *
 	if (r->trigger == TRIGGER_WATCH)
 		diag_error(l->d, at, "never-exists", "%s never exists on a watched %s", desc->name,
 			   sort_words[r->sort]);
+	else if (r->trigger == TRIGGER_SCHEDULE && r->sort == SORT_NONE)
+		diag_error(l->d, at, "never-exists", "%s never exists without a subject: the schedule needs 'each'",
+			   desc->name);
+	else if (r->trigger == TRIGGER_SCHEDULE)
+		diag_error(l->d, at, "never-exists", "%s never exists on a %s", desc->name, sort_words[r->sort]);
 	else if (r->n_kinds == 1)
 		diag_error(l->d, at, "never-exists", "%s never exists on %s", desc->name, r->kinds[0]);
 	else

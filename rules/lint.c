@@ -73,8 +73,13 @@ static bool constant(const struct cond *c)
 static bool passes(const struct cond *c, const struct value *v)
 {
 	struct facts f = {0};
+	bool calendars[CALENDARS_MAX];
+
+	for (size_t i = 0; i < CALENDARS_MAX; i++)
+		calendars[i] = v->type == V_BOOL && v->b;
 
 	f.v[c->fact] = *v;
+	f.calendars = calendars;
 	return cond_eval(c, &f) == TRUTH_TRUE;
 }
 
@@ -117,10 +122,10 @@ static void lint_never_true(struct load *l, const struct rule *r)
 		for (size_t k = 0; k < tests.n; k++) {
 			const struct cond *a = tests.t[i], *b = tests.t[k];
 
-			if (i == k || a->fact != b->fact || !excludes(a, b))
+			if (i == k || a->fact != b->fact || a->calendar != b->calendar || !excludes(a, b))
 				continue;
 			warn(l, r, &tests.t[MAX(i, k)]->at, "never-true",
-			     "'where' is never true: the tests of %s exclude each other", fact_table[a->fact].name);
+			     "'where' is never true: the tests of %s exclude each other", a->name);
 			return;
 		}
 	}
@@ -156,7 +161,7 @@ static void lint_no_limit(struct load *l, const struct rule *r)
 
 static void lint_no_guard(struct load *l, const struct rule *r)
 {
-	if (r->count || r->for_ns >= NS_PER_SEC || r->limit_count)
+	if (r->count || r->for_ns >= NS_PER_SEC || r->limit_count || r->trigger == TRIGGER_SCHEDULE)
 		return;
 	for (size_t i = 0; i < r->steps.n; i++) {
 		if (r->steps.s[i].action && r->steps.s[i].action->destructive) {
@@ -234,4 +239,5 @@ void lint_set(struct load *l)
 		lint_edge_only(l, &l->rs->rules[i]);
 	lint_unused(l, &l->lists, "list");
 	lint_unused(l, &l->conditions, "condition");
+	lint_unused(l, &l->calendars, "calendar");
 }

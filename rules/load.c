@@ -9,7 +9,7 @@
 
 struct raw_file {
 	int64_t version;
-	const struct node *rules, *lists, *conditions, *override, *disable;
+	const struct node *rules, *lists, *conditions, *calendars, *override, *disable;
 };
 
 static const struct field file_fields[] = {
@@ -17,7 +17,7 @@ static const struct field file_fields[] = {
 	{"rules", FIELD_NODE, offsetof(struct raw_file, rules)},
 	{"lists", FIELD_NODE, offsetof(struct raw_file, lists)},
 	{"conditions", FIELD_NODE, offsetof(struct raw_file, conditions)},
-	{"calendars", FIELD_ABSENT},
+	{"calendars", FIELD_NODE, offsetof(struct raw_file, calendars)},
 	{"override", FIELD_NODE, offsetof(struct raw_file, override)},
 	{"disable", FIELD_NODE, offsetof(struct raw_file, disable)},
 	{NULL},
@@ -117,6 +117,8 @@ static void collect_file(struct load *l, const struct tree *t, int layer, struct
 		collect_named(l, &l->lists, raw->lists, layer, "list");
 	if (raw->conditions)
 		collect_named(l, &l->conditions, raw->conditions, layer, "condition");
+	if (raw->calendars)
+		collect_named(l, &l->calendars, raw->calendars, layer, "calendar");
 	if (raw->rules && raw->rules->kind != NODE_LIST)
 		diag_error(l->d, &raw->rules->at, "type", "'rules' must be a list, not %s", node_kind_name(raw->rules));
 	for (size_t i = 0; raw->rules && raw->rules->kind == NODE_LIST && i < raw->rules->n; i++)
@@ -335,6 +337,7 @@ static void finish_rules(struct load *l)
 {
 	struct ruleset *rs = l->rs;
 
+	calendars_compile(l);
 	for (size_t i = 0; i < rs->n; i++)
 		rule_compile(l, &rs->rules[i]);
 	if (rs->n > 1)

@@ -127,6 +127,19 @@ static void restore_attempt(const struct restore *s, const struct rule *r, const
 	table_bound(s->e, &s->e->attempts, &a->node);
 }
 
+static void restore_schedule(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	if (r->trigger == TRIGGER_SCHEDULE)
+		s->e->schedules[r->index].last = get_time(j, "last", 0);
+}
+
+/* What was missed meanwhile is made up for at the start. */
+static void restore_visit(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	if (r->trigger == TRIGGER_SCHEDULE)
+		visit_arm(s->e, r, get_text(j, "key"), MAX(get_time(j, "at", s->boot), s->e->boot));
+}
+
 static void restore_limit(const struct restore *s, const struct rule *r, const json_t *j)
 {
 	struct limit *l;
@@ -312,6 +325,8 @@ static int restore_all(struct engine *e, const json_t *state, const struct resto
 	e->counter = (uint64_t)MAX(json_integer_value(json_object_get(state, "counter")), 0);
 	restore_list(s, json_object_get(state, "windows"), restore_window);
 	restore_list(s, json_object_get(state, "attempts"), restore_attempt);
+	restore_list(s, json_object_get(state, "schedules"), restore_schedule);
+	restore_list(s, json_object_get(state, "visits"), restore_visit);
 	restore_list(s, json_object_get(state, "limits"), restore_limit);
 	restore_list(s, json_object_get(state, "groups"), restore_group);
 	restore_list(s, json_object_get(state, "watches"), restore_watch);
@@ -351,6 +366,10 @@ static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine
 		return r;
 	copy->started = e->started;
 	copy->dirty = e->dirty;
+	if (copy->started) {
+		schedule_wall(copy);
+		schedule_start(copy);
+	}
 	memcpy(copy->prefix, e->prefix, sizeof(copy->prefix));
 	*ret = TAKE_PTR(copy);
 	return 0;

@@ -199,6 +199,9 @@ uint64_t engine_evicted(const struct engine *e, const char **ret_rule);
 
 /* Time moves to this moment, and timers due before it fire. To be called before the inventory takes an event in. */
 void engine_before(struct engine *e, int64_t boot, int64_t awake);
+/* The wall clock says wall at this moment: for calendars and schedules. To be called again and
+ * again: it may be set. Events tell it, too. */
+void engine_wall(struct engine *e, int64_t boot, int64_t awake, int64_t wall);
 /* Facts of these sorts changed in the inventory. A change of a member's state is one of member, array and device.
  * SORT_ALL is always right, and only costs time. */
 void engine_changed(struct engine *e, unsigned sorts);

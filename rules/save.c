@@ -136,6 +136,30 @@ static json_t *save_table(const struct engine *e, const struct table *t, size_t 
 	return list;
 }
 
+static json_t *save_schedules(const struct engine *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < e->rs->n; i++) {
+		json_t *j;
+
+		if (e->rs->rules[i].trigger != TRIGGER_SCHEDULE)
+			continue;
+		j = entry_json(e, i, "");
+		set_time(j, "last", e->schedules[i].last);
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
+static json_t *save_visit(const struct engine *e, const struct entry_node *n)
+{
+	json_t *j = entry_json(e, n->rule, n->key);
+
+	set_time(j, "at", ((const struct visit_due *)n)->timer.at);
+	return j;
+}
+
 static json_t *save_inhibitions(const struct engine *e)
 {
 	json_t *list = json_array();
@@ -168,10 +192,11 @@ static json_t *save_marks(const struct engine *e)
 
 json_t *engine_save(const struct engine *e, int64_t boot, int64_t awake, size_t room)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot",
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot",
 			 (json_int_t)boot, "awake", (json_int_t)awake, "wall-offset", (json_int_t)e->wall_offset,
 			 "counter", (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window),
-			 "attempts", save_table(e, &e->attempts, room, save_attempt), "limits",
+			 "attempts", save_table(e, &e->attempts, room, save_attempt), "schedules", save_schedules(e),
+			 "visits", save_table(e, &e->visits, room, save_visit), "limits",
 			 save_table(e, &e->limits, room, save_limit), "watches",
 			 save_table(e, &e->watches, SIZE_MAX, save_watch), "groups",
 			 save_table(e, &e->groups, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",

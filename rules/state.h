@@ -9,7 +9,17 @@
 
 /* ---- timers: two heaps, one for each clock ---- */
 
-enum timer_kind { TIMER_WINDOW, TIMER_ORDER, TIMER_LIMIT, TIMER_WATCH, TIMER_INHIBITION, TIMER_MARK };
+enum timer_kind {
+	TIMER_WINDOW,
+	TIMER_ORDER,
+	TIMER_CALENDAR,
+	TIMER_SCHEDULE,
+	TIMER_VISIT,
+	TIMER_LIMIT,
+	TIMER_WATCH,
+	TIMER_INHIBITION,
+	TIMER_MARK
+};
 
 struct timer {
 	int64_t at;
@@ -194,6 +204,18 @@ struct step_of_time {
 	bool holds, covered, timed; /* timed: a timer has come, so that what ends now has ended */
 };
 
+/* When a schedule is due. */
+struct schedule {
+	struct timer timer;
+	int64_t next, last; /* wall; last 0: never yet */
+};
+
+/* A subject whose share of the spread is not over. */
+struct visit_due {
+	struct entry_node node; /* key: its id */
+	struct timer timer;
+};
+
 struct inhibition {
 	struct inhibition *next;
 	struct timer timer;
@@ -253,7 +275,12 @@ struct engine {
 	unsigned dirty;
 	uint64_t counter, pass;
 	struct timers by_boot, by_awake;
-	struct table windows, attempts, limits, watches, groups;
+	bool asleep;   /* what fires now was due while the machine slept */
+	int64_t until; /* to where time is moving */
+	bool calendars[CALENDARS_MAX];
+	struct timer boundary;	    /* of calendars */
+	struct schedule *schedules; /* [n_rules] */
+	struct table windows, attempts, visits, limits, watches, groups;
 	struct value earlier[KEPT_MAX]; /* of the attempt that is being looked at */
 	uint64_t evicted;		/* windows and limits, since the engine was made */
 	char evicted_rule[65];		/* whose the last was */
@@ -376,6 +403,20 @@ void group_timer(struct engine *e, struct watch *group);
 void group_match(const struct watch *group, struct match *m);
 /* An entry in the table: of a subject, or (is_group) of a group. NULL when out of memory. */
 struct watch *watch_add(struct engine *e, const struct rule *r, const char *key, bool is_group);
+
+/* schedule.c */
+
+/* The wall clock was looked at: calendars and schedules follow it. */
+void schedule_wall(struct engine *e);
+/* Enumeration is complete: what was missed is made up for. */
+void schedule_start(struct engine *e);
+void calendar_timer(struct engine *e);
+void schedule_timer(struct engine *e, struct schedule *s);
+void visit_timer(struct engine *e, struct visit_due *v);
+void visit_free(struct engine *e, struct visit_due *v);
+void visit_arm(struct engine *e, const struct rule *r, const char *id, int64_t boot);
+/* The next time of the rule, on the engine's clock. */
+bool schedule_next(const struct engine *e, const struct rule *r, int64_t *ret_boot);
 
 /* save.c */
 

@@ -181,8 +181,8 @@ static void find_subject(const struct rule *r, const struct event *ev, const str
 	bool by_device = ev && ev->device && !ev->array;
 
 	v->subject = "";
-	if (r->trigger == TRIGGER_WATCH || by_device) {
-		enum subject_sort sort = r->trigger == TRIGGER_WATCH ? r->sort : SORT_DEVICE;
+	if (r->sort != SORT_NONE || by_device) {
+		enum subject_sort sort = r->sort != SORT_NONE ? r->sort : SORT_DEVICE;
 		const struct value *id = &f->v[field_sort_key(sort)];
 
 		v->sort = sort;

@@ -75,14 +75,15 @@ json_t *why_part(struct why *w, const char *part, const char *value)
 static void test_json(const struct why *w, const struct cond *c, json_t *tests)
 {
 	_cleanup_(buf_free) struct buf is = {0}, want = {0};
+	struct value v = cond_value(c, &w->b->f);
 	const char *file = c->at.file ? basename(c->at.file) : "";
 	const char *value = fact_of_event(c->fact) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
 
-	value_print(&w->b->f.v[c->fact], VALUE_CANONICAL, &is);
+	value_print(&v, VALUE_CANONICAL, &is);
 	cond_print_want(c, &want);
-	json_array_append_new(tests, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "fact", fact_table[c->fact].name, "is",
-					       buf_str(&is), "op", cond_op_word(c), "want", buf_str(&want), "value",
-					       value, "at", json_sprintf("%s:%d:%d", file, c->at.line, c->at.col)));
+	json_array_append_new(tests, json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "fact", c->name, "is", buf_str(&is),
+					       "op", cond_op_word(c), "want", buf_str(&want), "value", value, "at",
+					       json_sprintf("%s:%d:%d", file, c->at.line, c->at.col)));
 }
 
 static void tests_json(const struct why *w, const struct cond *c, json_t *tests)
@@ -112,13 +113,14 @@ static const struct cond *deciding(const struct cond *c, const struct facts *f, 
 static void explain_test(const struct why *w, const struct cond *c, bool holds, struct buf *out)
 {
 	const char *op = c->test == TEST_EQ ? "" : cond_op_word(c);
+	struct value v = cond_value(c, &w->b->f);
 
-	if (w->b->f.v[c->fact].type == V_NONE && c->test != TEST_EXISTS) {
-		buf_addf(out, "%s is not known", fact_table[c->fact].name);
+	if (v.type == V_NONE && c->test != TEST_EXISTS) {
+		buf_addf(out, "%s is not known", c->name);
 		return;
 	}
-	buf_addf(out, "%s is ", fact_table[c->fact].name);
-	value_print(&w->b->f.v[c->fact], VALUE_HUMAN, out);
+	buf_addf(out, "%s is ", c->name);
+	value_print(&v, VALUE_HUMAN, out);
 	if (!holds) {
 		buf_addf(out, ", not %s%s", op, *op ? " " : "");
 		cond_print_want(c, out);
@@ -303,6 +305,26 @@ static void event_parts(struct why *w)
 		why_answer(w, "fired", "all holds: it fires with the next event");
 }
 
+static void schedule_parts(struct why *w)
+{
+	_cleanup_(buf_free) struct buf next = {0};
+	int64_t at;
+	json_t *j = why_part(w, "schedule", "no");
+
+	json_object_set_new(j, "calendar", json_string(w->r->trigger_text + strlen("schedule ")));
+	inhibit_part(w);
+	where_part(w);
+	unless_part(w);
+	limit_part(w);
+	if (!schedule_next(w->e, w->r, &at)) {
+		why_answer(w, "waiting", "schedule: it never comes again");
+		return;
+	}
+	why_moment(w->e, at, &next);
+	json_object_set_new(j, "next", why_moment_json(w->e, at));
+	why_answer(w, "waiting", "schedule: the next time is %s", buf_str(&next));
+}
+
 /* ---- the door ---- */
 
 static const char *name_of(const struct facts *f, const char *id)
@@ -339,7 +361,9 @@ int engine_why(struct engine *e, const char *rule, enum subject_sort sort, const
 	w.name = buf_str(&name);
 	if (w.r->disabled)
 		why_answer(&w, "disabled", "the rule is disabled");
-	if (w.r->trigger == TRIGGER_WATCH) {
+	if (w.r->trigger == TRIGGER_SCHEDULE) {
+		schedule_parts(&w);
+	} else if (w.r->trigger == TRIGGER_WATCH) {
 		key_text(&w.r->subject, &w.b->f, &e->key);
 		watch_parts(&w, (struct watch *)table_find(&e->watches, w.r->index, buf_str(&e->key)));
 	} else {

@@ -130,6 +130,14 @@ static void print_order(const json_t *part, struct buf *out)
 	buf_addc(out, '\n');
 }
 
+static void print_schedule(const json_t *part, struct buf *out)
+{
+	buf_addf(out, "%-22s", text_of(part, "calendar"));
+	if (json_object_get(part, "next"))
+		buf_addf(out, " next %s", text_of(part, "next"));
+	buf_addc(out, '\n');
+}
+
 static void print_for(const json_t *part, struct buf *out)
 {
 	size_t at = out->len;
@@ -167,9 +175,10 @@ static const struct {
 	const char *part;
 	void (*print)(const json_t *part, struct buf *out);
 } printers[] = {
-	{"event", print_event},	   {"watch", print_watch},     {"where", print_tests}, {"threshold", print_threshold},
-	{"sequence", print_order}, {"absence", print_order},   {"for", print_for},     {"unless", print_tests},
-	{"limit", print_limit},	   {"inhibit", print_inhibit},
+	{"event", print_event},		{"watch", print_watch},	      {"where", print_tests},
+	{"threshold", print_threshold}, {"schedule", print_schedule}, {"sequence", print_order},
+	{"absence", print_order},	{"for", print_for},	      {"unless", print_tests},
+	{"limit", print_limit},		{"inhibit", print_inhibit},
 };
 
 static void print_would_do(const json_t *lines, struct buf *out)
