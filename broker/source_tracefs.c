@@ -150,7 +150,6 @@ static bool listens(const struct tracefs_source *t)
 		return false;
 	snprintf(name, sizeof(name), EVENTS "%s/enable", t->event->name);
 	return file_begins(t->instance, name, "1") && file_begins(t->instance, "tracing_on", "1") &&
-	       file_begins(t->instance, "buffer_size_kb", CPU_BUFFER_KB "\n") &&
 	       read_file(t->instance, "trace_clock", clocks, sizeof(clocks), NULL) == 0 && strstr(clocks, "[mono]");
 }
 
