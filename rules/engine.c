@@ -361,9 +361,10 @@ static bool match_contexts(struct engine *e, const struct rule *r, struct bound 
 static bool event_rule(struct engine *e, const struct rule *r)
 {
 	struct bound *all, *group[CONTEXTS_MAX];
-	size_t n = MIN(bind_contexts(e, r, &all), (size_t)CONTEXTS_MAX), members;
+	size_t n = bind_contexts(e, r, &all), members;
 	uint64_t fired = e->stats[r->index].fired;
 
+	n = MIN(n, (size_t)CONTEXTS_MAX);
 	e->stats[r->index].seen++;
 	e->stats[r->index].last_seq = e->event->seq;
 	e->stats[r->index].last_seen = e->boot;

@@ -239,7 +239,8 @@ static void fire_absence(struct engine *e, const struct rule *r, struct attempt 
 
 	e->event = a->came[0];
 	bind_event(e, e->event);
-	n = MIN(bind_contexts(e, r, &all), (size_t)CONTEXTS_MAX);
+	n = bind_contexts(e, r, &all);
+	n = MIN(n, (size_t)CONTEXTS_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (key_text(&r->per, &all[i].f, &e->scratch) && strcmp(buf_str(&e->scratch), a->node.key) == 0)
 			b[found++] = &all[i];
