@@ -272,7 +272,9 @@ static void do_rules_list(struct commands *c, const struct request *rq)
 {
 	json_t *j = ruleset_to_json(c->b->rules, json_is_true(json_object_get(rq->j, "origin")));
 
-	client_answer(rq->client, rq->id, json_pack("{s:O}", "rules", json_object_get(j, "rules")));
+	client_answer(rq->client, rq->id,
+		      json_pack("{s:O s:o}", "rules", json_object_get(j, "rules"), "questions",
+				pipeline_questions(c->b->pipeline)));
 	json_decref(j);
 }
 

@@ -51,12 +51,21 @@
  *   history verdict   "rows" of this verdict: outcomes and intents of its plans, itself, its events; newest first
  *   history errors [device] [since] [until] [limit]
  *                     "errors":[{"day":"2026-01-31","device","errors":N,"statuses":{status:N}}], newest day first;
- * "more" inject kind [device] [array] [slot] [facts] [extra] [count] [live] without live "matches": what
- * pipeline_what_if gives; with live (root) "seq" of the event, which is marked as injected everywhere rules-list
- * [origin] "rules":[as ruleset_to_json gives]; origin: with the places where each key was set rules-why rule subject
+ *                     "more"
+ *   inject kind [device] [array] [slot] [facts] [extra] [count] [live]
+ *                     without live "matches": what pipeline_what_if gives; with live (root) "seq" of the event, which
+ *                     is marked as injected everywhere
+ *   rules-list [origin]
+ *                     "rules":[as ruleset_to_json gives]; origin: with the places where each key was set;
+ *                     "questions":[{"id","rule","description","subject","device","array","asked":wall ns,
+ *                     "deadline":wall ns,"then":"drop"|"do"}]: what rules in mode ask wait for
+ *   rules-why rule subject
  *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
  *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on
+ *
+ *   rules-approve question    (root) what was asked is planned and done, if it is still so; question: its id, or the
+ *   rules-deny question       name of the rule that asks. "refused": it is not so any more
  *
  * The verbs below are for root. Device: id, kernel name or /dev path. Array: id, GUID or name. All but maintenance take
  * [dry-run] and [wait] (bools) and give "plan":[one line a step] and "plan-id" ("" if there is nothing to do). Without

@@ -81,6 +81,7 @@ static const struct verb_keys keys_none,
 		       PLANNED}},
 	keys_stop = {{THE_ARRAY, PLANNED}}, keys_member = {{ARRAY, DEVICE, SLOT, PLANNED}},
 	keys_spare = {{THE_DEVICE, ARRAY, PLANNED}}, keys_activate = {{THE_ARRAY, DEVICE, SLOT, PLANNED}},
+	keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {
@@ -96,6 +97,8 @@ const struct verb verb_table[] = {
 	{"rules-list", "the rules that run", VERB_RULES_LIST, .keys = &keys_list},
 	{"rules-why", "why a rule did or did not fire", VERB_RULES_WHY, .keys = &keys_why},
 	{"rules-reload", "read settings and rules again", VERB_RELOAD, .changes = true, .keys = &keys_none},
+	{"rules-approve", "yes to what a rule asks", VERB_COMMAND, "approve", true, &keys_answer},
+	{"rules-deny", "no to what a rule asks", VERB_COMMAND, "deny", true, &keys_answer},
 	{"array-start", "start an array", VERB_PLAN, "assemble", true, &keys_start},
 	{"array-stop", "stop an array", VERB_PLAN, "stop-array", true, &keys_stop},
 	{"array-fail", "fail a member", VERB_PLAN, "fail-member", true, &keys_member},

@@ -137,6 +137,7 @@ int verb_rules_test(struct cli *c);
 int verb_rules_list(struct cli *c);
 int verb_rules_why(struct cli *c);
 int verb_rules_reload(struct cli *c);
+int verb_rules_answer(struct cli *c);
 int verb_rules_doc(struct cli *c);
 int verb_complete(struct cli *c);  /* complete.c */
 int verb_meta_show(struct cli *c); /* meta.c */

@@ -5,6 +5,7 @@
 #include "cli/output.h"
 #include "config/dirs.h"
 #include "config/genl.h"
+#include "core/clock.h"
 #include "pipeline/ruletest.h"
 
 #include <errno.h>
@@ -219,20 +220,41 @@ static void print_rules(const struct cli *c, const json_t *list, struct buf *out
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *rule = json_array_get(list, i);
-		bool off = j_bool(rule, "disabled"), shadow = strcmp(j_str(rule, "mode"), "shadow") == 0;
+		bool off = j_bool(rule, "disabled"), enforced = strcmp(j_str(rule, "mode"), "enforce") == 0;
 
 		out_word(c, out, off ? TONE_DIM : TONE_BOLD, j_str(rule, "name"), 26);
 		buf_addc(out, ' ');
 		out_word(c, out, TONE_PLAIN, j_str(rule, "trigger"), 28);
 		buf_addf(out, " %4" PRId64, j_int(rule, "priority"));
-		buf_addf(out, "%s%s%s\n    ", j_bool(rule, "destructive") ? "  changes arrays" : "",
-			 shadow ? "  shadow" : "", off ? "  disabled" : "");
+		buf_addf(out, "%s%s%s%s\n    ", j_bool(rule, "destructive") ? "  changes arrays" : "",
+			 enforced ? "" : "  ", enforced ? "" : j_str(rule, "mode"), off ? "  disabled" : "");
 		out_text(out, j_str(rule, "description"));
 		buf_addc(out, '\n');
 		out_word(c, out, TONE_DIM, "    at ", 0);
 		out_word(c, out, TONE_DIM, j_str(rule, "at"), 0);
 		buf_addc(out, '\n');
 		print_origin(c, json_object_get(rule, "origin"), out);
+	}
+}
+
+static void print_questions(const struct cli *c, const json_t *list, struct buf *out)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *q = json_array_get(list, i);
+		const char *name = j_str(q, "device");
+		struct value until = value_time(j_int(q, "deadline") / NS_PER_SEC * NS_PER_SEC);
+
+		if (i == 0)
+			buf_addc(out, '\n');
+		out_word(c, out, TONE_BOLD, "asked ", 0);
+		out_text(out, j_str(q, "id"));
+		buf_addf(out, ": %s about ", j_str(q, "rule"));
+		out_text(out, *name ? name : *j_str(q, "array") ? j_str(q, "array") : j_str(q, "subject"));
+		buf_add(out, ", until ");
+		value_print(&until, VALUE_CANONICAL, out);
+		buf_addf(out, " (then %s): sparectl rules approve ", j_str(q, "then"));
+		out_text(out, j_str(q, "id"));
+		buf_add(out, ", or deny\n");
 	}
 }
 
@@ -274,11 +296,32 @@ int verb_rules_list(struct cli *c)
 	}
 
 	if (status == CLI_OK && GIVEN(c, JSON)) {
-		out_json(json_pack("{s:i,s:O}", "v", 1, "rules", json_object_get(answer, "rules")));
+		out_json(json_pack("{s:i,s:O,s:O*}", "v", 1, "rules", json_object_get(answer, "rules"), "questions",
+				   json_object_get(answer, "questions")));
 	} else if (status == CLI_OK) {
 		print_rules(c, j_list(answer, "rules"), &out);
+		print_questions(c, j_list(answer, "questions"), &out);
 		out_flush(&out);
 	}
+	json_decref(answer);
+	return status;
+}
+
+/* ---- approve, deny ---- */
+
+int verb_rules_answer(struct cli *c)
+{
+	bool yes = strcmp(c->verb->name, "rules approve") == 0;
+	json_t *request, *answer;
+	int status;
+
+	request = client_request(yes ? "rules-approve" : "rules-deny");
+	json_object_set_new(request, "question", json_string(c->args[0]));
+	status = client_ask(c, request, &answer);
+	if (status == CLI_OK && GIVEN(c, JSON))
+		out_json(json_incref(answer));
+	else if (status == CLI_OK)
+		printf("%s is %s\n", c->args[0], yes ? "approved" : "denied");
 	json_decref(answer);
 	return status;
 }

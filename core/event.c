@@ -95,7 +95,7 @@ void event_bind(const struct event *ev, struct facts *f)
 		f->v[ev->facts[i].id] = ev->facts[i].v;
 }
 
-static json_t *fact_to_json(const struct value *v)
+json_t *fact_to_json(const struct value *v)
 {
 	_cleanup_(buf_free) struct buf b = {0};
 
@@ -153,7 +153,7 @@ json_t *event_to_json(const struct event *ev)
 	return j;
 }
 
-static int fact_from_json(enum fact_id id, const json_t *j, struct value *ret, struct err *e)
+int fact_from_json(enum fact_id id, const json_t *j, struct value *ret, struct err *e)
 {
 	const struct fact_desc *d = &fact_table[id];
 

@@ -46,6 +46,11 @@ struct value event_get(const struct event *ev, enum fact_id id);
 /* Puts the facts that the event itself brings into f. */
 void event_bind(const struct event *ev, struct facts *f);
 
+/* A fact's value as it stands in the JSON of an event; null for unknown ones and sets. A new reference. */
+json_t *fact_to_json(const struct value *v);
+/* Reads one back; a string is borrowed of j. 0 or -EINVAL with one line. */
+int fact_from_json(enum fact_id id, const json_t *j, struct value *ret, struct err *e);
+
 /* {"v":1,"seq","time","wall","kind","source","origin","count","generation","cause","device","array","slot","facts":{..},"extra"}.
  * A new reference. */
 json_t *event_to_json(const struct event *ev);

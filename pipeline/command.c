@@ -71,6 +71,24 @@ static json_t *do_mark(struct pipeline *p, const json_t *command)
 	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
 }
 
+static json_t *do_answer(struct pipeline *p, const json_t *command)
+{
+	const char *verb, *id;
+	struct err e = {0};
+	json_error_t je;
+	int r;
+
+	if (json_unpack_ex((json_t *)command, &je, 0, "{s:s s:s}", "verb", &verb, "question", &id) < 0)
+		return refuse("usage", je.text);
+	engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
+	r = engine_answer(p->engine, id, strcmp(verb, "approve") == 0, &e);
+	inventory_touch(p->inv);
+	drain(p);
+	if (r < 0)
+		return refuse(r == -ENOENT ? "not-found" : r == -ESTALE ? "refused" : "usage", e.msg);
+	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+}
+
 /* ---- commands with one ---- */
 
 static json_t *params_of(const json_t *command)
@@ -153,6 +171,8 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 		return do_maintenance(p, command);
 	if (strcmp(verb, "mark") == 0 || strcmp(verb, "unmark") == 0)
 		return do_mark(p, command);
+	if (strcmp(verb, "approve") == 0 || strcmp(verb, "deny") == 0)
+		return do_answer(p, command);
 	if (!ops || !ops->plan)
 		return refuse("usage", "this is not something that can be done to an array");
 	return do_plan(p, command, verb, ret_plan_id);

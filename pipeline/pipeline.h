@@ -95,6 +95,7 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot);
  * name, id or /dev path), "force" and "dry-run"; or
  *   {"verb":"maintenance","on":bool,"device"|"array":..,"for":ns}    both left out: everything; for 0: until it is
  * taken back
+ *   {"verb":"approve"|"deny","question":id, or the name of the rule that asks}
  *   {"verb":"mark","device":..,"as":..,"for":ns}  {"verb":"unmark","device":..,"as":..}
  * The answer is a new reference: {"ok":true,"plan":[lines],"plan-id":..} or {"ok":false,"code":C,"error":one
  * line,"plan":[..]}; C is one of "usage", "not-found", "refused". *ret_plan_id: the plan that is queued, empty if there
@@ -110,9 +111,11 @@ bool pipeline_busy(const struct pipeline *p);
  * {"event":..,"verdicts":[{"rule","id","kind","mode","reason","subject","plans":[[lines],..],"does":[lines]}]}. A new
  * reference. */
 json_t *pipeline_what_if(struct pipeline *p, const struct event *ev);
+/* As engine_questions. */
+json_t *pipeline_questions(const struct pipeline *p);
 /* The whole picture for sparectl status:
- * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..], "plans":[..],"counts":{..}}. A new
- * reference. */
+ * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..],
+ * "plans":[..],"questions":[..],"counts":{..}}. A new reference. */
 json_t *pipeline_status(const struct pipeline *p);
 /* As engine_why, and "would_do":[one line for each step, as it would be done now].
  * subject: a device (id, name, /dev path), "ARRAY/SLOT", or an array (id, name), as the rule's trigger needs it. */

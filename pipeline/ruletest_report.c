@@ -11,13 +11,17 @@ bool firing_kind_is(const struct firing *f, enum test_expect_kind what)
 {
 	switch (what) {
 	case EXPECT_FIRED:
-		return f->v->kind == VERDICT_FIRED && f->v->mode == RULE_ENFORCE;
+		return f->v->kind == VERDICT_FIRED && f->v->mode != RULE_SHADOW;
 	case EXPECT_SHADOW:
 		return f->v->kind == VERDICT_FIRED && f->v->mode == RULE_SHADOW;
 	case EXPECT_CLEARED:
 		return f->v->kind == VERDICT_CLEARED;
 	case EXPECT_LIMITED:
 		return f->v->kind == VERDICT_LIMITED;
+	case EXPECT_ASKED:
+		return f->v->kind == VERDICT_ASKED;
+	case EXPECT_WITHDRAWN:
+		return f->v->kind == VERDICT_WITHDRAWN;
 	}
 	return false;
 }
@@ -125,7 +129,8 @@ static void add_entries(const struct test_case *t, struct lines *ls)
 {
 	static const char *const what[] = {
 		[TEST_EVENT] = NULL,	    [TEST_SET] = "set",	      [TEST_SUSPEND] = "suspend",
-		[TEST_RESTART] = "restart", [TEST_RELOAD] = "reload", [TEST_CLOCK] = "clock"};
+		[TEST_RESTART] = "restart", [TEST_RELOAD] = "reload", [TEST_CLOCK] = "clock",
+		[TEST_APPROVE] = "approve", [TEST_DENY] = "deny"};
 
 	for (size_t i = 0; i < t->n_entries && i < 200; i++) {
 		const struct test_entry *en = &t->entries[i];
@@ -136,6 +141,7 @@ static void add_entries(const struct test_case *t, struct lines *ls)
 		buf_addf(&b, "  %s %s", what[en->what] ? what[en->what] : en->kind,
 			 en->device  ? en->device
 			 : en->array ? en->array
+			 : en->rule  ? en->rule
 				     : "");
 		add_line(ls, en->at, &b);
 	}
@@ -164,10 +170,8 @@ static void add_unexpected(const struct runner *r, struct lines *ls)
 			continue;
 		buf_add(&b, "+ ");
 		print_time(f->v->time, &b);
-		buf_addf(&b, "  %s  %s%s", f->v->rule, subject_of(f->v),
-			 f->v->kind == VERDICT_FIRED	 ? ""
-			 : f->v->kind == VERDICT_CLEARED ? " cleared"
-							 : "");
+		buf_addf(&b, "  %s  %s%s%s", f->v->rule, subject_of(f->v), f->v->kind == VERDICT_FIRED ? "" : " ",
+			 f->v->kind == VERDICT_FIRED ? "" : verdict_kind_word(f->v->kind));
 		print_list(f->plans, &b);
 		print_list(f->texts, &b);
 		add_line(ls, f->v->time, &b);

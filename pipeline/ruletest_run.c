@@ -154,6 +154,25 @@ static int restart(struct runner *r)
 	return rc;
 }
 
+/* That it is not so any more is a finding; that nothing is asked is a mistake of the test. */
+static int answer_entry(struct runner *r, const struct test_entry *en)
+{
+	json_t *command =
+		json_pack("{s:s s:s}", "verb", en->what == TEST_APPROVE ? "approve" : "deny", "question", en->rule);
+	char plan[PLAN_ID_MAX];
+	json_t *answer = pipeline_command(r->p, command, plan);
+	const char *code = json_string_value(json_object_get(answer, "code"));
+	int rc = !code || strcmp(code, "refused") == 0 ? 0 : -EINVAL;
+
+	if (rc < 0)
+		snprintf(r->problem, sizeof(r->problem), "%s:%d: %s", en->place.file, en->place.line,
+			 json_string_value(json_object_get(answer, "error")));
+	runner_serve(r);
+	json_decref(answer);
+	json_decref(command);
+	return rc;
+}
+
 static int do_entry(struct runner *r, const struct test_entry *en)
 {
 	switch (en->what) {
@@ -169,6 +188,9 @@ static int do_entry(struct runner *r, const struct test_entry *en)
 		return 0;
 	case TEST_RESTART:
 		return restart(r);
+	case TEST_APPROVE:
+	case TEST_DENY:
+		return answer_entry(r, en);
 	case TEST_CLOCK:
 		r->wall += en->duration;
 		return 0;

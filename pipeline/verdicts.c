@@ -374,7 +374,7 @@ static void script_run(struct pipeline *p, struct script *s)
 			plan_group(p, s);
 		} else {
 			s->at++;
-			if (s->v->mode == RULE_ENFORCE)
+			if (s->v->mode != RULE_SHADOW)
 				do_step(p, s, step);
 		}
 	}
@@ -455,6 +455,19 @@ static bool is_injected(const struct pipeline *p, const struct verdict *v)
 	return injected;
 }
 
+/* Once for each question, for nothing is done before somebody answers. */
+static void tell_question(struct pipeline *p, const struct script *s)
+{
+	const struct verdict_context *c = s->v->n_contexts ? &s->v->contexts[0] : NULL;
+	const char *name = c && c->device_name ? c->device_name : c && c->array_name ? c->array_name : s->v->subject;
+	_cleanup_(buf_free) struct buf text = {0};
+
+	buf_addf(&text, "%s asks about ", s->v->rule);
+	value_escape(name, 0, &text);
+	buf_addf(&text, ": %s sparectl rules approve %s, or deny %s", s->v->description, s->v->id, s->v->id);
+	tell_people(p, "critical", buf_str(&text), s);
+}
+
 static void begin(struct pipeline *p, struct verdict *v)
 {
 	struct script *s = calloc(1, sizeof(*s));
@@ -466,17 +479,20 @@ static void begin(struct pipeline *p, struct verdict *v)
 		p->on_question(p->question_u, v, NULL, NULL, NULL);
 	else
 		tell_verdict(p, v);
-	if (!s || (v->kind != VERDICT_FIRED && v->kind != VERDICT_CLEARED)) {
+	if (!s || (v->kind != VERDICT_FIRED && v->kind != VERDICT_CLEARED && v->kind != VERDICT_ASKED)) {
 		free(s);
 		verdict_unref(v);
 		return;
 	}
 	s->v = v;
 	s->steps = v->steps;
-	s->n = v->n_steps;
+	s->at = v->from;
+	s->n = v->to;
 	s->worst = OUTCOME_OK;
 	s->injected = is_injected(p, v);
 	list_insert(&p->scripts, &s->link);
+	if (v->kind == VERDICT_ASKED && !p->on_question)
+		tell_question(p, s);
 	script_run(p, s);
 }
 

@@ -178,6 +178,9 @@ struct rule {
 	int priority;
 	bool stop;
 	struct steps steps;
+	size_t ask_from; /* mode ask: the first step that waits for an answer */
+	int64_t ask_deadline;
+	bool ask_then_do;
 
 	struct regex **regexes; /* of all its conditions; the rule set frees them */
 	size_t n_regexes;

@@ -9,7 +9,7 @@
 
 struct raw_rule {
 	const char *name, *description;
-	const struct node *event, *where, *threshold, *sequence, *absence, *schedule, *how_long, *clear, *unless,
+	const struct node *event, *where, *threshold, *sequence, *absence, *schedule, *ask, *how_long, *clear, *unless,
 		*limit, *steps;
 	int watch, mode;
 	int64_t repeat, priority;
@@ -17,8 +17,7 @@ struct raw_rule {
 };
 
 const char *const watch_words[] = {"device", "member", "array", "spare", "path", "snapshot", NULL};
-static const char *const mode_words[] = {"enforce", "shadow", "ask", NULL};
-enum { MODE_ASK = 2 };
+static const char *const mode_words[] = {"enforce", "ask", "shadow", NULL};
 
 #define RAW(member) .offset = offsetof(struct raw_rule, member)
 
@@ -38,7 +37,7 @@ static const struct field rule_fields[] = {
 	{"limit", FIELD_NODE, RAW(limit), .doc = "at most so often"},
 	{"repeat", FIELD_DURATION, RAW(repeat), .min = 60 * NS_PER_SEC, .doc = "fire again while still true"},
 	{"mode", FIELD_WORD, RAW(mode), .words = mode_words, .doc = "shadow: plan and tell, do not act"},
-	{"ask", FIELD_ABSENT, .doc = "what if nobody answers"},
+	{"ask", FIELD_NODE, RAW(ask), .doc = "what if nobody answers"},
 	{"priority", FIELD_INT, RAW(priority), .min = 0, .max = 999, .doc = "higher first"},
 	{"stop", FIELD_BOOL, RAW(stop), .doc = "rules after it do not see the event"},
 	{"do", FIELD_NODE, RAW(steps), .required = true, .doc = "the steps"},
@@ -438,6 +437,50 @@ static void clear_compile(struct load *l, struct rule *r, const struct node *n)
 	}
 }
 
+struct raw_ask {
+	int64_t deadline;
+	int then;
+};
+
+static bool changes_arrays(const struct step *s)
+{
+	bool any = s->action && s->action->destructive;
+
+	for (size_t i = 0; i < s->n_failure; i++)
+		any |= changes_arrays(&s->failure[i]);
+	return any;
+}
+
+/* A rule that changes no array has nothing to ask about. */
+static void ask_compile(struct load *l, struct rule *r, const struct node *n)
+{
+	static const char *const thens[] = {"drop", "do", NULL};
+	static const struct field fields[] = {
+		{"deadline", FIELD_DURATION, offsetof(struct raw_ask, deadline), .min = NS_PER_SEC,
+		 .max = 365 * 86400 * NS_PER_SEC},
+		{"then", FIELD_WORD, offsetof(struct raw_ask, then), .words = thens},
+		{NULL},
+	};
+	static const struct schema schema = {"ask", fields, NULL};
+	struct raw_ask raw = {.deadline = 86400 * NS_PER_SEC};
+
+	if (n && r->mode == RULE_ENFORCE)
+		diag_error(l->d, &n->at, "combination", "'ask' needs 'mode: ask'");
+	if (n)
+		schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d);
+	r->ask_deadline = raw.deadline;
+	r->ask_then_do = raw.then == 1;
+	while (r->ask_from < r->steps.n && !changes_arrays(&r->steps.s[r->ask_from]))
+		r->ask_from++;
+	if (r->mode == RULE_ASK && r->ask_from == r->steps.n)
+		r->mode = RULE_ENFORCE;
+	for (size_t i = 0; r->mode == RULE_ASK && i < r->clear_do.n; i++)
+		if (changes_arrays(&r->clear_do.s[i]))
+			diag_error(
+				l->d, &r->clear_do.s[i].at, "ask",
+				"'clear.do' of a rule that asks may not change arrays: nobody would be asked about it");
+}
+
 /* ---- the rule ---- */
 
 static void default_per(struct rule *r)
@@ -520,14 +563,11 @@ static void body_compile(struct load *l, struct rule *r, const struct raw_rule *
 void rule_compile(struct load *l, struct rule *r)
 {
 	struct raw_rule raw = {.watch = -1, .priority = 500};
-	const struct node *mode = node_get(r->node, "mode");
 	size_t errors = l->d->errors;
 
 	l->rule = r;
 	r->distinct = r->of = -1;
 	schema_decode(&rule_schema, r->node, r->name, &l->rs->arena, &raw, l->d);
-	if (raw.mode == MODE_ASK)
-		diag_error(l->d, &mode->at, "not-supported", "'mode: ask' is not supported by this version");
 	r->description = raw.description ? raw.description : "";
 	r->mode = MAX((enum rule_mode)raw.mode, l->o->mode);
 	r->priority = (int)raw.priority;
@@ -537,6 +577,7 @@ void rule_compile(struct load *l, struct rule *r)
 	if (trigger_compile(l, r, &raw, errors))
 		check_combination(l, r, &raw);
 	body_compile(l, r, &raw);
+	ask_compile(l, r, raw.ask);
 	if (r->n_parts)
 		order_finish(l, r);
 	find_sorts(r);

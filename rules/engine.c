@@ -66,10 +66,13 @@ void engine_free(struct engine *e)
 	table_finish(e, &e->limits);
 	table_finish(e, &e->watches);
 	table_finish(e, &e->groups);
+	while (e->questions)
+		question_free(e, e->questions);
 	while (e->inhibitions)
 		inhibition_end(e, e->inhibitions);
 	while (e->marks)
 		mark_end(e, e->marks);
+	marks_free(e);
 	for (size_t i = 0; i < e->n_queue; i++)
 		verdict_unref(e->queue[i]);
 	free(e->queue);
@@ -134,6 +137,7 @@ static void evaluate_watches(struct engine *e)
 void engine_settle(struct engine *e)
 {
 	evaluate_watches(e);
+	marks_free(e);
 	flush(e);
 }
 
@@ -164,6 +168,9 @@ static void fire_timer(struct engine *e, struct timer *t)
 	case TIMER_WATCH:
 		if (e->started)
 			watch_timer(e, t->owner);
+		break;
+	case TIMER_QUESTION:
+		question_timer(e, t->owner);
 		break;
 	case TIMER_INHIBITION:
 		inhibition_end(e, t->owner);
@@ -370,7 +377,7 @@ static bool event_rule(struct engine *e, const struct rule *r)
 	e->stats[r->index].last_seen = e->boot;
 	if (r->n_parts) {
 		e->stats[r->index].matched += order_event(e, r, all, n);
-		return r->stop && r->mode == RULE_ENFORCE && e->stats[r->index].fired > fired;
+		return r->stop && r->mode != RULE_SHADOW && e->stats[r->index].fired > fired;
 	}
 	if (!match_contexts(e, r, all, n))
 		return false;
@@ -381,7 +388,7 @@ static bool event_rule(struct engine *e, const struct rule *r)
 		else
 			fire_event(e, r, buf_str(&e->key), group, members);
 	}
-	return r->stop && r->mode == RULE_ENFORCE && e->stats[r->index].fired > fired;
+	return r->stop && r->mode != RULE_SHADOW && e->stats[r->index].fired > fired;
 }
 
 void engine_event(struct engine *e, const struct event *ev, int64_t awake)

@@ -174,7 +174,7 @@ void inhibition_end(struct engine *e, struct inhibition *in)
 	e->dirty = SORT_ALL;
 }
 
-void inhibition_cleared(struct engine *e, const struct rule *r, const char *key)
+void key_cleared(struct engine *e, const struct rule *r, const char *key)
 {
 	struct inhibition *next;
 
@@ -183,6 +183,8 @@ void inhibition_cleared(struct engine *e, const struct rule *r, const char *key)
 		if (in->until_clear && in->rule == r->index && strcmp(in->key, key) == 0)
 			inhibition_end(e, in);
 	}
+	if (question_find(e, r, key))
+		question_withdraw(e, question_find(e, r, key), "it is over");
 }
 
 static bool same_inhibition(const struct inhibition *a, const struct inhibition *b)
@@ -234,6 +236,7 @@ static void inhibit(struct engine *e, const struct rule *r, const struct step *s
 		timer_arm(e, &in->timer, e->awake + s->for_ns, true);
 	window_inhibit(e, in);
 	order_inhibit(e, in);
+	question_inhibit(e, in);
 	e->dirty = SORT_ALL;
 }
 
@@ -248,10 +251,21 @@ void mark_end(struct engine *e, struct mark *m)
 	if (*at)
 		*at = m->next;
 	timer_cancel(e, &m->timer);
-	free(m->device);
-	free(m->as);
-	free(m);
+	m->next = e->ended_marks;
+	e->ended_marks = m;
 	e->dirty |= SORT_BIT(SORT_DEVICE);
+}
+
+void marks_free(struct engine *e)
+{
+	struct mark *m;
+
+	while ((m = e->ended_marks)) {
+		e->ended_marks = m->next;
+		free(m->device);
+		free(m->as);
+		free(m);
+	}
 }
 
 void engine_unmark(struct engine *e, const char *device, const char *as)
@@ -332,7 +346,7 @@ static void mark_step(struct engine *e, const struct step *s, const struct verdi
 void gate_effects(struct engine *e, const struct rule *r, const struct steps *steps, const struct match *m,
 		  const struct verdict *v, struct bound **b, size_t n)
 {
-	for (size_t i = 0; v && r->mode == RULE_ENFORCE && i < steps->n; i++) {
+	for (size_t i = v ? v->from : 0; v && r->mode != RULE_SHADOW && i < v->to; i++) {
 		const struct step *s = &steps->s[i];
 
 		if (v->steps[i].error)
@@ -347,8 +361,12 @@ void gate_effects(struct engine *e, const struct rule *r, const struct steps *st
 enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n,
 		    struct verdict **ret)
 {
+	bool asks = r->mode == RULE_ASK;
 	struct verdict *v;
 
+	/* One question for a rule and key at a time. */
+	if (asks && question_find(e, r, m->key))
+		return GATE_FIRED;
 	gate_match(e, r, m, b, n);
 	for (size_t i = 0; r->unless && i < n; i++) {
 		if (cond_eval(r->unless, &b[i]->f) != TRUTH_FALSE) {
@@ -364,7 +382,9 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 	limit_use(e, r, &b[0]->f);
 	e->stats[r->index].fired++;
 	e->stats[r->index].last = e->boot;
-	v = verdict_queue(e, r, VERDICT_FIRED, m, b, n, NULL);
+	v = verdict_queue(e, r, asks ? VERDICT_ASKED : VERDICT_FIRED, m, b, n, NULL);
+	if (asks && v)
+		question_new(e, r, m->key, v);
 	gate_effects(e, r, &r->steps, m, v, b, n);
 	if (ret)
 		*ret = v;

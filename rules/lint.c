@@ -161,7 +161,8 @@ static void lint_no_limit(struct load *l, const struct rule *r)
 
 static void lint_no_guard(struct load *l, const struct rule *r)
 {
-	if (r->count || r->for_ns >= NS_PER_SEC || r->limit_count || r->trigger == TRIGGER_SCHEDULE)
+	if (r->count || r->for_ns >= NS_PER_SEC || r->limit_count || r->trigger == TRIGGER_SCHEDULE ||
+	    r->mode == RULE_ASK)
 		return;
 	for (size_t i = 0; i < r->steps.n; i++) {
 		if (r->steps.s[i].action && r->steps.s[i].action->destructive) {

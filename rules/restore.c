@@ -248,6 +248,54 @@ static void restore_group(const struct restore *s, const struct rule *r, const j
 		restore_state(s, r, j, true);
 }
 
+static const char *own_text(struct arena *a, const json_t *j)
+{
+	return json_is_string(j) ? arena_strdup(a, json_string_value(j)) : NULL;
+}
+
+static void restore_contexts(struct question *q, const json_t *list)
+{
+	const json_t *c;
+	size_t i;
+
+	q->contexts = arena_array(&q->arena, struct verdict_context, json_array_size(list) + 1);
+	json_array_foreach(list, i, c) q->contexts[q->n++] = (struct verdict_context){
+		.device = own_text(&q->arena, json_array_get(c, 0)),
+		.device_name = own_text(&q->arena, json_array_get(c, 1)),
+		.array = own_text(&q->arena, json_array_get(c, 2)),
+		.array_name = own_text(&q->arena, json_array_get(c, 3)),
+		.slot = json_is_integer(json_array_get(c, 4)) ? (int)json_integer_value(json_array_get(c, 4)) : -1};
+}
+
+static void restore_question(const struct restore *s, const struct rule *r, const json_t *j)
+{
+	struct question *q = question_find(s->e, r, get_text(j, "key")) ? NULL : calloc(1, sizeof(*q));
+	const char *name;
+	json_t *value;
+
+	if (!q)
+		return;
+	snprintf(q->id, sizeof(q->id), "%s", get_text(j, "id"));
+	q->rule = r->index;
+	q->key = arena_strdup(&q->arena, get_text(j, "key"));
+	q->sort = get_sort(j);
+	q->subject = arena_strdup(&q->arena, get_text(j, "subject"));
+	restore_contexts(q, json_object_get(j, "contexts"));
+	json_object_foreach(json_object_get(j, "facts"), name, value)
+	{
+		int f = fact_lookup(name);
+
+		if (f < 0 || fact_from_json((enum fact_id)f, value, &q->facts[f], NULL) < 0)
+			continue;
+		if (q->facts[f].type == V_STRING)
+			q->facts[f].str = arena_strdup(&q->arena, q->facts[f].str);
+	}
+	q->generation = (int)json_integer_value(json_object_get(j, "generation"));
+	q->injected = get_flag(j, "injected");
+	q->asked = get_time(j, "asked", s->boot);
+	question_arm(s->e, q, get_time(j, "ends", s->awake));
+}
+
 /* Which step of the rule covers the rules that the saved one did. */
 static const struct step *inhibit_step(const struct rule *r, const json_t *values)
 {
@@ -330,6 +378,7 @@ static int restore_all(struct engine *e, const json_t *state, const struct resto
 	restore_list(s, json_object_get(state, "limits"), restore_limit);
 	restore_list(s, json_object_get(state, "groups"), restore_group);
 	restore_list(s, json_object_get(state, "watches"), restore_watch);
+	restore_list(s, json_object_get(state, "questions"), restore_question);
 	restore_list(s, json_object_get(state, "inhibitions"), restore_inhibition);
 	restore_marks(s, json_object_get(state, "marks"));
 	return 0;

@@ -24,7 +24,9 @@ struct rule_source {
 	int layer; /* weakest 0; a list or condition of a stronger layer replaces one of the same name */
 };
 
-enum rule_mode { RULE_ENFORCE, RULE_SHADOW };
+/* The stricter ones last. */
+enum rule_mode { RULE_ENFORCE, RULE_ASK, RULE_SHADOW };
+const char *rule_mode_word(enum rule_mode mode);
 
 struct ruleset_options {
 	/* NULL-terminated; must outlive the rule set. */
@@ -75,7 +77,9 @@ enum verdict_kind {
 	/* Would have fired, but the limit is used up: for the history, once for each time of being due (watch rules) or
 	 * until the limit has room again (event rules). No steps. */
 	VERDICT_LIMITED,
-	VERDICT_HELD, /* would have fired, but unless held it back: for the history (watch rules only). No steps. */
+	VERDICT_HELD,  /* would have fired, but unless held it back: for the history (watch rules only). No steps. */
+	VERDICT_ASKED, /* a person is asked: engine_answer. The steps until the first that changes an array are done */
+	VERDICT_WITHDRAWN, /* what was asked is not to be answered any more. No steps. */
 };
 
 enum on_failure { ON_FAILURE_STOP, ON_FAILURE_CONTINUE, ON_FAILURE_STEPS };
@@ -130,7 +134,9 @@ struct verdict {
 	size_t n_events;
 	struct verdict_step *steps;
 	size_t n_steps;
-	const char *reason; /* LIMITED, HELD: one line; else NULL */
+	size_t from, to;    /* which of them are to be done: those before were when it was asked, those behind wait */
+	char asked[40];	    /* id of the question: of one that was approved, or withdrawn; else empty */
+	const char *reason; /* LIMITED, HELD, WITHDRAWN: one line; else NULL */
 	bool injected;	    /* an injected event is among its causes */
 	int generation;	    /* of the event that fired it; events that it causes have + 1 */
 };
@@ -147,7 +153,7 @@ void failure_text(const char *text, const char *result, const char *reason, stru
 /* {"v":1,"id","kind","rule","mode","time","wall","subject","sort","key","contexts","match","events","steps"}; times are
  * ns. A new reference. */
 json_t *verdict_to_json(const struct verdict *v);
-/* "fired", "cleared", "limited", "held" */
+/* "fired", "cleared", "limited", "held", "asked", "withdrawn" */
 const char *verdict_kind_word(enum verdict_kind kind);
 
 /* ---- the engine ---- */
@@ -248,6 +254,16 @@ json_t *engine_save(const struct engine *e, int64_t boot, int64_t awake, size_t 
  * CLOCK_BOOTTIME in one boot, else by the wall clock). Windows age by it; what was pending starts anew at engine_start;
  * what was active stays so. 0, or -EINVAL and the engine is as new. */
 int engine_restore(struct engine *e, const json_t *state, int64_t boot, int64_t awake, int64_t away, struct err *err);
+
+/* ---- questions ---- */
+
+/* A person's answer to the question of that id (that of the verdict), or of that rule, if it asks but once. Approved,
+ * and still so: a verdict with the steps that are left. 0; -ENOENT: nothing of that name is asked; -EINVAL: several
+ * are; -ESTALE: it is not so any more, and was withdrawn. Each with *err. */
+int engine_answer(struct engine *e, const char *id, bool approve, struct err *err);
+/* What is asked: [{"id","rule","description","subject","device","array","asked":wall ns,"deadline":wall ns,"then"}]. A
+ * new reference. */
+json_t *engine_questions(const struct engine *e);
 
 /* ---- why ---- */
 

@@ -59,8 +59,8 @@ json_t *ruleset_to_json(const struct ruleset *rs, bool origins)
 		const struct rule *r = &rs->rules[i];
 
 		json_t *j = json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:b, s:b}", "name", r->name, "description",
-				      r->description, "trigger", r->trigger_text, "mode",
-				      r->mode == RULE_SHADOW ? "shadow" : "enforce", "priority", r->priority, "at",
+				      r->description, "trigger", r->trigger_text, "mode", rule_mode_word(r->mode),
+				      "priority", r->priority, "at",
 				      json_sprintf("%s:%d:%d", r->at.file, r->at.line, r->at.col), "destructive",
 				      r->destructive, "disabled", r->disabled);
 

@@ -160,6 +160,43 @@ static json_t *save_visit(const struct engine *e, const struct entry_node *n)
 	return j;
 }
 
+static json_t *save_contexts(const struct question *q)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < q->n; i++) {
+		const struct verdict_context *c = &q->contexts[i];
+
+		json_array_append_new(list, json_pack("[s?, s?, s?, s?, i]", c->device, c->device_name, c->array,
+						      c->array_name, c->slot));
+	}
+	return list;
+}
+
+static json_t *save_questions(const struct engine *e)
+{
+	json_t *list = json_array();
+
+	for (const struct question *q = e->questions; q; q = q->next) {
+		json_t *j = entry_json(e, q->rule, q->key), *facts = json_object();
+
+		for (int i = 0; i < FACT_MAX; i++)
+			if (q->facts[i].type != V_NONE)
+				json_object_set_new(facts, fact_table[i].name, fact_to_json(&q->facts[i]));
+		json_object_set_new(j, "id", json_string(q->id));
+		json_object_set_new(j, "sort", json_string(sort_words[q->sort]));
+		json_object_set_new(j, "subject", json_string(q->subject));
+		json_object_set_new(j, "contexts", save_contexts(q));
+		json_object_set_new(j, "facts", facts);
+		json_object_set_new(j, "generation", json_integer(q->generation));
+		json_object_set_new(j, "injected", json_boolean(q->injected));
+		set_time(j, "asked", q->asked);
+		set_time(j, "ends", q->timer.at);
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static json_t *save_inhibitions(const struct engine *e)
 {
 	json_t *list = json_array();
@@ -192,13 +229,13 @@ static json_t *save_marks(const struct engine *e)
 
 json_t *engine_save(const struct engine *e, int64_t boot, int64_t awake, size_t room)
 {
-	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot",
+	return json_pack("{s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "v", 1, "boot",
 			 (json_int_t)boot, "awake", (json_int_t)awake, "wall-offset", (json_int_t)e->wall_offset,
 			 "counter", (json_int_t)e->counter, "windows", save_table(e, &e->windows, room, save_window),
 			 "attempts", save_table(e, &e->attempts, room, save_attempt), "schedules", save_schedules(e),
 			 "visits", save_table(e, &e->visits, room, save_visit), "limits",
 			 save_table(e, &e->limits, room, save_limit), "watches",
 			 save_table(e, &e->watches, SIZE_MAX, save_watch), "groups",
-			 save_table(e, &e->groups, SIZE_MAX, save_watch), "inhibitions", save_inhibitions(e), "marks",
-			 save_marks(e));
+			 save_table(e, &e->groups, SIZE_MAX, save_watch), "questions", save_questions(e), "inhibitions",
+			 save_inhibitions(e), "marks", save_marks(e));
 }

@@ -17,6 +17,7 @@ enum timer_kind {
 	TIMER_VISIT,
 	TIMER_LIMIT,
 	TIMER_WATCH,
+	TIMER_QUESTION,
 	TIMER_INHIBITION,
 	TIMER_MARK
 };
@@ -227,6 +228,24 @@ struct inhibition {
 	char *values[PER_MAX];
 };
 
+/* What a person is asked. The facts that events and the match brought are kept; the others are read again. */
+struct question {
+	struct question *next;
+	struct timer timer; /* its deadline */
+	struct arena arena;
+	char id[40];
+	size_t rule;
+	const char *key;
+	enum subject_sort sort;
+	const char *subject;
+	struct verdict_context *contexts;
+	size_t n;
+	struct value facts[FACT_MAX];
+	int64_t asked; /* engine time */
+	int generation;
+	bool injected;
+};
+
 struct mark {
 	struct mark *next;
 	struct timer timer;
@@ -285,8 +304,9 @@ struct engine {
 	uint64_t evicted;		/* windows and limits, since the engine was made */
 	char evicted_rule[65];		/* whose the last was */
 	struct inhibition *inhibitions;
-	struct mark *marks;
-	struct strset marks_set; /* what engine_marks returned last */
+	struct question *questions;
+	struct mark *marks, *ended_marks; /* facts that are bound may still name the latter */
+	struct strset marks_set;	  /* what engine_marks returned last */
 	const char *marks_words[MARKS_MAX];
 	struct rule_stats *stats;
 	struct bound *bound; /* [0]: the event or subject itself; then one for each membership */
@@ -374,9 +394,11 @@ void gate_effects(struct engine *e, const struct rule *r, const struct steps *st
 		  const struct verdict *v, struct bound **b, size_t n);
 void limit_free(struct engine *e, struct limit *l);
 void inhibition_end(struct engine *e, struct inhibition *in);
-/* Ends the inhibitions of the rule and key that last until it clears. */
-void inhibition_cleared(struct engine *e, const struct rule *r, const char *key);
+/* It is over: ends the inhibitions of the rule and key that last until it clears, and withdraws what was asked. */
+void key_cleared(struct engine *e, const struct rule *r, const char *key);
 void mark_end(struct engine *e, struct mark *m);
+/* When nothing is bound any more: those that have ended. */
+void marks_free(struct engine *e);
 
 /* watch.c */
 
@@ -403,6 +425,19 @@ void group_timer(struct engine *e, struct watch *group);
 void group_match(const struct watch *group, struct match *m);
 /* An entry in the table: of a subject, or (is_group) of a group. NULL when out of memory. */
 struct watch *watch_add(struct engine *e, const struct rule *r, const char *key, bool is_group);
+
+/* ask.c */
+
+/* v: the verdict that asks. */
+void question_new(struct engine *e, const struct rule *r, const char *key, const struct verdict *v);
+struct question *question_find(const struct engine *e, const struct rule *r, const char *key);
+void question_withdraw(struct engine *e, struct question *q, const char *why);
+/* What is covered is not asked any more. */
+void question_inhibit(struct engine *e, const struct inhibition *in);
+void question_timer(struct engine *e, struct question *q);
+void question_free(struct engine *e, struct question *q);
+/* Waits for its deadline. */
+void question_arm(struct engine *e, struct question *q, int64_t awake);
 
 /* schedule.c */
 

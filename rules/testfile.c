@@ -133,8 +133,8 @@ static const struct {
 	const char *key;
 	enum test_entry_kind what;
 } entry_kinds[] = {
-	{"event", TEST_EVENT},	   {"set", TEST_SET},	    {"suspend", TEST_SUSPEND},
-	{"restart", TEST_RESTART}, {"reload", TEST_RELOAD}, {"clock", TEST_CLOCK},
+	{"event", TEST_EVENT},	 {"set", TEST_SET},	{"suspend", TEST_SUSPEND}, {"restart", TEST_RESTART},
+	{"reload", TEST_RELOAD}, {"clock", TEST_CLOCK}, {"approve", TEST_APPROVE}, {"deny", TEST_DENY},
 };
 
 static void check_keys(struct decode *c, const struct node *n, const char *key)
@@ -155,7 +155,8 @@ static bool entry_of(struct decode *c, const struct node *n, struct test_entry *
 		i++;
 	if (n->kind != NODE_MAP || i == ARRAY_SIZE(entry_kinds)) {
 		diag_error(c->d, &n->at, "entry",
-			   "an entry of 'events' has 'event', 'set', 'suspend', 'restart', 'reload' or 'clock'");
+			   "an entry of 'events' has 'event', 'set', 'suspend', 'restart', 'reload', 'clock', "
+			   "'approve' or 'deny'");
 		return false;
 	}
 	if (!node_get(n, "at"))
@@ -179,6 +180,10 @@ static bool entry_of(struct decode *c, const struct node *n, struct test_entry *
 		break;
 	case TEST_CLOCK:
 		clock_entry(c, node_get(n, "clock"), e);
+		break;
+	case TEST_APPROVE:
+	case TEST_DENY:
+		e->rule = test_scalar(c, node_get(n, entry_kinds[i].key), entry_kinds[i].key);
 		break;
 	case TEST_RESTART:
 		break;
@@ -266,7 +271,7 @@ struct raw_expect {
 	int64_t at, times;
 	const char *rule, *text;
 	const struct node *with, *plan;
-	bool cleared, limited, shadow;
+	bool cleared, limited, shadow, asked, withdrawn;
 };
 
 static const struct field expect_fields[] = {
@@ -279,8 +284,8 @@ static const struct field expect_fields[] = {
 	{"cleared", FIELD_BOOL, offsetof(struct raw_expect, cleared)},
 	{"limited", FIELD_BOOL, offsetof(struct raw_expect, limited)},
 	{"shadow", FIELD_BOOL, offsetof(struct raw_expect, shadow)},
-	{"asked", FIELD_ABSENT},
-	{"withdrawn", FIELD_ABSENT},
+	{"asked", FIELD_BOOL, offsetof(struct raw_expect, asked)},
+	{"withdrawn", FIELD_BOOL, offsetof(struct raw_expect, withdrawn)},
 	{NULL},
 };
 static const struct schema expect_schema = {"expect", expect_fields, NULL};
@@ -292,10 +297,12 @@ static void read_expect(struct decode *c, const struct node *n, struct test_expe
 	schema_decode(&expect_schema, n, NULL, c->a, &raw, c->d);
 	*out = (struct test_expect){
 		.at = raw.at, .rule = raw.rule, .text = raw.text, .times = (int)raw.times, .place = n->at};
-	out->what = raw.cleared	  ? EXPECT_CLEARED
-		    : raw.limited ? EXPECT_LIMITED
-		    : raw.shadow  ? EXPECT_SHADOW
-				  : EXPECT_FIRED;
+	out->what = raw.cleared	    ? EXPECT_CLEARED
+		    : raw.limited   ? EXPECT_LIMITED
+		    : raw.shadow    ? EXPECT_SHADOW
+		    : raw.asked	    ? EXPECT_ASKED
+		    : raw.withdrawn ? EXPECT_WITHDRAWN
+				    : EXPECT_FIRED;
 	if (raw.with)
 		out->with = test_facts_decode(c, raw.with, NULL, NULL);
 	out->has_plan = raw.plan != NULL;

@@ -64,7 +64,16 @@ struct test_set {
 	struct test_facts facts;
 };
 
-enum test_entry_kind { TEST_EVENT, TEST_SET, TEST_SUSPEND, TEST_RESTART, TEST_RELOAD, TEST_CLOCK };
+enum test_entry_kind {
+	TEST_EVENT,
+	TEST_SET,
+	TEST_SUSPEND,
+	TEST_RESTART,
+	TEST_RELOAD,
+	TEST_CLOCK,
+	TEST_APPROVE,
+	TEST_DENY
+};
 
 struct test_entry {
 	enum test_entry_kind what;
@@ -79,6 +88,7 @@ struct test_entry {
 	size_t n_sets;
 	int64_t duration;	 /* TEST_SUSPEND: how long; TEST_CLOCK: how far the wall clock jumps, may be negative */
 	struct test_words files; /* TEST_RELOAD */
+	const char *rule;	 /* TEST_APPROVE, TEST_DENY */
 	struct place place;
 };
 
@@ -93,7 +103,7 @@ struct test_outcome {
 	struct place place;
 };
 
-enum test_expect_kind { EXPECT_FIRED, EXPECT_CLEARED, EXPECT_LIMITED, EXPECT_SHADOW };
+enum test_expect_kind { EXPECT_FIRED, EXPECT_CLEARED, EXPECT_LIMITED, EXPECT_SHADOW, EXPECT_ASKED, EXPECT_WITHDRAWN };
 
 struct test_expect {
 	int64_t at;

@@ -41,12 +41,18 @@ const struct verdict_param *verdict_step_param(const struct verdict_step *s, con
 
 const char *verdict_kind_word(enum verdict_kind kind)
 {
-	static const char *const words[] = {[VERDICT_FIRED] = "fired",
-					    [VERDICT_CLEARED] = "cleared",
-					    [VERDICT_LIMITED] = "limited",
-					    [VERDICT_HELD] = "held"};
+	static const char *const words[] = {
+		[VERDICT_FIRED] = "fired", [VERDICT_CLEARED] = "cleared", [VERDICT_LIMITED] = "limited",
+		[VERDICT_HELD] = "held",   [VERDICT_ASKED] = "asked",	  [VERDICT_WITHDRAWN] = "withdrawn"};
 
 	return words[kind];
+}
+
+const char *rule_mode_word(enum rule_mode mode)
+{
+	static const char *const words[] = {[RULE_ENFORCE] = "enforce", [RULE_ASK] = "ask", [RULE_SHADOW] = "shadow"};
+
+	return words[mode];
 }
 
 /* ---- rendering steps ---- */
@@ -203,7 +209,7 @@ static void fill(struct engine *e, const struct rule *r, const struct match *m, 
 {
 	struct arena *a = &box->arena;
 	struct verdict *v = &box->v;
-	const struct steps *steps = v->kind == VERDICT_FIRED ? &r->steps : &r->clear_do;
+	const struct steps *steps = v->kind == VERDICT_CLEARED ? &r->clear_do : &r->steps;
 	_cleanup_(buf_free) struct buf key = {0};
 	struct facts *facts;
 	bool *named;
@@ -235,10 +241,11 @@ static void fill(struct engine *e, const struct rule *r, const struct match *m, 
 	memcpy(v->events, m->events, m->n_events * sizeof(*m->events));
 	v->injected = m->injected;
 	v->generation = m->generation;
-	if (v->kind == VERDICT_FIRED || v->kind == VERDICT_CLEARED) {
+	if (v->kind == VERDICT_FIRED || v->kind == VERDICT_CLEARED || v->kind == VERDICT_ASKED) {
 		facts->earlier = b[0]->f.earlier;
 		v->steps = render_steps(a, steps->s, steps->n, facts);
 		v->n_steps = steps->n;
+		v->to = v->kind == VERDICT_ASKED ? r->ask_from : steps->n;
 		facts->earlier = NULL;
 	}
 }
@@ -379,10 +386,12 @@ json_t *verdict_to_json(const struct verdict *v)
 		json_array_append_new(events, json_integer((json_int_t)v->events[i]));
 	j = json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:i}", "v", 1,
 		      "id", v->id, "kind", verdict_kind_word(v->kind), "rule", v->rule, "description", v->description,
-		      "mode", v->mode == RULE_SHADOW ? "shadow" : "enforce", "time", (json_int_t)v->time, "wall",
-		      (json_int_t)v->wall, "subject", v->subject, "sort", sort_words[v->sort], "key", v->key,
-		      "contexts", contexts, "match", match_json(v), "events", events, "steps",
-		      steps_json(v->steps, v->n_steps), "injected", v->injected, "generation", v->generation);
+		      "mode", rule_mode_word(v->mode), "time", (json_int_t)v->time, "wall", (json_int_t)v->wall,
+		      "subject", v->subject, "sort", sort_words[v->sort], "key", v->key, "contexts", contexts, "match",
+		      match_json(v), "events", events, "steps", steps_json(v->steps, v->n_steps), "injected",
+		      v->injected, "generation", v->generation);
+	if (v->asked[0])
+		json_object_set_new(j, "asked", json_string(v->asked));
 	if (v->reason)
 		json_object_set_new(j, "reason", json_string(v->reason));
 	return j;

@@ -338,7 +338,7 @@ static bool from_clearing(struct step_of_time *s)
 	gate_effects(s->e, s->r, &s->r->clear_do, &m, verdict_queue(s->e, s->r, VERDICT_CLEARED, &m, &s->b, 1, NULL),
 		     &s->b, 1);
 	s->e->stats[s->r->index].cleared++;
-	inhibition_cleared(s->e, s->r, w->node.key);
+	key_cleared(s->e, s->r, w->node.key);
 	return gone(s);
 }
 
@@ -456,7 +456,7 @@ static void drop_unseen(struct engine *e, const struct rule *r)
 		next = n->link[OF_RULE].newer;
 		if (w->pass == e->pass)
 			continue;
-		inhibition_cleared(e, r, n->key);
+		key_cleared(e, r, n->key);
 		watch_free(e, w);
 	}
 }
@@ -492,7 +492,7 @@ void watch_timer(struct engine *e, struct watch *w)
 	if (bind_subject(e, w->sort, w->id, &e->bound[0])) {
 		watch_step(e, r, w->sort, w->id, w->node.key, w, &e->bound[0], true);
 	} else {
-		inhibition_cleared(e, r, w->node.key);
+		key_cleared(e, r, w->node.key);
 		watch_free(e, w);
 	}
 	if (r->count)

@@ -253,6 +253,16 @@ static void watched_part(struct why *w, const struct watch *state)
 		json_object_set_new(j, "since", why_moment_json(w->e, state->since_boot));
 }
 
+static void asked_part(struct why *w)
+{
+	const struct question *q = NULL;
+
+	if (w->r->mode == RULE_ASK && key_text(&w->r->per, &w->b->f, &w->e->key))
+		q = question_find(w->e, w->r, buf_str(&w->e->key));
+	if (q)
+		why_answer(w, "asked", "it waits for an answer: sparectl rules approve %s, or deny", q->id);
+}
+
 static void watch_parts(struct why *w, const struct watch *subject)
 {
 	const struct watch *state = subject, *group = NULL;
@@ -261,6 +271,7 @@ static void watch_parts(struct why *w, const struct watch *subject)
 	if (w->r->count && key_text(&w->r->per, &w->b->f, &w->e->key))
 		group = (struct watch *)table_find(&w->e->groups, w->r->index, buf_str(&w->e->key));
 	watched_part(w, subject);
+	asked_part(w);
 	if (w->r->count)
 		state = group;
 	if (state && state->raised && state->state >= WATCH_ACTIVE) {
@@ -286,6 +297,7 @@ static void event_parts(struct why *w)
 	const struct rule_stats *s = &w->e->stats[w->r->index];
 	json_t *j = why_part(w, "event", s->seen ? "ok" : "not-reached");
 
+	asked_part(w);
 	json_object_set_new(j, "kind", json_string(strchrnul(w->r->trigger_text, ' ') + 1));
 	if (s->seen) {
 		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));

@@ -256,7 +256,7 @@ static void clear_window(struct engine *e, const struct rule *r, struct window *
 		gate_effects(e, r, &r->clear_do, &m, verdict_queue(e, r, VERDICT_CLEARED, &m, &b, 1, NULL), &b, 1);
 	}
 	e->stats[r->index].cleared++;
-	inhibition_cleared(e, r, w->node.key);
+	key_cleared(e, r, w->node.key);
 	window_free(e, w);
 }
 

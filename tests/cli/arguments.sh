@@ -35,7 +35,7 @@ like "is named" "no fact 'error.stats'"
 ok "a value of the wrong type" 2 "$sparectl" inject block.error error.sector=many "${none[@]}"
 ok "a wrong word" 2 "$sparectl" inject block.error error.status=wrong "${none[@]}"
 
-for verb in status monitor history sources "array stop x" "spare add sdb" "maintenance on x" "rules why r s" "rules reload"; do
+for verb in status monitor history sources "array stop x" "spare add sdb" "maintenance on x" "rules why r s" "rules reload" "rules approve x"; do
 	# shellcheck disable=SC2086
 	ok "no daemon: $verb" 3 "$sparectl" $verb "${none[@]}"
 	like "and what to do" "spared does not run.*systemctl start spared"
