@@ -333,6 +333,16 @@ int default_key(const struct rule *r);
 /* Words of subject sorts that can be watched, from SORT_DEVICE on. */
 extern const char *const watch_words[];
 
+/* compile_gates.c */
+
+void threshold_compile(struct load *l, struct rule *r, const struct node *n);
+void for_compile(struct load *l, struct rule *r, const struct node *n);
+void limit_compile(struct load *l, struct rule *r, const struct node *n);
+/* After the threshold. */
+void clear_compile(struct load *l, struct rule *r, const struct node *n);
+/* After the steps; n may be NULL. A rule that changes no array has nothing to ask about. */
+void ask_compile(struct load *l, struct rule *r, const struct node *n);
+
 /* compile_order.c */
 
 void sequence_compile(struct load *l, struct rule *r, const struct node *n);

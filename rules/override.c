@@ -47,6 +47,8 @@ static struct node *expand(struct load *l, const char *key, struct node *n)
 	}
 	if (strcmp(key, "for") == 0)
 		return one_pair(l, "total", n);
+	if (strcmp(key, "schedule") == 0)
+		return one_pair(l, "calendar", n);
 	return n;
 }
 
