@@ -342,11 +342,11 @@ const struct verb cli_verbs[] = {
 		1,
 		1,
 		verb_rules_answer,
-		.about = "A rule in mode ask waits before it changes an array. QUESTION is the number that rules list and "
-			 "the\n"
-			 "notification show, or the rule's name if it asks but once. What is not so any more is refused.",
-		.examples = {{"sparectl rules list", "what is asked"},
-			     {"sparectl rules approve Q-3", "do it"},
+		.about = "A rule in mode ask waits before it changes an array. QUESTION is the id that rules list\n"
+			 "and the notification show, or the rule's name if it asks but once. What is not so any more "
+			 "is\n"
+			 "refused.",
+		.examples = {{"sparectl rules approve 6b081207-14", "a question by its id"},
 			     {"sparectl rules approve night-shift", "by the rule's name, if it asks but once"}},
 		.exits = ASKS,
 		.see = "rules deny, rules list",
@@ -360,7 +360,7 @@ const struct verb cli_verbs[] = {
 		1,
 		verb_rules_answer,
 		.about = "The question is closed; the rule may ask again when it fires again.",
-		.examples = {{"sparectl rules deny Q-3", "do not"},
+		.examples = {{"sparectl rules deny 6b081207-14", "do not"},
 			     {"sparectl rules deny night-shift", "by the rule's name, if it asks but once"}},
 		.exits = ASKS,
 		.see = "rules approve",

@@ -160,13 +160,13 @@ json_t *pipeline_status(const struct pipeline *p)
 		json_array_append_new(sets, set_status(inventory_set_at(p->inv, i)));
 	for (size_t i = 0; i < inventory_devices(p->inv); i++)
 		json_array_append_new(devices, device_status(p, inventory_device_at(p->inv, i)));
-	return json_pack("{s:i s:b s:i s:b s:o s:o s:o s:o s:o s:o s:{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}}", "v", 1,
-			 "started", p->phase == PHASE_STARTED, "managed", (int)p->settings->n_manage, "maintenance",
+	return json_pack("{s:i s:b s:i s:b s:o s:o s:o s:o s:o s:o s:{s:I s:I s:I s:I s:I s:I s:I s:I s:I s:I}}", "v",
+			 1, "started", p->phase == PHASE_STARTED, "managed", (int)p->settings->n_manage, "maintenance",
 			 p->inv->maintenance, "sets", sets, "arrays", arrays, "devices", devices, "cases",
-			 cases_to_json(p->cases), "plans", plans_status(p), "questions", engine_questions(p->engine), "counts", "events",
-			 (json_int_t)p->counts.events, "verdicts", (json_int_t)p->counts.verdicts, "plans",
-			 (json_int_t)p->counts.plans, "merged", (json_int_t)coalesce_merged(p->coalesce), "copies",
-			 (json_int_t)stack_copies(p->stack), "malformed", (json_int_t)p->counts.malformed,
+			 cases_to_json(p->cases), "plans", plans_status(p), "questions", engine_questions(p->engine),
+			 "counts", "events", (json_int_t)p->counts.events, "verdicts", (json_int_t)p->counts.verdicts,
+			 "plans", (json_int_t)p->counts.plans, "merged", (json_int_t)coalesce_merged(p->coalesce),
+			 "copies", (json_int_t)stack_copies(p->stack), "malformed", (json_int_t)p->counts.malformed,
 			 "unknown-device", (json_int_t)p->counts.unknown_devices, "not-faults",
 			 (json_int_t)p->counts.not_faults, "no-news", (json_int_t)p->counts.no_news, "evicted",
 			 (json_int_t)engine_evicted(p->engine, &rule));

@@ -148,6 +148,16 @@ play '{"v":1,"id":0,"ok":true,"text":"# HELP x y\nx 1\n"}'
 ok "metrics" 0 "${ctl[@]}" metrics
 same "are the text" "$out" "$(printf '# HELP x y\nx 1')"
 wait
+play '{"v":1,"id":0,"ok":true,"rules":[],"questions":[{"id":"6b-14","rule":"asks","description":"A person decides.","subject":"sdb","device":"sdb","array":"data","asked":1,"deadline":2,"then":"drop"}]}'
+ok "rules list" 0 "${ctl[@]}" rules list
+like "shows what is asked" '6b-14.*asks'
+wait
+for answer in approve deny; do
+	play '{"v":1,"id":0,"ok":true,"plan":[],"plan-id":""}'
+	ok "rules $answer" 0 "${ctl[@]}" rules "$answer" 6b-14
+	wait
+	same "the request of $answer" "$(sent)" "{\"question\": \"6b-14\", \"v\": 1, \"verb\": \"rules-$answer\"}"
+done
 
 same "every request, answer and message was valid by the schema" "$(cat invalid)" ""
 # The example of the manual, against the same.

@@ -205,6 +205,29 @@ like "metrics of an array" "$(sparectl metrics)" '^spared_array_members\{array="
 like "what a person asked for, with its plan" "$(sparectl history --type command --array r1)" 'spare-activate .* in r1 by root \(sparectl pid [0-9]+\): P-[0-9]+$'
 like "a plan is found by its array and its disk" \
 	"$(sparectl history --type outcome --array r1 --device "$(lab_dev 10)")" 'P-[0-9]+ ok: activate-spare'
+
+say "a rule that asks"
+cat > /etc/spared/rules.d/91-ask.yaml <<-'END'
+	version: 1
+	rules:
+	  - name: asks # lint: no-guard
+	    description: A person decides.
+	    event: block.error
+	    where: {device.role: member, error.status: target}
+	    mode: ask
+	    do: [fail-member]
+END
+ok "it is read" sparectl rules reload
+asked() { sparectl rules list --json | jq -r '.questions[] | "\(.rule) \(.device)"'; }
+member=$(spared_disk_at r1 0)
+for answer in deny approve; do
+	ok "an error" sparectl inject block.error "device.name=$member" error.status=target --live
+	is "it asks about the disk" "$(asked)" "asks $member"
+	is "and has done nothing" "$(spared_states r1)" "in-sync in-sync"
+	ok "a person answers: $answer" sparectl rules $answer asks
+	is "it asks no more" "$(asked)" ""
+done
+ok "denied it did nothing, approved it does" lab_wait_for '[ "$(spared_member r1 0)" = failed ]' 20
 spared_stop
 ok "all that was monitored" spared_valid message "$LAB_OUT/mon"
 lab_done
