@@ -269,7 +269,8 @@ static void before_sleep(void *u)
 		if (b->stage <= BROKER_RUNNING && b->opened)
 			pipeline_advance(b->pipeline);
 		broker_tell_history(b);
-		more = recorder_turn(b->recorder);
+		more = commands_turn(b->commands);
+		more |= recorder_turn(b->recorder);
 		more |= probes_turn(b->probes);
 		more |= acts_turn(b->acts);
 		more |= programs_turn(b->programs);

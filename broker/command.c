@@ -20,6 +20,9 @@ struct pending {
 	char plan[PLAN_ID_MAX]; /* empty: rows */
 	uint64_t token;
 	json_t *answer; /* of a plan: what is known so far */
+	/* It waits until the disk that it names has been read; NULL: it does not. */
+	json_t *request;
+	const struct verb *verb;
 };
 
 struct commands {
@@ -54,6 +57,7 @@ static void pending_free(struct pending *p)
 	list_remove(&p->link);
 	client_unwait(&p->client);
 	json_decref(p->answer);
+	json_decref(p->request);
 	free(p);
 }
 
@@ -340,6 +344,26 @@ static json_t *as_command(const struct request *rq)
 	return command;
 }
 
+static bool is_read_now(const struct commands *c, const json_t *request)
+{
+	const char *device = text_of(request, "device");
+
+	return device && pipeline_reads(c->b->pipeline, device);
+}
+
+/* What a disk holds is not known while it is read, as it is after each change of it: nobody is told then that it is not
+ * here. */
+static bool put_off(struct commands *c, const struct request *rq)
+{
+	struct pending *p = is_read_now(c, rq->j) ? pending_new(c, rq) : NULL;
+
+	if (p) {
+		p->request = json_incref((json_t *)rq->j);
+		p->verb = rq->verb;
+	}
+	return p;
+}
+
 static void do_plan(struct commands *c, const struct request *rq)
 {
 	bool wait = json_is_true(json_object_get(rq->j, "wait")) || json_is_true(json_object_get(rq->j, "dry-run"));
@@ -367,12 +391,39 @@ static void do_plan(struct commands *c, const struct request *rq)
 		client_answer(rq->client, rq->id, answer);
 }
 
+static void do_change(struct commands *c, const struct request *rq)
+{
+	if (!put_off(c, rq))
+		do_plan(c, rq);
+}
+
+bool commands_turn(struct commands *c)
+{
+	struct pending *p;
+	bool any = false;
+
+	list_foreach (p, &c->pending, link) {
+		struct request rq = {.client = p->client.client, .verb = p->verb, .id = p->id};
+		json_t *request;
+
+		if (!p->request || is_read_now(c, p->request))
+			continue;
+		rq.j = request = TAKE_PTR(p->request);
+		pending_free(p);
+		if (rq.client)
+			do_plan(c, &rq);
+		json_decref(request);
+		any = true;
+	}
+	return any;
+}
+
 static handler_fn *const handlers[VERB_HANDLERS] = {
 	[VERB_HELP] = do_help,		 [VERB_STATUS] = do_status,	[VERB_METRICS] = do_metrics,
 	[VERB_SOURCES] = do_sources,	 [VERB_SETTINGS] = do_settings, [VERB_MONITOR] = do_monitor,
 	[VERB_HISTORY] = do_history,	 [VERB_INJECT] = do_inject,	[VERB_RULES_LIST] = do_rules_list,
-	[VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,	[VERB_PLAN] = do_plan,
-	[VERB_COMMAND] = do_plan,
+	[VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,	[VERB_PLAN] = do_change,
+	[VERB_COMMAND] = do_change,
 };
 
 bool commands_run(struct commands *c, struct client *client, const json_t *request)

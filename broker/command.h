@@ -12,6 +12,8 @@ DEFINE_CLEANUP(struct commands *, commands_free)
 
 /* One request of a client; it is answered now or later. False: it was malformed. */
 bool commands_run(struct commands *c, struct client *client, const json_t *request);
+/* Goes on with requests that waited for a disk to be read. True: the pipeline was called. */
+bool commands_turn(struct commands *c);
 /* What the pipeline publishes: ends of plans that a client waits for. */
 void commands_published(struct commands *c, const json_t *msg);
 /* The record process's answer. */

@@ -18,6 +18,13 @@ const char *pipeline_find_device(const struct pipeline *p, const char *name)
 	return d ? d->id : NULL;
 }
 
+bool pipeline_reads(const struct pipeline *p, const char *name)
+{
+	const struct device *d = inventory_find_device(p->inv, name);
+
+	return d && d->present && d->probing;
+}
+
 const char *pipeline_find_array(const struct pipeline *p, const char *name)
 {
 	const struct array *a = inventory_find_array(p->inv, name);

@@ -123,6 +123,8 @@ int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json
 /* Finds a device by id, kernel name or /dev path, an array by id, GUID or name. The id, or NULL. Borrowed until the
  * next call of any function here. */
 const char *pipeline_find_device(const struct pipeline *p, const char *name);
+/* The device (id, kernel name, /dev path) is here and is being read. */
+bool pipeline_reads(const struct pipeline *p, const char *name);
 const char *pipeline_find_array(const struct pipeline *p, const char *name);
 
 /* ---- rules and restarts ---- */

@@ -206,6 +206,13 @@ like "what a person asked for, with its plan" "$(sparectl history --type command
 like "a plan is found by its array and its disk" \
 	"$(sparectl history --type outcome --array r1 --device "$(lab_dev 10)")" 'P-[0-9]+ ok: activate-spare'
 
+say "a disk that is being read"
+wipefs -a -q "$(lab_dev 11)"
+udevadm settle
+ok "a disk that was emptied is given" sparectl spare add "$(lab_dev 11)" --array r6
+ok "taken back" sparectl spare remove "$(lab_dev 11)"
+ok "and given again at once" sparectl spare add "$(lab_dev 11)" --array r6
+
 say "a rule that asks"
 cat > /etc/spared/rules.d/91-ask.yaml <<-'END'
 	version: 1

@@ -12,7 +12,7 @@ reset_end_processes() {
 }
 
 reset_all() {
-	local mount left
+	local mount left dir
 	reset_end_processes
 	for _ in 1 2 3 4 5 6 7 8; do
 		awk '$2 ~ "^/(mnt|run/lab)/" { print $2 }' /proc/mounts | tac | while read -r mount; do
@@ -30,6 +30,10 @@ reset_all() {
 	echo 1 > /sys/fs/cgroup/script/cgroup.kill
 	modprobe -r scsi_debug || return 1
 	! grep -q '^blkerr ' /proc/modules || rmmod blkerr || return 1
+	for dir in /sys/kernel/config/nullb/*/; do [ ! -d "$dir" ] || rmdir "$dir" || return 1; done
+	! grep -q '^null_blk ' /proc/modules || modprobe -r null_blk || return 1
+	# A broker leaves its trace instances to the next one.
+	for dir in /sys/kernel/tracing/instances/*/; do [ ! -d "$dir" ] || rmdir "$dir" || return 1; done
 	udevadm settle -t 10
 	compgen -G '/sys/block/dm-*' && return 1
 	compgen -G '/sys/block/md*' && return 1
