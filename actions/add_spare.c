@@ -15,6 +15,12 @@ static int check_disk(const struct world_array *a, const char *device, const str
 			       member_words[a->slot[slot].state]);
 	if (!w)
 		return err_set(e, ENODEV, "%s is not here", device);
+	if (w->contents == CONTENTS_FOREIGN && !w->former)
+		return err_set(
+			e, EBUSY,
+			"%s is not blank: something unknown is in its first or last MiB; 'blkdiscard -z /dev/%s' "
+			"writes zeroes over the whole of it",
+			w->name, w->name);
 	if (w->contents != CONTENTS_BLANK && !w->former)
 		return err_set(e, EBUSY, "%s is not blank: it holds %s; 'wipefs -a /dev/%s' empties it", w->name,
 			       w->holds[0] ? w->holds : contents_words[w->contents], w->name);

@@ -207,8 +207,8 @@ like "a plan is found by its array and its disk" \
 	"$(sparectl history --type outcome --array r1 --device "$(lab_dev 10)")" 'P-[0-9]+ ok: activate-spare'
 
 say "a disk that is being read"
-wipefs -a -q "$(lab_dev 11)"
-udevadm settle
+dd if=/dev/zero of="$(lab_dev 11)" bs=1M oflag=direct status=none 2> /dev/null || true
+udevadm trigger --action=change --settle "$(lab_dev 11)"
 ok "a disk that was emptied is given" sparectl spare add "$(lab_dev 11)" --array r6
 ok "taken back" sparectl spare remove "$(lab_dev 11)"
 ok "and given again at once" sparectl spare add "$(lab_dev 11)" --array r6
