@@ -87,12 +87,16 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	w->free_sectors = free_sectors(s, d, disk);
 }
 
-/* Its disk has come back, or was failed, and another has its place: neither member nor spare any more. */
+/* Its disk has come back, or was failed, and another has its place; or the set has forgotten it, and it does not know:
+ * neither member nor spare any more. */
 static bool left_behind(const struct inventory *inv, const struct disk_set *s, const struct device *d)
 {
-	const struct meta_disk *disk = s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
+	const struct meta_disk *disk;
 
-	return disk && !is_spare(d, disk) && device_cached(inv, d)->role == ROLE_NONE;
+	if (!s->view || strcmp(d->set, s->guid) != 0)
+		return false;
+	disk = meta_view_disk(s->view, d->ref);
+	return (!disk || !is_spare(d, disk)) && device_cached(inv, d)->role == ROLE_NONE;
 }
 
 /* A disk that is here and of no set that counts, or not any more. */

@@ -279,6 +279,27 @@ static void test_half_wiped(void **state _unused_)
 	}
 }
 
+/* A disk that was taken out of its set, and whose own metadata do not say so, can be given again. */
+static void test_forgotten(void **state _unused_)
+{
+	const struct step remove = {.op = STEP_REMOVE_SPARE, .slot = -1, .device = "x"};
+	struct world_array w;
+	struct fixture f;
+	const char *set;
+	json_t *answer;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	answer = model_probe(f.model, "x");
+	act(&f, &remove, 1);
+	inventory_probed(f.inv, "x", answer, NULL, &set);
+	json_decref(answer);
+	assert_int_equal(inventory_draw(f.inv, "data", &w), 0);
+	assert_int_equal(w.n_spares, 1);
+	assert_true(w.spare[0].former && !w.spare[0].of_set && !w.spare[0].serves);
+	finish(&f);
+}
+
 static void test_swap(void **state _unused_)
 {
 	const struct step steps[] = {{.op = STEP_FAIL_MEMBER, .slot = 2, .device = "c"},
@@ -526,7 +547,7 @@ int main(void)
 		unit(test_names),      unit(test_facts),      unit(test_return),    unit(test_old_copy),
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
-		unit(test_half_wiped), unit(test_old_name),   unit(test_many),
+		unit(test_half_wiped), unit(test_forgotten),  unit(test_old_name),  unit(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
