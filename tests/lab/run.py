@@ -38,6 +38,8 @@ REPO = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LIB = os.path.join(REPO, "tests/lab/lib")
 OUT = os.path.join(REPO, "build/lab")
 BOOT_TIMEOUT = 90
+SILENT = "the guest said nothing"
+SILENT_BOOTS = 2    # are tried again: seen once in some hundred, no line on the console, no script begun
 MARK = "\x1elab "
 
 
@@ -407,7 +409,7 @@ class VM:
                 left = booted + BOOT_TIMEOUT - now
             if left <= 0:
                 self.blocked_tasks()
-                return "timeout" if self.current else "the guest said nothing"
+                return "timeout" if self.current else SILENT
             for key, _ in sel.select(min(left, 1.0)):
                 data = key.fileobj.recv(65536)
                 if not data:
@@ -430,7 +432,7 @@ class VM:
 
     def run(self):
         """Runs the scripts; returns those that still want a boot."""
-        boot, want = 1, [s for s in self.scripts if not s.done]
+        boot, silent, want = 1, 0, [s for s in self.scripts if not s.done]
         for s in want:
             shutil.rmtree(os.path.join(OUT, s.name), ignore_errors=True)
             os.makedirs(os.path.join(OUT, s.name))
@@ -462,7 +464,12 @@ class VM:
             except OSError as e:
                 problem = f"QEMU: {e}"
             self.kill()
-            break
+            if problem != SILENT or silent == SILENT_BOOTS:
+                break
+            silent += 1
+            say("lab: " + SILENT + ": it is booted again")
+            if self.disks:
+                self.disks.stop()
         if problem:
             say(f"lab: {problem}; the console's last lines:")
             with open(self.console, encoding="utf-8", errors="replace") as f:
