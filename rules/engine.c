@@ -271,6 +271,7 @@ void engine_start(struct engine *e, int64_t boot, int64_t awake)
 	run_timers(e, boot, awake, false);
 	e->started = true;
 	e->dirty = SORT_ALL;
+	watch_interrupted(e);
 	schedule_wall(e);
 	schedule_start(e);
 	engine_settle(e);
@@ -426,7 +427,10 @@ void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outco
 {
 	struct watch *w = find_verdict(e, verdict_id);
 
-	if (!w || w->state != WATCH_ACTIVE)
+	if (!w)
+		return;
+	w->waits = false;
+	if (w->state != WATCH_ACTIVE)
 		return;
 	w->refused = outcome == OUTCOME_REFUSED;
 	free(w->guarded);

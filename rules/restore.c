@@ -215,6 +215,8 @@ static void restore_state(const struct restore *s, const struct rule *r, const j
 	w->state = s->exact ? (enum watch_state)state : WATCH_ACTIVE;
 	w->raised = raised;
 	w->recorded = get_flag(j, "recorded");
+	w->waits = s->exact && get_flag(j, "waits");
+	w->interrupted = get_flag(j, "interrupted") || (!s->exact && get_flag(j, "waits"));
 	w->refused = get_flag(j, "refused");
 	w->changed = get_flag(j, "changed");
 	w->since_awake = get_time(j, "since-awake", s->awake);

@@ -105,6 +105,8 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 	json_object_set_new(j, "verdict", json_string(w->verdict));
 	json_object_set_new(j, "raised", json_boolean(w->raised));
 	json_object_set_new(j, "recorded", json_boolean(w->recorded));
+	json_object_set_new(j, "waits", json_boolean(w->waits));
+	json_object_set_new(j, "interrupted", json_boolean(w->interrupted));
 	json_object_set_new(j, "refused", json_boolean(w->refused));
 	json_object_set_new(j, "changed", json_boolean(w->changed));
 	json_object_set_new(j, "spans", spans);

@@ -180,12 +180,14 @@ struct watch {
 	enum watch_state state;
 	enum subject_sort sort; /* of id */
 	char *id;		/* what is bound */
-	int64_t since_awake;	/* of pending, clearing */
+	int64_t since_awake;	/* of pending, clearing; interrupted: the start */
 	int64_t since_boot;	/* the state began */
 	int64_t fired_awake, fired_boot;
 	bool raised;	  /* has fired and was not cleared */
 	bool recorded;	  /* held or limited was told for this time of being due */
 	const char *held; /* why due is not active: a literal */
+	bool waits;	  /* fired, and what became of it is not known yet */
+	bool interrupted; /* so when it was saved: due again after its time, if the state lasts */
 	bool refused;
 	bool changed;	  /* refused, and something changed since */
 	uint32_t *prints; /* [FACT_MAX] hashes of the facts when it fired */
@@ -410,6 +412,8 @@ int64_t watch_total(const struct rule *r, const struct watch *w, int64_t at);
 
 /* Moves w as far as it goes now; it may be gone then. */
 void watch_move(struct step_of_time *s);
+/* The start: what was interrupted waits its time from now on. */
+void watch_interrupted(struct engine *e);
 
 /* group.c */
 

@@ -290,6 +290,22 @@ static bool from_due(struct step_of_time *s)
 	take_prints(w, &s->b->f);
 	if (v)
 		memcpy(w->verdict, v->id, sizeof(w->verdict));
+	w->waits = v && v->kind == VERDICT_FIRED;
+	return true;
+}
+
+/* Its steps were under way, or not begun, when the process that took them ended: nobody else will take them. */
+static bool from_interrupted(struct step_of_time *s)
+{
+	struct watch *w = s->w;
+
+	if (!waited(s, w->since_awake, s->r->for_ns)) {
+		timer_arm(s->e, &w->timer, w->since_awake + s->r->for_ns, true);
+		return true;
+	}
+	w->interrupted = false;
+	w->state = WATCH_DUE;
+	w->recorded = false;
 	return true;
 }
 
@@ -307,6 +323,8 @@ static bool from_active(struct step_of_time *s)
 	}
 	if (!s->holds || s->covered)
 		return true;
+	if (w->interrupted)
+		return from_interrupted(s);
 	w->changed |= w->refused && facts_changed(w, &s->b->f);
 	if ((w->changed && s->e->awake >= reask) || (s->r->repeat && waited(s, w->fired_awake, s->r->repeat))) {
 		w->state = WATCH_DUE;
@@ -360,6 +378,16 @@ static struct watch *watch_new(struct engine *e, const struct rule *r, enum subj
 		return w;
 	watch_free(e, w);
 	return NULL;
+}
+
+void watch_interrupted(struct engine *e)
+{
+	struct table *tables[] = {&e->watches, &e->groups};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer)
+			if (((struct watch *)n)->interrupted)
+				((struct watch *)n)->since_awake = e->awake;
 }
 
 void watch_move(struct step_of_time *s)

@@ -279,6 +279,7 @@ static void watch_parts(struct why *w, const struct watch *subject)
 		why_answer(w, state->refused ? "refused" : "active", "fired at %s as %s%s", buf_str(&when),
 			   state->verdict,
 			   state->refused		    ? " and was refused"
+			   : state->interrupted		    ? ", and interrupted: fires again when its time is over"
 			   : state->state == WATCH_CLEARING ? ", is being cleared"
 							    : "");
 	}

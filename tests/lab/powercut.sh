@@ -47,8 +47,20 @@ spared_configure "$(cat "$LAB_OUT/set")"
 spared_quick
 sed -i 's/^  array-degraded/  start-degraded: {for: 2s}\n&/' /etc/spared/rules.d/90-quick.yaml
 spared_start
+# What a person would look at, when it went wrong.
+tell() {
+	[ "$lab_failed" -gt "${told:-0}" ] || return 0
+	told=$lab_failed
+	sparectl status -v | lab_quiet
+	sparectl history --since 1h > "$LAB_OUT/history.$LAB_BOOT"
+	sparectl rules why start-complete "$1" 2>&1 | lab_quiet
+	dmsetup table | lab_quiet
+	dmsetup status | grep raid | lab_quiet
+	for n in $(seq 1 15); do sparectl meta show "$(lab_dev "h$n")"; done > "$LAB_OUT/meta.$LAB_BOOT" 2>&1 || true
+}
 for v in "${volumes[@]}"; do
 	ok "$v is started by itself" lab_wait_for "[ -b /dev/mapper/$v ] && ! [[ \$(spared_array $v state) =~ inactive|failed ]]" 60
+	tell "$v"
 done
 if [ "$LAB_BOOT" -gt 1 ]; then
 	for v in "${volumes[@]}"; do

@@ -84,6 +84,38 @@ static void active_stays_active_and_pending_starts_anew(void **state)
 	fixture_end(&fx);
 }
 
+/* Who has fired does not again, but where nobody knows whether its steps were taken. */
+static void what_was_interrupted_fires_again(void **state)
+{
+	struct fixture fx = {.unanswered = true};
+
+	(void)state;
+	fixture_start(&fx, HEAD GONE);
+	fake_member_state(&fx, "data/0", MEMBER_MISSING);
+	fake_member_state(&fx, "data/1", MEMBER_MISSING);
+	changed(&fx, 0);
+	at(&fx, 30 * S);
+	expect_log(&fx, "30s gone data/0\n30s gone data/1\n");
+	engine_outcome(fx.engine, fx.last_id, OUTCOME_OK, NULL, 0);
+	restart(&fx, 100 * S, 40 * S);
+	at(&fx, 129 * S);
+	expect_log(&fx, "");
+	/* Also when the second process ends before it is over. */
+	restart(&fx, 200 * S, 0);
+	at(&fx, 229 * S);
+	expect_log(&fx, "");
+	at(&fx, 230 * S);
+	expect_log(&fx, "3m50s gone data/0\n");
+	engine_outcome(fx.engine, fx.last_id, OUTCOME_OK, NULL, 0);
+	restart(&fx, 300 * S, 0);
+	at(&fx, 400 * S);
+	expect_log(&fx, "");
+	fake_member_state(&fx, "data/1", MEMBER_IN_SYNC);
+	changed(&fx, 410 * S);
+	expect_log(&fx, "6m50s gone data/1 cleared\n");
+	fixture_end(&fx);
+}
+
 static void a_copy_goes_its_own_way(void **state)
 {
 	struct fixture fx = {0}, what_if = {0};
@@ -435,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit(windows_and_limits_survive_a_restart),
 		unit(active_stays_active_and_pending_starts_anew),
+		unit(what_was_interrupted_fires_again),
 		unit(a_copy_goes_its_own_way),
 		unit(reload_keeps_what_did_not_change),
 		unit(a_verdict_is_a_value),
