@@ -208,8 +208,7 @@ static void rescan(struct broker *b)
 	}
 	b->last_rescan = now;
 	b->overflowed = false;
-	sources_overflowed(b->sources, tell_overflow, b);
-	pipeline_rescan(b->pipeline);
+	pipeline_rescan(b->pipeline, sources_overflowed(b->sources, tell_overflow, b));
 	sources_enumerate(b->sources);
 	pipeline_enumerated(b->pipeline);
 }
@@ -315,7 +314,7 @@ static int start_sources(struct broker *b)
 
 	if (r < 0)
 		return r;
-	pipeline_rescan(b->pipeline);
+	pipeline_rescan(b->pipeline, false);
 	sources_start(b->sources);
 	if (!sources_run(b->sources, "udev"))
 		on_enumerated(b); /* nothing will be told: the socket still works */

@@ -14,11 +14,11 @@
 
 /* ---- what the pipeline asks for: nothing here calls it back ---- */
 
-static void on_probe(void *u, const char *device_id, const char *node)
+static void on_probe(void *u, const char *device_id, const char *node, bool again)
 {
 	struct broker *b = u;
 
-	probes_ask(b->probes, device_id, node, b->settings->probe_timeout);
+	probes_ask(b->probes, device_id, node, b->settings->probe_timeout, again);
 }
 
 static void on_run(void *u, const struct plan *p)

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 
 struct probe_job {
-	struct list link; /* in queued, running, or hanging */
+	struct list link; /* in queued, again, running, hanging, or done */
 	struct probes *p;
 	char *device_id, *node;
 	int64_t timeout;
@@ -32,7 +32,7 @@ struct probes {
 	struct probes_ops ops;
 	unsigned at_once, n_queued, n_running, n_hanging;
 	uint64_t n_killed;
-	struct list queued, running, hanging, done;
+	struct list queued, again, running, hanging, done;
 };
 
 int probes_new(struct loop *l, unsigned at_once, const struct probes_ops *ops, struct probes **ret)
@@ -43,6 +43,7 @@ int probes_new(struct loop *l, unsigned at_once, const struct probes_ops *ops, s
 		return -ENOMEM;
 	*p = (struct probes){.loop = l, .ops = *ops, .at_once = at_once};
 	list_init(&p->queued);
+	list_init(&p->again);
 	list_init(&p->running);
 	list_init(&p->hanging);
 	list_init(&p->done);
@@ -80,13 +81,14 @@ void probes_free(struct probes *p)
 	if (!p)
 		return;
 	list_free_jobs(&p->queued);
+	list_free_jobs(&p->again);
 	list_free_jobs(&p->running);
 	list_free_jobs(&p->hanging);
 	list_free_jobs(&p->done);
 	free(p);
 }
 
-void probes_ask(struct probes *p, const char *device_id, const char *node, int64_t timeout_ns)
+void probes_ask(struct probes *p, const char *device_id, const char *node, int64_t timeout_ns, bool again)
 {
 	_cleanup_(job_freep) struct probe_job *job = calloc(1, sizeof(*job));
 
@@ -100,7 +102,7 @@ void probes_ask(struct probes *p, const char *device_id, const char *node, int64
 		log_error("out of memory: %s is not read", node);
 		return;
 	}
-	list_insert(&p->queued, &job->link);
+	list_insert(again ? &p->again : &p->queued, &job->link);
 	p->n_queued++;
 	TAKE_PTR(job);
 }
@@ -219,20 +221,13 @@ static void give_answer(struct probes *p, struct probe_job *job)
 	p->ops.answer(p->ops.u, job->device_id, NULL, reason);
 }
 
-bool probes_turn(struct probes *p)
+/* True if something was called back. */
+static bool start_jobs(struct probes *p, struct list *queue)
 {
 	struct probe_job *job;
 	bool called = false;
 
-	list_foreach (job, &p->done, link) {
-		list_remove(&job->link);
-		if (!job->hanging) {
-			give_answer(p, job);
-			called = true;
-		}
-		job_free(job);
-	}
-	list_foreach (job, &p->queued, link) {
+	list_foreach (job, queue, link) {
 		struct err e = {0};
 
 		if (p->n_running >= p->at_once)
@@ -248,6 +243,24 @@ bool probes_turn(struct probes *p)
 		called = true;
 		job_free(job);
 	}
+	return called;
+}
+
+bool probes_turn(struct probes *p)
+{
+	struct probe_job *job;
+	bool called = false;
+
+	list_foreach (job, &p->done, link) {
+		list_remove(&job->link);
+		if (!job->hanging) {
+			give_answer(p, job);
+			called = true;
+		}
+		job_free(job);
+	}
+	called |= start_jobs(p, &p->queued);
+	called |= start_jobs(p, &p->again);
 	return called;
 }
 

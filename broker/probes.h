@@ -20,8 +20,8 @@ struct probes_ops {
 int probes_new(struct loop *l, unsigned at_once, const struct probes_ops *ops, struct probes **ret);
 void probes_free(struct probes *p); /* kills what runs */
 DEFINE_CLEANUP(struct probes *, probes_free)
-/* Queues the job; nothing is called back from here. */
-void probes_ask(struct probes *p, const char *device_id, const char *node, int64_t timeout_ns);
+/* Queues the job; nothing is called back from here. again: it goes after all that were never read. */
+void probes_ask(struct probes *p, const char *device_id, const char *node, int64_t timeout_ns, bool again);
 /* Starts what is queued. True if something was called back. */
 bool probes_turn(struct probes *p);
 /* {"running","queued","killed","hanging"}. A new reference. */

@@ -222,17 +222,21 @@ void source_lost(struct source *s, uint64_t lost)
 	s->env->overflow(s->env->u);
 }
 
-void sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u)
+bool sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u)
 {
+	bool disks = false;
+
 	for (size_t i = 0; i < ss->n; i++) {
 		struct source *s = &ss->s[i];
 
 		if (!s->overflowed)
 			continue;
+		disks |= s->ops->tells_disks;
 		s->overflowed = false;
 		fn(u, s, s->lost - s->lost_before);
 		s->lost_before = s->lost;
 	}
+	return disks;
 }
 
 void sources_set_settings(struct sources *ss, const struct settings *settings, const struct genl_descs *genl)

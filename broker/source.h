@@ -39,6 +39,7 @@ struct source_ops {
 	int64_t (*leave)(struct source *s);
 	/* Everything is told again, as if it were new; NULL: nothing to tell. */
 	void (*enumerate)(struct source *s);
+	bool tells_disks; /* what it loses may be changes of disks */
 	bool retry;	  /* starting is tried again, for what it needs may come later */
 	bool reads_files; /* it is stopped and started anew when files were read again */
 };
@@ -84,8 +85,9 @@ bool sources_run(const struct sources *ss, const char *name);
 /* Starts again those that failed and may be retried, and lets them tell what is there: when a plan has ended, which may
  * have loaded what they need, and by themselves every retry_ns. */
 void sources_retry(struct sources *ss);
-/* Calls fn for each source that lost something since the last call; lost 0: it is not known how much. */
-void sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u);
+/* Calls fn for each source that lost something since the last call; lost 0: it is not known how much. True if changes
+ * of disks may be among it. */
+bool sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct source *s, uint64_t lost), void *u);
 /* Other settings and descriptions hold from now on; they must outlive the sources. The old ones are not used any more.
  */
 void sources_set_settings(struct sources *ss, const struct settings *settings, const struct genl_descs *genl);

@@ -272,4 +272,5 @@ const struct source_ops source_udev = {
 	.start = udev_start,
 	.stop = udev_stop,
 	.enumerate = udev_again,
+	.tells_disks = true,
 };

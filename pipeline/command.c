@@ -22,7 +22,7 @@ bool pipeline_reads(const struct pipeline *p, const char *name)
 {
 	const struct device *d = inventory_find_device(p->inv, name);
 
-	return d && d->present && d->probing;
+	return d && d->present && (d->probing || d->reread);
 }
 
 const char *pipeline_find_array(const struct pipeline *p, const char *name)

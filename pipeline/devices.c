@@ -9,6 +9,8 @@
 
 #define AGAIN_FIRST (10 * NS_PER_SEC) /* from a probe without an answer to the next one; doubled each time */
 #define AGAIN_LAST (3600 * NS_PER_SEC)
+#define REREAD_PAUSE                                                                                                   \
+	(500 * NS_PER_MS) /* a disk that changes all the time is read no more often, and after its last change */
 
 bool device_learn(struct device *d, enum fact_id fact, const struct value *v, bool *changed)
 {
@@ -97,6 +99,7 @@ static void not_read(struct device *d)
 {
 	d->probed = false;
 	d->probing = false;
+	d->reread = false;
 	d->probe_again = 0;
 	d->unanswered = 0;
 }
@@ -107,7 +110,23 @@ static void note_answer(const struct inventory *inv, struct device *d, bool answ
 	int64_t wait = AGAIN_FIRST << MIN(d->unanswered, 16U);
 
 	d->unanswered = answered ? 0 : d->unanswered + 1;
+	d->answered = inv->now;
 	d->probe_again = answered ? 0 : inv->now + MIN(wait, AGAIN_LAST);
+	if (d->reread)
+		d->probe_again = inv->now + REREAD_PAUSE;
+}
+
+/* It may hold something else now. True if it is to be read at once; else it is when that is due. */
+static bool read_again(const struct inventory *inv, struct device *d)
+{
+	int64_t due = d->answered + REREAD_PAUSE;
+
+	if (!d->probing && (!d->probed || due <= inv->now))
+		return true;
+	d->reread = true;
+	if (!d->probing)
+		d->probe_again = due;
+	return false;
 }
 
 void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void *u, const char *device), void *u)
@@ -120,26 +139,6 @@ void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void 
 		d->probe_again = 0;
 		fn(u, d->id);
 	}
-}
-
-static unsigned device_came(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
-{
-	uint64_t diskseq = (uint64_t)json_integer_value(json_object_get(ev->extra, "diskseq"));
-	bool same = d->present && diskseq == d->diskseq, known = d->was_present, changed;
-
-	changed = learn_event(inv, d, ev);
-	d->diskseq = diskseq;
-	d->seen = d->present = true;
-	d->was_present = false;
-	d->injected = ev->origin == ORIGIN_INJECTED;
-	if (!same)
-		not_read(d);
-	*probe = !d->probed && !d->probing;
-	*news = !same ? !known : changed;
-	inv->version++;
-	if (!same && d->set[0])
-		set_refresh(inv, d->set);
-	return SORT_ALL;
 }
 
 /* A member that a running array reads and writes. */
@@ -156,9 +155,39 @@ static bool in_use(const struct inventory *inv, const struct device *d)
 	return false;
 }
 
-static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
+/* What runs nobody else writes; our own writes are no news. A disk that is out of its array may have been wiped. */
+static bool others_write(const struct inventory *inv, const struct device *d)
 {
 	const struct disk_set *s = d->set[0] ? set_find(inv, d->set) : NULL;
+
+	return !s || !s->managed || !in_use(inv, d);
+}
+
+static unsigned device_came(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
+{
+	uint64_t diskseq = (uint64_t)json_integer_value(json_object_get(ev->extra, "diskseq"));
+	bool same = d->present && diskseq == d->diskseq, known = d->was_present, changed;
+
+	changed = learn_event(inv, d, ev);
+	d->diskseq = diskseq;
+	d->seen = d->present = true;
+	d->was_present = false;
+	d->injected = ev->origin == ORIGIN_INJECTED;
+	if (!same)
+		not_read(d);
+	*probe = !d->probed && !d->probing;
+	if (same && d->doubted && others_write(inv, d))
+		*probe = read_again(inv, d);
+	d->doubted = false;
+	*news = !same ? !known : changed;
+	inv->version++;
+	if (!same && d->set[0])
+		set_refresh(inv, d->set);
+	return SORT_ALL;
+}
+
+static unsigned device_changed(struct inventory *inv, struct device *d, const struct event *ev, bool *probe, bool *news)
+{
 	const char *node = json_string_value(json_object_get(ev->extra, "node"));
 	uint64_t size = d->size;
 
@@ -167,9 +196,7 @@ static unsigned device_changed(struct inventory *inv, struct device *d, const st
 		return 0;
 	*news = learn_event(inv, d, ev);
 	d->seen = true;
-	/* What runs nobody else writes; our own writes are no news. A disk that is out of its array may have been
-	 * wiped. */
-	*probe = ev->extra && !d->probing && (!s || !s->managed || !in_use(inv, d) || d->size != size || !d->probed);
+	*probe = ev->extra && (others_write(inv, d) || d->size != size || !d->probed) && read_again(inv, d);
 	if (*news)
 		inv->version++;
 	return *news ? SORT_ALL : 0;
@@ -276,10 +303,12 @@ unsigned inventory_probed(struct inventory *inv, const char *device_id, const js
 	return SORT_ALL;
 }
 
-void inventory_rescan(struct inventory *inv)
+void inventory_rescan(struct inventory *inv, bool doubt)
 {
-	for (size_t i = 0; i < inv->n_devices; i++)
+	for (size_t i = 0; i < inv->n_devices; i++) {
 		inv->devices[i]->seen = false;
+		inv->devices[i]->doubted |= doubt;
+	}
 }
 
 void inventory_unseen(const struct inventory *inv, void (*fn)(void *u, const struct device *d), void *u)

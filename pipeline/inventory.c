@@ -237,7 +237,7 @@ const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i)
 bool inventory_probes_open(const struct inventory *inv)
 {
 	for (size_t i = 0; i < inv->n_devices; i++)
-		if (inv->devices[i]->probing)
+		if (inv->devices[i]->probing && !inv->devices[i]->probed)
 			return true;
 	return false;
 }
@@ -246,8 +246,10 @@ void inventory_probing(struct inventory *inv, const char *device, bool probing)
 {
 	struct device *d = device_find(inv, device);
 
-	if (d)
-		d->probing = probing;
+	if (!d)
+		return;
+	d->probing = probing;
+	d->reread = d->reread && !probing;
 }
 
 /* ---- changes by people and by the pipeline ---- */

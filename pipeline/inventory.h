@@ -20,6 +20,7 @@ struct device {
 	bool present, read_only;
 	bool injected;	  /* what is said of its presence was injected */
 	bool seen;	  /* told since the last inventory_rescan */
+	bool doubted;	  /* and what is known of its contents may be old */
 	bool was_present; /* restored as present, not told yet */
 	char wwn[64], serial[96], model[64], vendor[48], firmware[32], transport[16];
 	char controller[64], enclosure[64], slot[48];
@@ -31,7 +32,9 @@ struct device {
 	enum contents contents;
 	char contents_name[128];
 	bool probed, probing; /* contents and view are of the disk as attached now; an answer is awaited */
-	int64_t probe_again;  /* boot: the last probe gave no answer, the next one is asked for then; 0: not at all */
+	bool reread;	      /* it may have changed since the last probe was asked for */
+	int64_t answered;     /* boot: the last answer of a probe */
+	int64_t probe_again;  /* boot: there is no answer, or a reread waits: the next probe; 0: none */
 	unsigned unanswered;  /* probes in a row */
 	bool maintenance;
 	int64_t maintenance_until; /* boot, 0: until taken back */
@@ -127,8 +130,9 @@ int inventory_state(struct inventory *inv, const json_t *state, const struct pla
  * says changes. id as world_ops. */
 unsigned inventory_tell(struct inventory *inv, enum subject_sort sort, const char *id, enum fact_id fact,
 			struct value v);
-/* Enumeration begins: no device is seen. inventory_unseen: calls fn for each device that was here and was not seen. */
-void inventory_rescan(struct inventory *inv);
+/* Enumeration begins: no device is seen. doubt: changes of disks may have been lost, so that what others may have
+ * written is read again. inventory_unseen: calls fn for each device that was here and was not seen. */
+void inventory_rescan(struct inventory *inv, bool doubt);
 void inventory_unseen(const struct inventory *inv, void (*fn)(void *u, const struct device *d), void *u);
 /* Compares arrays and spares with what they were at the last call and gives an event for each difference, in order:
  * array.*, spare.*. The events are the caller's. quiet: only remembers. */
@@ -153,8 +157,9 @@ size_t inventory_arrays(const struct inventory *inv); /* sorted by id */
 const struct array *inventory_array_at(const struct inventory *inv, size_t i);
 size_t inventory_sets(const struct inventory *inv);
 const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i);
+/* A disk was not read yet since it was attached. One that is read again does not count: it may change all the time. */
 bool inventory_probes_open(const struct inventory *inv);
-/* Devices whose probe gave no answer, and may give one now: each is named once. */
+/* Devices whose probe gave no answer, or that changed while they were read: each is named once. */
 void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void *u, const char *device), void *u);
 /* The answer of a probe is awaited, or no longer. */
 void inventory_probing(struct inventory *inv, const char *device, bool probing);

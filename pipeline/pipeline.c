@@ -105,7 +105,7 @@ void ask_probe(struct pipeline *p, const char *device)
 	if (!d || d->probing || !d->present)
 		return;
 	inventory_probing(p->inv, device, true);
-	p->ops.probe(p->ops.u, d->id, d->node);
+	p->ops.probe(p->ops.u, d->id, d->node, d->probed);
 }
 
 /* A chain of causes that does not end is named once a minute. */
@@ -298,9 +298,9 @@ void pipeline_feed(struct pipeline *p, struct event *ev)
 
 /* ---- the picture ---- */
 
-void pipeline_rescan(struct pipeline *p)
+void pipeline_rescan(struct pipeline *p, bool doubt)
 {
-	inventory_rescan(p->inv);
+	inventory_rescan(p->inv, doubt);
 	stack_rescan(p->stack);
 	p->rescanning = p->phase == PHASE_STARTED;
 }

@@ -16,8 +16,8 @@ struct pipeline;
 /* What the pipeline asks of the process around it. No call may block; its result comes back later through the function
  * that is named. What is passed is borrowed. */
 struct pipeline_ops {
-	/* Read the metadata of a device: pipeline_probed. One at a time per device. */
-	void (*probe)(void *u, const char *device_id, const char *node);
+	/* Read the metadata of a device: pipeline_probed. One at a time per device. again: it was read before. */
+	void (*probe)(void *u, const char *device_id, const char *node, bool again);
 	/* Run a plan: act's messages through pipeline_act_message, the end through pipeline_act_done. One at a time per
 	 * set. */
 	void (*run)(void *u, const struct plan *p);
@@ -57,8 +57,8 @@ void pipeline_raw_error(struct pipeline *p, const struct raw_error *raw);
 /* The event number of a device-mapper device changed, or it came or went. uuid: its DM UUID; others' are ignored. */
 void pipeline_dm_changed(struct pipeline *p, const char *uuid, uint32_t event_nr);
 /* A source enumerates all over again (start, lost messages): every device that is then not told by pipeline_raw_device
- * before pipeline_enumerated is gone. */
-void pipeline_rescan(struct pipeline *p);
+ * before pipeline_enumerated is gone. doubt: what was lost may have been changes of disks. */
+void pipeline_rescan(struct pipeline *p, bool doubt);
 /* All devices have been told. Once the probes that this asked for have answered, the rules start (broker.started) or
  * the picture is whole again (broker.resynced). */
 void pipeline_enumerated(struct pipeline *p);

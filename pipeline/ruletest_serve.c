@@ -17,9 +17,10 @@ static void add_token(struct runner *r, int what, const char *id)
 	list_insert(&r->tokens, &t->link);
 }
 
-static void op_probe(void *u, const char *device_id, const char *node)
+static void op_probe(void *u, const char *device_id, const char *node, bool again)
 {
 	(void)node;
+	(void)again;
 	add_token(u, TOKEN_PROBE, device_id);
 }
 

@@ -85,11 +85,12 @@ static void on_question(void *u, const struct verdict *v, const struct plan *pla
 		json_array_append_new(json_object_get(q->last, "does"), done_line(step, text));
 }
 
-static void no_probe(void *u, const char *device_id, const char *node)
+static void no_probe(void *u, const char *device_id, const char *node, bool again)
 {
 	(void)u;
 	(void)device_id;
 	(void)node;
+	(void)again;
 }
 
 static void no_run(void *u, const struct plan *p)

@@ -129,7 +129,7 @@ static void path(struct play *y, char **w)
 
 void play_enumerate(struct play *y)
 {
-	pipeline_rescan(y->p);
+	pipeline_rescan(y->p, true);
 	for (size_t i = 0; i < y->n_disks; i++) {
 		json_t *here = model_probe(y->model, play_id(y->disks[i]));
 

@@ -59,9 +59,10 @@ static void add_wait(struct play *y, int what, const char *id, const struct plan
 
 /* ---- ops ---- */
 
-static void op_probe(void *u, const char *device_id, const char *node)
+static void op_probe(void *u, const char *device_id, const char *node, bool again)
 {
 	(void)node;
+	(void)again;
 	add_wait(u, WAIT_PROBE, device_id, NULL);
 }
 

@@ -470,6 +470,7 @@ static bool changed(struct fixture *f, const char *id, const char *node)
 	struct event *ev = event_new("device.changed", "test", ORIGIN_KERNEL);
 	bool probe, news;
 
+	inventory_time(f->inv, NS_PER_SEC); /* the last reading is a while ago */
 	ev->device = strdup(id);
 	ev->extra = json_pack("{s:s*}", "node", node);
 	inventory_event(f->inv, ev, &probe, &news);

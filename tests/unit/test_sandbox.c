@@ -59,7 +59,7 @@ static const char *told_of(const char *word, int64_t timeout)
 
 	make_image(word, image);
 	told[0] = '\0';
-	probes_ask(probes, "d", path, timeout);
+	probes_ask(probes, "d", path, timeout, false);
 	loop_run(loop);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	assert_int_equal(read(fd, after, IMAGE), IMAGE);

@@ -150,10 +150,10 @@ static void test_probes(void **state _unused_)
 
 	assert_int_equal(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
 	for_rows (i, rows) {
-		probes_ask(probes, "d", make_file(rows[i].disk), i == 4 ? NS_PER_SEC : 20 * NS_PER_SEC);
+		probes_ask(probes, "d", make_file(rows[i].disk), i == 4 ? NS_PER_SEC : 20 * NS_PER_SEC, false);
 		assert_string_equal(run(1), rows[i].want);
 	}
-	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC);
+	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC, false);
 	assert_string_equal(run(1), "d:/nonexistent/disk cannot be opened;");
 	j = probes_to_json(probes);
 	assert_int_equal(json_integer_value(json_object_get(j, "killed")), 1);
@@ -161,8 +161,14 @@ static void test_probes(void **state _unused_)
 	json_decref(j);
 	/* More than run at once: all are answered. */
 	for (int i = 0; i < 7; i++)
-		probes_ask(probes, "x", make_file("fine"), 20 * NS_PER_SEC);
+		probes_ask(probes, "x", make_file("fine"), 20 * NS_PER_SEC, false);
 	assert_string_equal(run(7), "x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;x:blank;");
+	probes_free(probes);
+	/* One at a time: what is read again waits for what was never read. */
+	assert_int_equal(probes_new(loop, 1, &(struct probes_ops){on_answer, NULL}, &probes), 0);
+	for (int i = 0; i < 4; i++)
+		probes_ask(probes, i < 2 ? "again" : "new", path, 20 * NS_PER_SEC, i < 2);
+	assert_string_equal(run(4), "new:blank;new:blank;again:blank;again:blank;");
 	probes_free(probes);
 	probes = NULL;
 }
