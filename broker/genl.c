@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/genl.h"
 
+#include "broker/source.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -13,12 +14,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
-
-/* include/uapi/linux/sock_diag.h */
-enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
 /* Memory is charged only while messages wait; one takes some 1300 bytes. */
 enum { RECEIVE_BUFFER = 16 << 20, MESSAGE_MAX = 64 << 10, BATCH = 256, FIND_SECONDS = 2 };
 
@@ -128,17 +123,6 @@ static int on_error(struct sockaddr_nl *from _unused_, struct nlmsgerr *answer, 
 	return NL_SKIP;
 }
 
-static uint64_t new_drops(struct genl *g)
-{
-	uint32_t info[MEMINFO_VARS] = {0}, before = g->drops;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(nl_socket_get_fd(g->sock), SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
-		return 0;
-	g->drops = info[MEMINFO_DROPS];
-	return g->drops - before;
-}
-
 /* The kernel says that it dropped something (ENOBUFS, which libnl tells as a lack of memory) before it gives what was
  * kept, which is the oldest; and it drops all, answers too, until that has been read. */
 uint64_t genl_read(struct genl *g)
@@ -159,7 +143,7 @@ uint64_t genl_read(struct genl *g)
 	if (!g->overrun || r != -NLE_AGAIN)
 		return 0;
 	g->overrun = false;
-	lost = new_drops(g);
+	lost = socket_dropped(nl_socket_get_fd(g->sock), &g->drops);
 	return MAX(lost, 1);
 }
 

@@ -8,6 +8,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#ifndef SO_MEMINFO
+#define SO_MEMINFO 55
+#endif
+
+/* include/uapi/linux/sock_diag.h */
+enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
 
 /* The device-mapper source comes before udev's, so that it is listening when the first arrays are started. */
 const struct source_ops *const source_table[] = {
@@ -213,6 +221,17 @@ void sources_enumerate(struct sources *ss)
 			ss->s[i].rescans++;
 			ss->s[i].ops->enumerate(&ss->s[i]);
 		}
+}
+
+uint64_t socket_dropped(int fd, uint32_t *so_far)
+{
+	uint32_t info[MEMINFO_VARS] = {0}, before = *so_far;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
+		return 0;
+	*so_far = info[MEMINFO_DROPS];
+	return *so_far - before;
 }
 
 void source_lost(struct source *s, uint64_t lost)

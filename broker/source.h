@@ -72,6 +72,8 @@ void source_failed(struct source *s, const struct err *e);
 void source_again(struct source *s);
 /* A source says that it lost messages; 0: it is not known how many. */
 void source_lost(struct source *s, uint64_t lost);
+/* How many messages a socket dropped since the last call, of which *so_far keeps the count (at first 0). */
+uint64_t socket_dropped(int fd, uint32_t *so_far);
 
 struct sources;
 

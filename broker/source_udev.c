@@ -9,14 +9,6 @@
 #include <errno.h>
 #include <libudev.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#ifndef SO_MEMINFO
-#define SO_MEMINFO 55
-#endif
-
-/* include/uapi/linux/sock_diag.h */
-enum { MEMINFO_DROPS = 8, MEMINFO_VARS = 9 };
 
 /* As udevd's own: thousands of messages; memory is charged only while they wait. */
 enum { RECEIVE_BUFFER = 128 << 20 };
@@ -37,16 +29,9 @@ struct udev_source {
 	struct loop_timer *settle;
 };
 
-/* Messages that the socket dropped since the last look. */
 static uint64_t new_drops(struct udev_source *us)
 {
-	uint32_t info[MEMINFO_VARS] = {0}, before = us->drops;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(udev_monitor_get_fd(us->monitor), SOL_SOCKET, SO_MEMINFO, info, &len) < 0)
-		return 0;
-	us->drops = info[MEMINFO_DROPS];
-	return us->drops - before;
+	return socket_dropped(udev_monitor_get_fd(us->monitor), &us->drops);
 }
 
 /* A jump in the kernel's numbers means loss only in the kernel's own group: udevd reorders and drops on purpose. Small

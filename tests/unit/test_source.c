@@ -6,6 +6,9 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct loop *loop;
 static struct sources *sources;
@@ -159,11 +162,39 @@ static void the_best_of_a_role_is_on(void **state _unused_)
 	loop_free(loop);
 }
 
+/* Any socket counts so: here one of UDP that nobody reads. */
+static void drops_are_counted(void **state _unused_)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	int in = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), out = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(to);
+	uint32_t so_far = 0;
+	char message[1024] = "";
+	int room = 1;
+	uint64_t n;
+
+	assert_int_equal(setsockopt(in, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)), 0);
+	assert_int_equal(bind(in, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(getsockname(in, (struct sockaddr *)&to, &len), 0);
+	assert_int_equal(socket_dropped(in, &so_far), 0);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(sendto(out, message, sizeof(message), 0, (struct sockaddr *)&to, len),
+				 sizeof(message));
+	n = socket_dropped(in, &so_far);
+	assert_in_range(n, 1, 100);
+	assert_int_equal(so_far, n);
+	assert_int_equal(socket_dropped(in, &so_far), 0);
+	close(in);
+	close(out);
+	assert_int_equal(socket_dropped(-1, &so_far), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(sources_are_tried_again),
 		unit(the_best_of_a_role_is_on),
+		unit(drops_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
