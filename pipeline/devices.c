@@ -59,6 +59,26 @@ void device_learn_tags(struct inventory *inv, struct device *d)
 	d->tags = tags_of(inv->settings->device_tags, inv->settings->n_device_tags, texts, ARRAY_SIZE(texts));
 }
 
+static void name_by_id(struct device *d)
+{
+	snprintf(d->name, sizeof(d->name), "%.*s", (int)sizeof(d->name) - 1, d->id);
+}
+
+/* The kernel gives the name of a disk that is away to another one. That is what the name means from then on: the one
+ * that is away is called by its identity. */
+static void settle_name(struct inventory *inv, struct device *d)
+{
+	for (size_t i = 0; i < inv->n_devices; i++) {
+		struct device *other = inv->devices[i], *away = other->present ? d : other;
+
+		if (other == d || away->present || strcmp(other->name, d->name) != 0)
+			continue;
+		name_by_id(away);
+		away->node[0] = '\0';
+		device_learn_tags(inv, away);
+	}
+}
+
 /* Facts and numbers that the event brings. Returns whether one is new. */
 static bool learn_event(struct inventory *inv, struct device *d, const struct event *ev)
 {
@@ -87,7 +107,7 @@ static bool learn_event(struct inventory *inv, struct device *d, const struct ev
 		d->is_path = fs && strcmp(fs, "mpath_member") == 0;
 	}
 	if (!d->name[0])
-		snprintf(d->name, sizeof(d->name), "%.*s", (int)sizeof(d->name) - 1, d->id);
+		name_by_id(d);
 	if (!d->node[0])
 		snprintf(d->node, sizeof(d->node), "/dev/%s", d->name);
 	device_learn_tags(inv, d);
@@ -173,6 +193,7 @@ static unsigned device_came(struct inventory *inv, struct device *d, const struc
 	d->seen = d->present = true;
 	d->was_present = false;
 	d->injected = ev->origin == ORIGIN_INJECTED;
+	settle_name(inv, d);
 	if (!same)
 		not_read(d);
 	*probe = !d->probed && !d->probing;
@@ -197,8 +218,10 @@ static unsigned device_changed(struct inventory *inv, struct device *d, const st
 	*news = learn_event(inv, d, ev);
 	d->seen = true;
 	*probe = ev->extra && (others_write(inv, d) || d->size != size || !d->probed) && read_again(inv, d);
-	if (*news)
+	if (*news) {
+		settle_name(inv, d);
 		inv->version++;
+	}
 	return *news ? SORT_ALL : 0;
 }
 
@@ -215,6 +238,7 @@ static unsigned device_went(struct inventory *inv, struct device *d, const struc
 		return 0;
 	d->present = false;
 	d->injected = ev->origin == ORIGIN_INJECTED;
+	settle_name(inv, d);
 	not_read(d);
 	*news = true;
 	inv->version++;

@@ -14,7 +14,7 @@
 
 struct device {
 	char id[DEVICE_ID_MAX];
-	char name[32], node[64]; /* last known; name is "sdb", node "/dev/sdb" */
+	char name[32], node[64]; /* last known, unless another disk has it now; name is "sdb", node "/dev/sdb" */
 	unsigned major, minor;
 	uint64_t diskseq; /* 0: not known */
 	bool present, read_only;

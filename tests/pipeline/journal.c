@@ -13,13 +13,13 @@
  *   away DISK                           not here at start
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
- *     add|remove|change DISK; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
- * disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP failed|reinstated DISK
- * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
- * command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N] (the next N plans of
- * rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the process dies and
- * starts again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB.. (a reload);
- * nothing */
+ *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map
+ * that is a disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP
+ * failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
+ * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
+ * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
+ * process dies and starts again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB..
+ * (a reload); nothing */
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -45,12 +45,12 @@ static struct raw_number number_of(const struct play *y, const char *word)
 	return (struct raw_number){8, (unsigned)disk_index(y, word) * 16};
 }
 
-static int raw_device(struct play *y, const char *action, const char *name, enum origin origin)
+static int raw_device(struct play *y, const char *action, const char *name, const char *as, enum origin origin)
 {
 	char node[64], wwn[64];
 	size_t i = disk_index(y, name);
 
-	snprintf(node, sizeof(node), "/dev/%s", name);
+	snprintf(node, sizeof(node), "/dev/%s", as);
 	snprintf(wwn, sizeof(wwn), "%s", name);
 	model_present(y->model, play_id(name), strcmp(action, "remove") != 0);
 	pipeline_raw_device(y->p,
@@ -134,7 +134,7 @@ void play_enumerate(struct play *y)
 		json_t *here = model_probe(y->model, play_id(y->disks[i]));
 
 		if (here)
-			raw_device(y, "add", y->disks[i], ORIGIN_SYNTHESISED);
+			raw_device(y, "add", y->disks[i], y->disks[i], ORIGIN_SYNTHESISED);
 		json_decref(here);
 	}
 	pipeline_enumerated(y->p);
@@ -336,7 +336,7 @@ static void manage(struct play *y, char **globs, int n)
 static int do_heard(struct play *y, const char *verb, char **w, int n)
 {
 	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0)
-		return raw_device(y, verb, w[0], ORIGIN_KERNEL);
+		return raw_device(y, verb, w[0], n > 2 ? w[2] : w[0], ORIGIN_KERNEL);
 	if (strcmp(verb, "error") == 0)
 		return error(y, w[0], w[1], w[2], n > 3 ? w[3] : NULL), 0;
 	if (strcmp(verb, "layer") == 0 && n > 2)
