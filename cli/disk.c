@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-enum { NOBODY = 65534 };
+enum { NOBODY = 65534, IMAGE_BLOCK = 4096 };
 
 static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 {
@@ -80,6 +80,21 @@ static int read_formats(struct blockdev *d, struct disk_meta *m, struct err *e)
 	return 0;
 }
 
+/* Of which size a disk's blocks were, its image does not tell: metadata that are found by it do. */
+static int read_image(struct blockdev *d, struct disk_meta *m, struct err *e)
+{
+	unsigned first = d->sector_size;
+	int r = read_formats(d, m, e);
+
+	if (r < 0 || m->view || d->sectors % (IMAGE_BLOCK / 512) != 0)
+		return r;
+	d->sector_size = IMAGE_BLOCK;
+	r = read_formats(d, m, e);
+	if (!m->view)
+		d->sector_size = first;
+	return r;
+}
+
 static int become_nobody(struct err *e)
 {
 	if (geteuid() != 0)
@@ -102,8 +117,8 @@ int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, st
 		return r;
 	snprintf(ret->name, sizeof(ret->name), "%s", d->name);
 	ret->sectors = d->sectors;
+	r = d->major || d->minor ? read_formats(d, ret, e) : read_image(d, ret, e);
 	ret->sector_size = d->sector_size;
-	r = read_formats(d, ret, e);
 	if (r < 0)
 		return err_prefix(e, "%s", path);
 	if (ret->view && ret->view->room_sectors)

@@ -142,6 +142,8 @@ static void print_disk(const struct cli *c, const char *path, const struct disk_
 		buf_add(out, ", no RAID metadata that is known here\n");
 		return;
 	}
+	if (m->sector_size != 512)
+		buf_addf(out, ", blocks of %u bytes", m->sector_size);
 	buf_addf(out, ", %s, set %s", v->format, v->set);
 	if (v->maker[0]) {
 		buf_add(out, ", made by ");

@@ -23,6 +23,18 @@ for text in "$golden"/*.txt; do
 		rm disk
 	done < <(sed -n 's/^disk index=\([0-9]*\) sectors=\([0-9]*\) .*refno=\([0-9a-f]*\).*/\1 \2 \3/p' "$text" | head -2)
 done
+# The image of a disk with blocks of 4096 bytes: the anchor fills its last block.
+lay=$(dirname "$sparectl")/ddf_lay
+read -r sectors < <(sed -n 's/^disk index=1 sectors=\([0-9]*\) .*/\1/p' "$golden/raid1.txt")
+truncate -s $((sectors * 512)) disk-1 disk-2
+ok "the same set in blocks of 4096" 0 "$lay" raid1:4096 disk-1 disk-2
+ok "its image is read" 0 "$sparectl" meta show disk-1
+like "as what it is" 'blocks of 4096 bytes, ddf'
+like "with its volume" 'raid1, '
+like "and where the data are" 'data at sector 0'
+ok "as JSON" 0 "$sparectl" meta show --json disk-2
+like "with the size of its blocks" '"sector-size": ?4096'
+rm disk-1 disk-2
 truncate -s 8M blank
 ok "a blank disk has none" 1 "$sparectl" meta show blank
 like "and that is said" 'no RAID metadata'

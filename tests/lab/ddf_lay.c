@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ddf_lay CASE DEVICE...: lays a case of tests/golden/meta on devices, one for each of its disks, in their own block
- * size, and prints the set. The devices are as large as the case's disks, and blank. */
+ * size, and prints the set. The devices are as large as the case's disks, and blank. CASE:4096 lays it on image files
+ * of disks with blocks of that size. */
 #include "actions/meta/blockio.h"
 #include "tests/unit/ddf_disks.h"
 
@@ -46,6 +47,8 @@ int main(int argc, char **argv)
 	snprintf(name, sizeof(name), "%s%s", argv[1], dev[0]->sector_size == 4096 ? ":4096" : "");
 	test_set_load(&s, name);
 	for (size_t i = 0; i < n; i++) {
+		if (strchr(argv[1], ':'))
+			dev[i]->sector_size = s.disk[i].sector_size;
 		if (n != s.n || dev[i]->sectors != s.disk[i].sectors || dev[i]->sector_size != s.disk[i].sector_size ||
 		    lay(&s.disk[i], dev[i]) < 0) {
 			fprintf(stderr, "%s has %zu disks of %llu sectors: %s does not do\n", name, s.n,
