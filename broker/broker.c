@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define SOURCE_RETRY (5 * NS_PER_SEC) /* until a source that could not be started is tried again */
 #define STOP_GRACE (10 * NS_PER_SEC)  /* beyond the act timeout, for plans that run at the end */
 #define PATIENCE (10 * NS_PER_SEC)    /* requests wait for the first picture at most so long */
+#define TIDY_AFTER (2 * NS_PER_SEC)   /* so that a client that asks every moment does not cost it every time */
 
 enum { PROBES_MAX = 8, TURNS_MAX = 1000 };
 
@@ -213,11 +215,30 @@ static void rescan(struct broker *b)
 	pipeline_enumerated(b->pipeline);
 }
 
+static void on_tidy(void *u)
+{
+	struct broker *b = u;
+
+	b->tidy_due = false;
+	malloc_trim(0);
+}
+
+/* The state as JSON, an answer about all disks, the lines of a thousand events take more than the disks themselves, in
+ * small pieces between what stays: the C library would keep their pages. */
+void broker_tidy(struct broker *b)
+{
+	if (b->tidy_due)
+		return;
+	b->tidy_due = true;
+	loop_timer_in(b->tidy, TIDY_AFTER);
+}
+
 static void accept_requests(struct broker *b, bool whole)
 {
 	if (b->accepting || !b->control || !whole)
 		return;
 	b->accepting = true;
+	broker_tidy(b);
 	loop_timer_stop(b->patience);
 	control_accept(b->control);
 }
@@ -241,6 +262,7 @@ static void on_save(void *u)
 	if (state)
 		recorder_save(b->recorder, state);
 	json_decref(state);
+	broker_tidy(b);
 }
 
 static void stop_when_done(struct broker *b)
@@ -440,8 +462,8 @@ static int make_timers(struct broker *b)
 		struct loop_timer **timer;
 		loop_fn *fn;
 	} timers[] = {
-		{&b->deadline, on_deadline}, {&b->rescan, on_wake},	  {&b->save, on_save},
-		{&b->stop, on_stop_late},    {&b->watchdog, on_watchdog}, {&b->patience, on_patience},
+		{&b->deadline, on_deadline}, {&b->rescan, on_wake},	  {&b->save, on_save}, {&b->stop, on_stop_late},
+		{&b->watchdog, on_watchdog}, {&b->patience, on_patience}, {&b->tidy, on_tidy},
 	};
 	const struct {
 		int signo;
@@ -542,6 +564,7 @@ void broker_finish(struct broker *b)
 	loop_timer_free(b->stop);
 	loop_timer_free(b->watchdog);
 	loop_timer_free(b->patience);
+	loop_timer_free(b->tidy);
 	loop_free(b->loop);
 	ruleset_unref(b->rules);
 	genl_descs_free(b->genl);

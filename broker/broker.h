@@ -46,11 +46,12 @@ struct broker {
 	struct loop_timer *stop;     /* the end of waiting for what runs */
 	struct loop_timer *watchdog; /* systemd's, if it asks */
 	struct loop_timer *patience; /* with the first picture */
+	struct loop_timer *tidy;     /* memory that is free goes back to the system */
 	int64_t watchdog_every;
 	int64_t started_wall, started_boot;
 	int64_t deadline_set; /* moment that the timer is set to, 0: none */
 	int64_t last_rescan;
-	bool opened, enumerated, overflowed, save_due;
+	bool opened, enumerated, overflowed, save_due, tidy_due;
 	bool machine_ends;	  /* arrays are stopped before the process ends */
 	bool accepting;		  /* requests: the first picture is whole, or was waited for */
 	char history_reason[256]; /* why the history is not written; empty: it is */
@@ -68,6 +69,8 @@ void broker_finish(struct broker *b);
 /* Reads settings and rules again. On success (0) they run, and *ret tells; else -errno with the problems in d, and the
  * running ones stay. */
 int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret);
+/* What needed much memory for a moment is done: soon, what is free goes back. */
+void broker_tidy(struct broker *b);
 /* The sources with their counters, those of the tally included. A new reference. */
 json_t *broker_sources(const struct broker *b);
 /* {"version","pid","started","uptime","settled","history","subscribers","sources","workers"}. A new reference. */

@@ -204,6 +204,7 @@ static void on_closed(void *u, int reason)
 	if (reason == -EMSGSIZE)
 		log_notice("control: a client of uid %u sent a line of more than %d bytes", (unsigned)c->peer.uid,
 			   CONTROL_REQUEST_MAX);
+	broker_tidy(c->control->b);
 	client_free(c);
 }
 

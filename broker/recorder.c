@@ -47,7 +47,7 @@ struct recorder {
 	size_t n_rows;
 	uint64_t seq, dropped;
 	uint64_t trouble_seq; /* the newest row when trouble began */
-	json_t *state;	      /* to be saved */
+	char *state;	      /* to be saved; its line, as those of rows */
 	json_t *limits;
 	bool state_sent, limits_sent;
 	bool opened, opened_due, ended, trouble;
@@ -120,7 +120,7 @@ void recorder_free(struct recorder *r)
 	list_foreach (row, &r->rows, link)
 		row_free(row);
 	loop_timer_free(r->timer);
-	json_decref(r->state);
+	free(r->state);
 	json_decref(r->limits);
 	json_decref(r->saved);
 	json_decref(r->unfinished);
@@ -256,19 +256,25 @@ static void make_room(struct recorder *r)
 	}
 }
 
-/* NULL: out of memory. */
-static char *row_text(const struct row *row, const char *table, const json_t *body)
+/* Takes line. NULL: out of memory. */
+static char *line_text(json_t *line)
 {
 	_cleanup_(buf_free) struct buf text = {0};
+
+	if (line)
+		wire_format(&text, line);
+	json_decref(line);
+	return text.len && !text.oom ? strdup(buf_str(&text)) : NULL;
+}
+
+static char *row_text(const struct row *row, const char *table, const json_t *body)
+{
 	json_t *line = json_pack("{s:I s:s s:s s:I s:O}", "seq", (json_int_t)row->seq, "table", table, "key", row->id,
 				 "wall", (json_int_t)clock_wall(&clock_system), "row", body);
 
 	if (line && row->want_ack)
 		json_object_set_new(line, "sync", json_true());
-	if (line)
-		wire_format(&text, line);
-	json_decref(line);
-	return text.len && !text.oom ? strdup(buf_str(&text)) : NULL;
+	return line_text(line);
 }
 
 void recorder_store(struct recorder *r, const char *table, const json_t *row, const char *id, bool want_ack)
@@ -291,8 +297,14 @@ void recorder_store(struct recorder *r, const char *table, const json_t *row, co
 
 void recorder_save(struct recorder *r, const json_t *state)
 {
-	json_decref(r->state);
-	r->state = json_pack("{s:O}", "save", state);
+	char *text = line_text(json_pack("{s:O}", "save", state));
+
+	if (!text) {
+		log_error("out of memory: what is known now is not saved");
+		return;
+	}
+	free(r->state);
+	r->state = text;
 	r->state_sent = false;
 }
 
@@ -327,7 +339,7 @@ static void send_rows(struct recorder *r)
 	}
 	if (r->limits && !r->limits_sent && chan_send(r->chan, r->limits) == 0)
 		r->limits_sent = true;
-	if (r->state && !r->state_sent && chan_send(r->chan, r->state) == 0)
+	if (r->state && !r->state_sent && chan_send_text(r->chan, r->state, strlen(r->state)) == 0)
 		r->state_sent = true;
 }
 

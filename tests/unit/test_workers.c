@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -339,6 +340,32 @@ static void test_recorder(void **fixture _unused_)
 	json_decref(all);
 }
 
+/* The state of many disks is kept as its line: as an object it takes ten times as much, for as long as the broker runs.
+ */
+static void test_recorder_is_small(void **fixture _unused_)
+{
+	size_t before = mallinfo2().uordblks, kept, line;
+	json_t *state = json_object(), *disks = json_array();
+	char db[160];
+	char *text;
+
+	json_object_set_new(state, "disks", disks);
+	for (int i = 0; i < 1000; i++)
+		json_array_append_new(disks,
+				      json_pack("{s:i s:s s:b s:[]}", "id", i, "name", "sda", "present", 1, "tags"));
+	text = json_dumps(state, JSON_COMPACT);
+	line = strlen(text);
+	free(text);
+	snprintf(db, sizeof(db), "%s/none/history.db", dir);
+	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
+	recorder_save(recorder, state);
+	json_decref(state);
+	kept = mallinfo2().uordblks - before;
+	assert_in_range(kept, 0, 2 * line);
+	recorder_free(recorder);
+	recorder = NULL;
+}
+
 static bool is_told(pid_t pid, const char *option)
 {
 	char text[256] = "", file[64];
@@ -446,8 +473,9 @@ static int end(void **state _unused_)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_probes),   unit(test_acts),	  unit(test_act_hangs),
-		unit(test_programs), unit(test_recorder), unit(test_recorder_dies),
+		unit(test_probes),	  unit(test_acts),     unit(test_act_hangs),
+		unit(test_programs),	  unit(test_recorder), unit(test_recorder_is_small),
+		unit(test_recorder_dies),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
