@@ -192,11 +192,33 @@ struct rule {
 	uint64_t hash;		/* of what decides: rules-language 4.13 */
 };
 
+/* The rules that need one value, in order of evaluation. n 0: the slot is free. */
+struct same_value {
+	uint64_t hash;
+	const struct rule **rules;
+	size_t n;
+};
+
+/* Rules by the value of a fact that they need. */
+struct fact_index {
+	enum fact_id fact;
+	bool wide; /* each membership of the device has its own value */
+	struct same_value *slots;
+	size_t n_slots, n; /* n_slots: a power of two */
+};
+
+/* Facts by which the rules of a kind are found, at most. */
+enum { INDEXED_MAX = 8 };
+
 /* Rules of one event kind, in order of evaluation. */
 struct kind_index {
 	const char *kind;
-	const struct rule **rules;
-	size_t n;
+	const struct rule **rules, **rest; /* rest: those that no fact tells */
+	size_t n, n_rest;
+	struct fact_index *facts;
+	size_t n_facts;
+	size_t n_stops; /* rules with "stop" */
+	size_t heard;	/* its first place in the engine's counts: of events that came through, then of each stop */
 };
 
 /* calendars: NAME: [INTERVAL, ..] */
@@ -215,6 +237,7 @@ struct ruleset {
 	size_t n;
 	struct kind_index *kinds; /* sorted by kind */
 	size_t n_kinds;
+	size_t n_heard; /* counts of all kinds */
 	const struct rule **watches;
 	size_t n_watches;
 	struct named_calendar *calendars;
@@ -362,6 +385,15 @@ void calendars_compile(struct load *l);
 /* The calendar of that name; NULL after an error. */
 const struct named_calendar *calendar_find(struct load *l, const char *name, const struct place *at);
 void schedule_compile(struct load *l, struct rule *r, const struct node *n);
+
+/* index.c */
+
+/* One of the words and globs is the kind. */
+bool kinds_match(const char *const *kinds, size_t n, const char *kind);
+/* When all rules are compiled and in their order. */
+void kinds_index(struct load *l);
+/* NULL: there is no such kind. */
+const struct kind_index *kind_find(const struct ruleset *rs, const char *kind);
 
 /* load.c, override.c */
 

@@ -136,24 +136,30 @@ static const char *map_of(const struct event *ev, const struct facts *f)
 	return strncmp(ev->kind, "path.", 5) == 0 && map->type == V_STRING ? map->str : NULL;
 }
 
-size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
+void bind_members(struct engine *e)
 {
 	const struct event *ev = e->event;
+	const char *map;
 
-	if (r->memberships && ev->device && !ev->array && !e->members_bound) {
-		const char *map = map_of(ev, &e->bound[0].f);
-
-		e->members_bound = true;
-		bind_memberships(e, map ? map : ev->device);
-		for (size_t i = 1; i < e->n_bound; i++) {
-			if (map) {
-				e->o.world->bind(e->o.world_u, SORT_DEVICE, ev->device, &e->bound[i].f);
-				bind_marks(e, &e->bound[i]);
-			}
-			event_bind(ev, &e->bound[i].f);
-			bind_identity(ev, &e->bound[i].f);
+	if (!ev->device || ev->array || e->members_bound)
+		return;
+	e->members_bound = true;
+	map = map_of(ev, &e->bound[0].f);
+	bind_memberships(e, map ? map : ev->device);
+	for (size_t i = 1; i < e->n_bound; i++) {
+		if (map) {
+			e->o.world->bind(e->o.world_u, SORT_DEVICE, ev->device, &e->bound[i].f);
+			bind_marks(e, &e->bound[i]);
 		}
+		event_bind(ev, &e->bound[i].f);
+		bind_identity(ev, &e->bound[i].f);
 	}
+}
+
+size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
+{
+	if (r->memberships)
+		bind_members(e);
 	if (r->memberships && e->n_bound > 1) {
 		*ret = &e->bound[1];
 		return e->n_bound - 1;

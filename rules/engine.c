@@ -46,11 +46,12 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	snprintf(e->prefix, sizeof(e->prefix), "%s", o->prefix ? o->prefix : "");
 	e->o.prefix = NULL; /* the caller's text may be gone when a reload reads these options */
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
+	e->heard = calloc(rs->n_heard + 1, sizeof(*e->heard));
 	e->schedules = calloc(rs->n + 1, sizeof(*e->schedules));
-	if (!e->stats || !e->schedules || table_init(&e->visits, rs->n, free_visit) < 0 || bind_room(e, 1) < 0 ||
-	    table_init(&e->windows, rs->n, free_window) < 0 || table_init(&e->attempts, rs->n, free_attempt) < 0 ||
-	    table_init(&e->limits, rs->n, free_limit) < 0 || table_init(&e->watches, rs->n, free_watch) < 0 ||
-	    table_init(&e->groups, rs->n, free_watch) < 0)
+	if (!e->stats || !e->heard || !e->schedules || table_init(&e->visits, rs->n, free_visit) < 0 ||
+	    bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
+	    table_init(&e->attempts, rs->n, free_attempt) < 0 || table_init(&e->limits, rs->n, free_limit) < 0 ||
+	    table_init(&e->watches, rs->n, free_watch) < 0 || table_init(&e->groups, rs->n, free_watch) < 0)
 		return -ENOMEM;
 	*ret = TAKE_PTR(e);
 	return 0;
@@ -80,6 +81,7 @@ void engine_free(struct engine *e)
 	free(e->by_awake.heap);
 	free(e->bound);
 	free(e->stats);
+	free(e->heard);
 	free(e->schedules);
 	buf_free(&e->key);
 	buf_free(&e->limit_key);
@@ -296,24 +298,6 @@ void engine_wall(struct engine *e, int64_t boot, int64_t awake, int64_t wall)
 
 /* ---- events ---- */
 
-static const struct kind_index *find_kind(const struct ruleset *rs, const char *kind)
-{
-	size_t low = 0, high = rs->n_kinds;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = strcmp(rs->kinds[mid].kind, kind);
-
-		if (order == 0)
-			return &rs->kinds[mid];
-		if (order < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
-}
-
 /* Without a threshold every event fires. */
 static bool fire_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n)
 {
@@ -373,9 +357,6 @@ static bool event_rule(struct engine *e, const struct rule *r)
 	uint64_t fired = e->stats[r->index].fired;
 
 	n = MIN(n, (size_t)CONTEXTS_MAX);
-	e->stats[r->index].seen++;
-	e->stats[r->index].last_seq = e->event->seq;
-	e->stats[r->index].last_seen = e->boot;
 	if (r->n_parts) {
 		e->stats[r->index].matched += order_event(e, r, all, n);
 		return r->stop && r->mode != RULE_SHADOW && e->stats[r->index].fired > fired;
@@ -392,18 +373,28 @@ static bool event_rule(struct engine *e, const struct rule *r)
 	return r->stop && r->mode != RULE_SHADOW && e->stats[r->index].fired > fired;
 }
 
+static void event_rules(struct engine *e, const struct kind_index *k)
+{
+	struct candidates c;
+	const struct rule *r;
+
+	candidates_find(e, k, &c);
+	do {
+		r = candidates_next(&c);
+	} while (r && !event_rule(e, r));
+	heard_event(e, k, r);
+}
+
 void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 {
-	const struct kind_index *index = find_kind(e->rs, ev->kind);
+	const struct kind_index *index = kind_find(e->rs, ev->kind);
 
 	run_timers(e, ev->time, awake, false);
 	set_wall(e, ev->wall - ev->time);
 	if (index && index->n && ev->generation < GENERATION_MAX) {
 		e->event = ev;
 		bind_event(e, ev);
-		for (size_t i = 0; i < index->n; i++)
-			if (event_rule(e, index->rules[i]))
-				break;
+		event_rules(e, index);
 		e->event = NULL;
 	}
 	engine_settle(e);
@@ -451,8 +442,8 @@ json_t *engine_stats(const struct engine *e)
 
 		json_array_append_new(
 			list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
-					e->rs->rules[i].name, "seen", (json_int_t)s->seen, "matched",
-					(json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
+					e->rs->rules[i].name, "seen", (json_int_t)heard_of(e, &e->rs->rules[i]).n,
+					"matched", (json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
 					(json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
 					(json_int_t)s->held, "no-key", (json_int_t)s->no_key, "evicted",
 					(json_int_t)s->evicted, "windows", (json_int_t)e->windows.of_rule[i].n, "last",

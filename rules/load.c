@@ -290,33 +290,6 @@ static void resolve_inhibit(struct load *l, struct rule *r, struct step *s)
 	}
 }
 
-static void index_kind(struct ruleset *rs, const char *kind)
-{
-	struct kind_index *index;
-
-	for (size_t i = 0; i < rs->n_kinds; i++)
-		if (strcmp(rs->kinds[i].kind, kind) == 0)
-			return;
-	rs->kinds = arena_grow(&rs->arena, rs->kinds, &rs->n_kinds, sizeof(*rs->kinds));
-	index = &rs->kinds[rs->n_kinds - 1];
-	index->kind = kind;
-	index->rules = arena_array(&rs->arena, const struct rule *, rs->n + 1);
-	for (size_t i = 0; i < rs->n; i++) {
-		const struct rule *r = &rs->rules[i];
-		bool hit = false;
-
-		for (size_t k = 0; k < r->n_kinds; k++)
-			hit |= glob_match(r->kinds[k], kind);
-		if (hit && !r->disabled)
-			index->rules[index->n++] = r;
-	}
-}
-
-static int compare_kinds(const void *a, const void *b)
-{
-	return strcmp(((const struct kind_index *)a)->kind, ((const struct kind_index *)b)->kind);
-}
-
 static void build_index(struct load *l)
 {
 	struct ruleset *rs = l->rs;
@@ -325,12 +298,7 @@ static void build_index(struct load *l)
 	for (size_t i = 0; i < rs->n; i++)
 		if (rs->rules[i].trigger == TRIGGER_WATCH && !rs->rules[i].disabled)
 			rs->watches[rs->n_watches++] = &rs->rules[i];
-	for (size_t i = 0; event_kinds[i]; i++)
-		index_kind(rs, event_kinds[i]);
-	for (size_t i = 0; i < l->n_emitted; i++)
-		index_kind(rs, l->emitted[i]);
-	if (rs->n_kinds > 1)
-		qsort(rs->kinds, rs->n_kinds, sizeof(*rs->kinds), compare_kinds);
+	kinds_index(l);
 }
 
 static void finish_rules(struct load *l)

@@ -28,14 +28,6 @@ void order_arm(struct engine *e, const struct rule *r, struct attempt *a, int64_
 
 /* ---- what came ---- */
 
-static bool is_kind(const struct part *p, const char *kind)
-{
-	for (size_t i = 0; i < p->n_kinds; i++)
-		if (glob_match(p->kinds[i], kind))
-			return true;
-	return false;
-}
-
 static struct event *copy_event(const struct event *ev)
 {
 	json_t *j = event_to_json(ev);
@@ -139,7 +131,7 @@ static size_t pass(struct engine *e, const struct rule *r, const struct attempt 
 	const struct part *p = &r->parts[part];
 	size_t passed = 0;
 
-	if (!is_kind(p, e->event->kind))
+	if (!kinds_match(p->kinds, p->n_kinds, e->event->kind))
 		return 0;
 	for (size_t i = 0; i < g->n; i++) {
 		struct bound *b = g->b[i];

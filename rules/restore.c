@@ -445,6 +445,7 @@ static void keep_stats(const struct engine *old, struct engine *e, struct reload
 		} else if (old->rs->rules[k].hash == e->rs->rules[i].hash) {
 			counts->kept++;
 			e->stats[i] = old->stats[k];
+			e->stats[i].heard = heard_of(old, &old->rs->rules[k]);
 		} else {
 			counts->reset++;
 		}

@@ -73,7 +73,7 @@ static void fire_contexts(struct engine *e, const struct rule *r, const char *ke
 	struct match m = {.key = key, .count = 1, .first = e->boot, .last = e->boot};
 	size_t passed = 0;
 
-	e->stats[r->index].seen++;
+	e->stats[r->index].heard.n++;
 	for (size_t i = 0; i < n; i++)
 		if (!gate_inhibited(e, r, &b[i]->f) && (!r->where || cond_eval(r->where, &b[i]->f) == TRUTH_TRUE))
 			b[passed++] = b[i];

@@ -278,12 +278,17 @@ struct match {
 	int generation;
 };
 
+/* Events that came to a rule. */
+struct heard {
+	uint64_t n, seq; /* seq: of the last */
+	int64_t time;
+};
+
 struct rule_stats {
-	uint64_t seen, matched, fired, cleared, limited, held, no_key;
+	struct heard heard; /* what heard_of does not count: before a reload, and what is no event */
+	uint64_t matched, fired, cleared, limited, held, no_key;
 	uint64_t evicted;
 	int64_t last;
-	int64_t last_seen;
-	uint64_t last_seq;
 };
 
 struct engine {
@@ -311,6 +316,7 @@ struct engine {
 	struct strset marks_set;	  /* what engine_marks returned last */
 	const char *marks_words[MARKS_MAX];
 	struct rule_stats *stats;
+	struct heard *heard; /* [n_heard] of the rule set */
 	struct bound *bound; /* [0]: the event or subject itself; then one for each membership */
 	size_t n_bound, cap_bound;
 	bool members_bound;
@@ -332,6 +338,8 @@ void bind_event(struct engine *e, const struct event *ev);
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret);
 /* The same for a device that is watched or asked about. */
 int bind_memberships(struct engine *e, const char *device);
+/* The same for the memberships of the event's device, once for each event. */
+void bind_members(struct engine *e);
 /* Binds what a person asks about; of a device, where the rule looks at its memberships, the first that is watched, else
  * the first. NULL: no such subject. */
 struct bound *bind_asked(struct engine *e, const struct rule *r, enum subject_sort sort, const char *id);
@@ -341,6 +349,27 @@ int bind_room(struct engine *e, size_t n);
 bool key_text(const struct key_facts *per, const struct facts *f, struct buf *out);
 /* The same as rules and texts show it: separated by commas. */
 void key_show(const char *key, struct buf *out);
+
+/* index.c */
+
+struct rule_run {
+	const struct rule **next, **end;
+};
+
+/* Rules that an event may concern, in order of evaluation. */
+struct candidates {
+	struct rule_run run[1 + INDEXED_MAX * (1 + CONTEXTS_MAX)];
+	size_t n;
+};
+
+/* Of the event that is bound. */
+void candidates_find(struct engine *e, const struct kind_index *k, struct candidates *c);
+/* The next of them, each once; NULL: no more. */
+const struct rule *candidates_next(struct candidates *c);
+/* The event came to the rules of the kind: to all, or to those until the one that stopped it. */
+void heard_event(struct engine *e, const struct kind_index *k, const struct rule *stopped_by);
+/* What the rule has heard, also of events that the index kept from it. */
+struct heard heard_of(const struct engine *e, const struct rule *r);
 
 /* window.c */
 

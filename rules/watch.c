@@ -411,7 +411,7 @@ static void watch_step(struct engine *e, const struct rule *r, enum subject_sort
 
 	s.holds = !r->where || cond_eval(r->where, &b->f) == TRUTH_TRUE;
 	s.covered = e->inhibitions && gate_inhibited(e, r, &b->f);
-	e->stats[r->index].seen++;
+	e->stats[r->index].heard.n++;
 	e->stats[r->index].matched += s.holds;
 	if (!w && (!s.holds || s.covered))
 		return;

@@ -295,14 +295,14 @@ static void watch_parts(struct why *w, const struct watch *subject)
 
 static void event_parts(struct why *w)
 {
-	const struct rule_stats *s = &w->e->stats[w->r->index];
-	json_t *j = why_part(w, "event", s->seen ? "ok" : "not-reached");
+	const struct heard heard = heard_of(w->e, w->r);
+	json_t *j = why_part(w, "event", heard.n ? "ok" : "not-reached");
 
 	asked_part(w);
 	json_object_set_new(j, "kind", json_string(strchrnul(w->r->trigger_text, ' ') + 1));
-	if (s->seen) {
-		json_object_set_new(j, "event", json_integer((json_int_t)s->last_seq));
-		json_object_set_new(j, "last", why_moment_json(w->e, s->last_seen));
+	if (heard.n) {
+		json_object_set_new(j, "event", json_integer((json_int_t)heard.seq));
+		json_object_set_new(j, "last", why_moment_json(w->e, heard.time));
 	}
 	inhibit_part(w);
 	where_part(w);
@@ -312,7 +312,7 @@ static void event_parts(struct why *w)
 		why_order(w);
 	unless_part(w);
 	limit_part(w);
-	if (!s->seen)
+	if (!heard.n)
 		why_answer(w, "never-heard", "no %s was heard yet", w->r->trigger_text);
 	else
 		why_answer(w, "fired", "all holds: it fires with the next event");

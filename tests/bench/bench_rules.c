@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How fast the rule engine is: CPU time of this process alone, with a world of its own. rules.sh calls it.
+ *   bench_rules log DIR LOG N   rules of the directory; N events out of the lines of the log, again and again
+ *   bench_rules windows N       N windows are opened; time goes on with them open; they end
+ * A line of the log: "block.error device=disk17 status=medium region=5". */
+#include "core/clock.h"
+#include "rules/rules.h"
+
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { DISKS = 20000, WIDTH = 4, FACTS = 16, STEP_NS = 1000 };
+
+/* ---- the world: disks, four of which are one array ---- */
+
+struct disk {
+	char name[16], array[16], member[24];
+	struct {
+		enum fact_id fact;
+		struct value v;
+	} fact[FACTS];
+	size_t n;
+};
+
+struct world {
+	struct disk disk[DISKS];
+};
+
+static void add(struct disk *d, enum fact_id fact, struct value v)
+{
+	d->fact[d->n].fact = fact;
+	d->fact[d->n++].v = v;
+}
+
+static void make_disk(struct disk *d, int i)
+{
+	snprintf(d->name, sizeof(d->name), "disk%d", i);
+	snprintf(d->array, sizeof(d->array), "array%d", i / WIDTH);
+	snprintf(d->member, sizeof(d->member), "array%d/%d", i / WIDTH, i % WIDTH);
+	add(d, FACT_DEVICE_ID, value_str(d->name));
+	add(d, FACT_DEVICE_NAME, value_str(d->name));
+	add(d, FACT_DEVICE_MODEL, value_str("a model"));
+	add(d, FACT_DEVICE_SIZE, value_size(UINT64_C(4) << 40));
+	add(d, FACT_DEVICE_MEDIA, fact_enum(FACT_DEVICE_MEDIA, MEDIA_HDD));
+	add(d, FACT_DEVICE_ROLE, fact_enum(FACT_DEVICE_ROLE, ROLE_MEMBER));
+	add(d, FACT_DEVICE_PRESENT, value_bool(true));
+	add(d, FACT_DEVICE_CONTROLLER, value_str(i % 2 ? "c1" : "c0"));
+	add(d, FACT_MEMBER_ID, value_str(d->member));
+	add(d, FACT_MEMBER_SLOT, value_int(i % WIDTH));
+	add(d, FACT_MEMBER_STATE, fact_enum(FACT_MEMBER_STATE, MEMBER_IN_SYNC));
+	add(d, FACT_ARRAY_ID, value_str(d->array));
+	add(d, FACT_ARRAY_NAME, value_str(d->array));
+	add(d, FACT_ARRAY_STATE, fact_enum(FACT_ARRAY_STATE, ARRAY_OPTIMAL));
+	add(d, FACT_ARRAY_REDUNDANCY, value_int(1));
+}
+
+static struct disk *find_disk(struct world *w, const char *id)
+{
+	long n = strncmp(id, "disk", 4) == 0 ? strtol(id + 4, NULL, 10) : -1;
+
+	return n >= 0 && n < DISKS ? &w->disk[n] : NULL;
+}
+
+static struct disk *find_member(struct world *w, const char *id)
+{
+	const char *slash = strchr(id, '/');
+	long n = strncmp(id, "array", 5) == 0 && slash ? strtol(id + 5, NULL, 10) * WIDTH + strtol(slash + 1, NULL, 10)
+						       : -1;
+
+	return n >= 0 && n < DISKS ? &w->disk[n] : NULL;
+}
+
+static int each(void *u, enum subject_sort sort, int (*fn)(void *fu, const char *id), void *fu)
+{
+	struct world *w = u;
+	int r = 0;
+
+	for (int i = 0; i < DISKS && r == 0; i++)
+		if (sort == SORT_DEVICE || sort == SORT_MEMBER)
+			r = fn(fu, sort == SORT_MEMBER ? w->disk[i].member : w->disk[i].name);
+	return r;
+}
+
+static int memberships(void *u, const char *device, int (*fn)(void *fu, const char *member_id), void *fu)
+{
+	struct disk *d = find_disk(u, device);
+
+	return d ? fn(fu, d->member) : 0;
+}
+
+static bool bind(void *u, enum subject_sort sort, const char *id, struct facts *f)
+{
+	struct disk *d = sort == SORT_MEMBER ? find_member(u, id) : sort == SORT_DEVICE ? find_disk(u, id) : NULL;
+
+	for (size_t i = 0; d && i < d->n; i++)
+		if (sort == SORT_MEMBER || d->fact[i].fact < FACT_MEMBER_ID)
+			f->v[d->fact[i].fact] = d->fact[i].v;
+	return d != NULL;
+}
+
+static const struct world_ops ops = {.each = each, .memberships = memberships, .bind = bind};
+
+static struct world *world_new(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		err(1, "memory");
+	for (int i = 0; i < DISKS; i++)
+		make_disk(&w->disk[i], i);
+	return w;
+}
+
+/* ---- the engine ---- */
+
+static const char *const severities[] = {"info", "warning", NULL};
+static const struct param_desc notify_params[] = {
+	{"severity", PARAM_ENUM, true, severities}, {"text", PARAM_STRING, true}, {NULL}};
+static const struct action_desc notify = {.name = "notify", .params = notify_params};
+static const struct action_desc *const actions[] = {&notify, NULL};
+
+static int64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
+static void count_verdict(void *u, const struct verdict *v)
+{
+	uint64_t *fired = u;
+
+	*fired += v->kind == VERDICT_FIRED;
+}
+
+/* Of the directory, or, dir NULL, of the text. */
+static struct ruleset *load(const char *dir, const char *text)
+{
+	struct rule_source source = {.file = "bench.yaml", .text = text, .len = text ? strlen(text) : 0};
+	struct ruleset_options o = {.actions = actions};
+	_cleanup_(buf_free) struct buf out = {0};
+	struct ruleset *rs = NULL;
+	struct diag d;
+	int r;
+
+	diag_init(&d);
+	r = dir ? ruleset_load_dirs(&dir, 1, &o, &d, &rs) : ruleset_load(&source, 1, &o, &d, &rs);
+	if (r < 0) {
+		diag_print(&d, NULL, &out);
+		errx(1, "%.2000s", buf_str(&out));
+	}
+	diag_finish(&d);
+	return rs;
+}
+
+static struct engine *start(struct ruleset *rs, struct world *w, uint64_t *fired)
+{
+	struct engine_options o = {
+		.world = &ops, .world_u = w, .on_verdict = count_verdict, .u = fired, .room = SIZE_MAX / 8};
+	struct engine *e;
+
+	if (engine_new(rs, &o, &e) < 0)
+		errx(1, "memory");
+	engine_start(e, 0, 0);
+	return e;
+}
+
+static char *read_file(const char *path, size_t *ret_len)
+{
+	FILE *f = fopen(path, "re");
+	struct buf text = {0};
+	char part[65536];
+	size_t n;
+
+	if (!f)
+		err(1, "%s", path);
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		buf_addn(&text, part, n);
+	fclose(f);
+	*ret_len = text.len;
+	return buf_take(&text);
+}
+
+/* ---- events ---- */
+
+/* The part of the line behind " KEY=". */
+static size_t value_of(const char *line, size_t len, const char *key, const char **ret)
+{
+	const char *p = memmem(line, len, key, strlen(key)), *end;
+
+	if (!p)
+		errx(1, "a line without %s", key);
+	*ret = p + strlen(key);
+	end = memchr(*ret, ' ', len - (size_t)(*ret - line));
+	return (size_t)((end ? end : line + len) - *ret);
+}
+
+static struct event *read_event(const char *line, size_t len)
+{
+	struct event *ev = event_new("block.error", "log", ORIGIN_KERNEL);
+	struct value status;
+	const char *p;
+	char word[32];
+	size_t n;
+
+	if (!ev)
+		err(1, "memory");
+	n = value_of(line, len, " device=", &p);
+	ev->device = strndup(p, n);
+	n = value_of(line, len, " status=", &p);
+	snprintf(word, sizeof(word), "%.*s", (int)n, p);
+	if (value_parse(V_ENUM, error_words, word, &status, NULL) < 0)
+		errx(1, "no status '%s'", word);
+	event_set(ev, FACT_ERROR_STATUS, status);
+	value_of(line, len, " region=", &p);
+	event_set(ev, FACT_ERROR_REGION, value_int(strtol(p, NULL, 10)));
+	return ev;
+}
+
+/* What is read of the lines is measured, too: as the peers do it. */
+static void run_log(const char *rules, const char *log, uint64_t n)
+{
+	struct world *w = world_new();
+	size_t log_len;
+	char *text = read_file(log, &log_len), *line = text;
+	uint64_t fired = 0;
+	int64_t loaded = cpu_ns(), begin, read = 0, t = 0;
+	struct ruleset *rs = load(rules, NULL);
+	struct engine *e = start(rs, w, &fired);
+
+	loaded = cpu_ns() - loaded;
+	begin = cpu_ns();
+	for (uint64_t i = 0; i < n; i++) {
+		char *end = memchr(line, '\n', log_len - (size_t)(line - text));
+		struct event *ev;
+
+		if (!end)
+			errx(1, "%s ends without a new line", log);
+		ev = read_event(line, (size_t)(end - line));
+		ev->seq = i + 1;
+		ev->time = ev->wall = t += STEP_NS;
+		engine_event(e, ev, t);
+		event_free(ev);
+		line = end + 1 < text + log_len ? end + 1 : text;
+	}
+	begin = cpu_ns() - begin;
+	read = cpu_ns();
+	for (uint64_t i = 0; i < n; i++) {
+		char *end = memchr(line, '\n', log_len - (size_t)(line - text));
+
+		event_free(read_event(line, (size_t)(end - line)));
+		line = end + 1 < text + log_len ? end + 1 : text;
+	}
+	read = cpu_ns() - read;
+	printf("{\"events\":%" PRIu64 ",\"ns\":%.1f,\"read_ns\":%.1f,\"fired\":%" PRIu64 ",\"load_ms\":%.1f}\n", n,
+	       (double)begin / (double)n, (double)read / (double)n, fired, (double)loaded / 1e6);
+	engine_free(e);
+	ruleset_unref(rs);
+	free(text);
+	free(w);
+}
+
+/* ---- windows ---- */
+
+#define WINDOWS_RULES                                                                                                  \
+	"version: 1\nrules:\n  - name: r\n    description: d\n    event: block.error\n"                                \
+	"    threshold: {count: 10, within: 10m, per: error.region}\n"                                                 \
+	"    do: [{notify: {severity: info, text: x}}]\n"
+
+static size_t heap(void)
+{
+	struct mallinfo2 m = mallinfo2();
+
+	return m.uordblks + m.hblkhd;
+}
+
+/* How long a step of time takes when nothing is due. */
+static double advance_ns(struct engine *e, int64_t from)
+{
+	enum { STEPS = 100000 };
+	int64_t begin = cpu_ns();
+
+	for (int i = 0; i < STEPS; i++)
+		engine_advance(e, from + i, from + i);
+	return (double)(cpu_ns() - begin) / STEPS;
+}
+
+static void run_windows(int64_t n)
+{
+	struct world *w = world_new();
+	struct ruleset *rs = load(NULL, WINDOWS_RULES);
+	uint64_t fired = 0;
+	struct engine *e = start(rs, w, &fired);
+	struct event *ev = event_new("block.error", "bench", ORIGIN_KERNEL);
+	size_t before = heap(), after;
+	int64_t opened, ended;
+	double idle;
+
+	ev->device = strdup("disk0");
+	opened = cpu_ns();
+	for (int64_t i = 0; i < n; i++) {
+		ev->seq = (uint64_t)i + 1;
+		ev->time = ev->wall = i * STEP_NS;
+		event_set(ev, FACT_ERROR_REGION, value_int(i));
+		engine_event(e, ev, ev->time);
+	}
+	opened = cpu_ns() - opened;
+	after = heap();
+	idle = advance_ns(e, n * STEP_NS);
+	ended = cpu_ns();
+	engine_advance(e, 3600 * NS_PER_SEC, 3600 * NS_PER_SEC);
+	ended = cpu_ns() - ended;
+	printf("{\"windows\":%" PRId64
+	       ",\"mb\":%.1f,\"bytes\":%.1f,\"open_ns\":%.1f,\"advance_ns\":%.1f,\"end_ns\":%.1f,"
+	       "\"left_mb\":%.1f}\n",
+	       n, (double)(after - before) / 1e6, (double)(after - before) / (double)n, (double)opened / (double)n,
+	       idle, (double)ended / (double)n, ((double)heap() - (double)before) / 1e6);
+	event_free(ev);
+	engine_free(e);
+	ruleset_unref(rs);
+	free(w);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 5 && strcmp(argv[1], "log") == 0)
+		run_log(argv[2], argv[3], strtoull(argv[4], NULL, 10));
+	else if (argc == 3 && strcmp(argv[1], "windows") == 0)
+		run_windows(strtoll(argv[2], NULL, 10));
+	else
+		errx(2, "usage: bench_rules log DIR LOG N, bench_rules windows N");
+	return 0;
+}
