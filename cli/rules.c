@@ -386,7 +386,7 @@ static void doc_words(const char *const *words, struct buf *out)
 
 static void doc_facts(struct buf *out)
 {
-	for (int i = 0; i < FACT_MAX; i++) {
+	for (int i = 0; i < FACT_PREVIOUS_FIRST; i++) {
 		const struct fact_desc *f = &fact_table[i];
 
 		buf_addf(out, "%-26s %-9s %s%s", f->name, value_type_name(f->type), f->doc,
@@ -397,6 +397,8 @@ static void doc_facts(struct buf *out)
 		}
 		buf_addc(out, '\n');
 	}
+	buf_addf(out, "%-26s %-9s %s\n", "previous.device.FACT", "as FACT",
+		 "on device.changed: what device.FACT was before, sets excepted (may be unknown)");
 }
 
 static void doc_actions(struct buf *out)

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-enum { EVENT_FACTS_MAX = 24, EVENT_KIND_MAX = 65, EVENT_SOURCE_MAX = 24, EVENT_CAUSE_MAX = 40 };
+enum { EVENT_FACTS_MAX = 32, EVENT_KIND_MAX = 65, EVENT_SOURCE_MAX = 24, EVENT_CAUSE_MAX = 40 };
 
 struct event_fact {
 	enum fact_id id;

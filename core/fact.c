@@ -40,6 +40,16 @@ const struct fact_desc fact_table[FACT_MAX] = {
 		       .doc = (fact_doc)},
 	FACT_TABLE(X)
 #undef X
+#define X(id, fact_name, fact_type, fact_words, fact_from, fact_on, fact_optional, fact_doc)                           \
+	[FACT_PREVIOUS_##id] = {.name = "previous." fact_name,                                                         \
+				.type = (fact_type),                                                                   \
+				.words = (fact_words),                                                                 \
+				.from = FROM_EVENT,                                                                    \
+				.on = "device.changed",                                                                \
+				.optional = true,                                                                      \
+				.doc = "what " fact_name " was before"},
+		DEVICE_FACTS(X)
+#undef X
 };
 
 const char *const event_kinds[] = {

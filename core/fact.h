@@ -13,7 +13,7 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 
 /* X(ID, name, type, words, from, on, optional, doc)
  * on: FROM_EVENT: the kinds (a glob list, comma-separated) that bring it; FROM_INVENTORY: the sort's prefix. */
-#define FACT_TABLE(X)                                                                                                  \
+#define EVENT_FACTS(X)                                                                                                 \
 	X(EVENT_KIND, "event.kind", V_STRING, NULL, FROM_EVENT, "*", false, "kind of the event")                       \
 	X(EVENT_SEQ, "event.seq", V_INT, NULL, FROM_EVENT, "*", false, "the broker's sequence number")                 \
 	X(EVENT_TIME, "event.time", V_TIME, NULL, FROM_EVENT, "*", false, "when it happened")                          \
@@ -22,7 +22,10 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(EVENT_ORIGIN, "event.origin", V_ENUM, origin_words, FROM_EVENT, "*", false, "who caused it")                 \
 	X(EVENT_COUNT, "event.count", V_INT, NULL, FROM_EVENT, "*", false, "how many raw events it stands for")        \
 	X(EVENT_GENERATION, "event.generation", V_INT, NULL, FROM_EVENT, "*", false,                                   \
-	  "0 from a source, its cause's + 1 else")                                                                     \
+	  "0 from a source, its cause's + 1 else")
+
+/* Each of them has a twin, previous.device.*: what it was before a device.changed. */
+#define DEVICE_FACTS(X)                                                                                                \
 	X(DEVICE_ID, "device.id", V_STRING, NULL, FROM_INVENTORY, "device", false,                                     \
 	  "stable: WWN, else serial, else path")                                                                       \
 	X(DEVICE_NAME, "device.name", V_STRING, NULL, FROM_INVENTORY, "device", true, "kernel name now")               \
@@ -65,7 +68,9 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	  "SMART, NVMe or DDF flag")                                                                                   \
 	X(DEVICE_PENDING_SECTORS, "device.pending-sectors", V_INT, NULL, FROM_INVENTORY, "device", true,               \
 	  "unreadable sectors")                                                                                        \
-	X(DEVICE_WEAR, "device.wear", V_PERCENT, NULL, FROM_INVENTORY, "device", true, "of its rated life")            \
+	X(DEVICE_WEAR, "device.wear", V_PERCENT, NULL, FROM_INVENTORY, "device", true, "of its rated life")
+
+#define OTHER_FACTS(X)                                                                                                 \
 	X(MEMBER_ID, "member.id", V_STRING, NULL, FROM_INVENTORY, "member", false, "array id / slot")                  \
 	X(MEMBER_SLOT, "member.slot", V_INT, NULL, FROM_INVENTORY, "member", false, "slot number, from 0")             \
 	X(MEMBER_STATE, "member.state", V_ENUM, member_words, FROM_INVENTORY, "member", false, "state of the slot")    \
@@ -179,12 +184,20 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(MATCH_HELD, "match.held", V_DURATION, NULL, FROM_MATCH, "", false, "how long the state has lasted")          \
 	X(MATCH_VALUES, "match.values", V_SET, NULL, FROM_MATCH, "", false, "the distinct values, at most 16")
 
+#define FACT_TABLE(X) EVENT_FACTS(X) DEVICE_FACTS(X) OTHER_FACTS(X)
+
 enum fact_id {
 #define X(id, ...) FACT_##id,
 	FACT_TABLE(X)
 #undef X
-		FACT_MAX
+#define X(id, ...) FACT_PREVIOUS_##id,
+		DEVICE_FACTS(X)
+#undef X
+			FACT_MAX
 };
+
+/* The twins are in the order of the facts themselves. */
+enum { FACT_PREVIOUS_FIRST = FACT_PREVIOUS_DEVICE_ID, FACT_PREVIOUS_OFFSET = FACT_PREVIOUS_DEVICE_ID - FACT_DEVICE_ID };
 
 struct fact_desc {
 	const char *name;

@@ -200,6 +200,7 @@ static void handle(struct pipeline *p, struct event *ev)
 	stamp(p, ev);
 	if (!p->shutting_down)
 		engine_before(p->engine, ev->time, clock_awake(p->clock));
+	previous_facts(p, ev);
 	changed = inventory_event(p->inv, ev, &must_probe, &news);
 	if (must_probe)
 		ask_probe(p, ev->device);

@@ -174,6 +174,11 @@ void publish(struct pipeline *p, const char *type, const char *key, json_t *body
 void tell_people(struct pipeline *p, const char *severity, const char *text, const struct script *s);
 void on_verdict(void *u, const struct verdict *v);
 
+/* ---- previous.c ---- */
+
+/* Before the inventory takes device.changed in. */
+void previous_facts(struct pipeline *p, struct event *ev);
+
 /* ---- raw.c ---- */
 
 /* Errors that were merged, or waited for one below them, go on when their time has come. */

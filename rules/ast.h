@@ -243,6 +243,7 @@ struct ruleset {
 	struct named_calendar *calendars;
 	size_t n_calendars;
 	enum rule_mode mode;
+	bool named[FACT_MAX]; /* by a rule that runs */
 };
 
 /* ---- what a load knows ---- */
@@ -335,6 +336,8 @@ enum truth cond_eval_subject(const struct cond *c, const struct facts *f);
 struct value cond_value(const struct cond *c, const struct facts *f);
 /* Only an event, or a match, brings it. */
 bool fact_of_event(enum fact_id f);
+/* The test needs one: it is of such a fact, or compares with one. */
+bool test_of_event(const struct cond *c);
 
 /* step.c */
 

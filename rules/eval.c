@@ -93,17 +93,22 @@ bool fact_of_event(enum fact_id f)
 	return fact_table[f].from == FROM_EVENT || fact_table[f].from == FROM_MATCH;
 }
 
+bool test_of_event(const struct cond *c)
+{
+	return fact_of_event(c->fact) || (c->wanted && fact_of_event(c->wanted->parts[0].fact));
+}
+
 enum truth cond_eval_subject(const struct cond *c, const struct facts *f)
 {
 	enum truth result = c->op == COND_ANY ? TRUTH_FALSE : TRUTH_TRUE;
 
 	if (c->op == COND_TEST)
-		return fact_of_event(c->fact) ? TRUTH_TRUE : cond_eval(c, f);
+		return test_of_event(c) ? TRUTH_TRUE : cond_eval(c, f);
 	for (size_t i = 0; i < c->n; i++) {
 		enum truth kid = cond_eval_subject(c->kids[i], f);
 
 		if (c->op == COND_NOT)
-			return c->kids[0]->op == COND_TEST && fact_of_event(c->kids[0]->fact)
+			return c->kids[0]->op == COND_TEST && test_of_event(c->kids[0])
 				       ? TRUTH_TRUE
 				       : (enum truth)(TRUTH_TRUE - kid);
 		result = c->op == COND_ANY ? MAX(result, kid) : MIN(result, kid);

@@ -118,12 +118,6 @@ static const char *next_fact(const void *u, size_t i)
 	return i < FACT_MAX ? fact_table[i].name : NULL;
 }
 
-/* Facts of the language that this version does not bring. */
-static bool absent_fact(const char *name)
-{
-	return strncmp(name, "previous.", 9) == 0;
-}
-
 static void never_exists(struct load *l, enum fact_id fact, const struct place *at)
 {
 	const struct rule *r = l->rule;
@@ -151,19 +145,21 @@ int field_resolve(struct load *l, const char *name, const struct place *at)
 	const char *near;
 
 	if (fact < 0) {
-		if (absent_fact(name)) {
-			diag_error(l->d, at, "not-supported", "'%s' is not supported by this version", name);
-			return -1;
-		}
 		diag_error(l->d, at, "unknown-fact", "unknown fact '%s'", name);
 		near = suggest_from(name, next_fact, NULL);
 		if (near)
 			diag_hint(l->d, "did you mean '%s'?", near);
+		else if (strncmp(name, "previous.", 9) == 0)
+			diag_hint(l->d, "device.changed brings what facts of the device were: previous.device.*");
 		return -1;
 	}
 	if (fact_table[fact].from == FROM_MATCH && !(l->scope & SCOPE_MATCH)) {
 		diag_error(l->d, at, "scope", "%s is known only when the rule fires", name);
 		diag_hint(l->d, "it may be used in unless, limit, do and clear.do");
+		return -1;
+	}
+	if (fact >= FACT_PREVIOUS_FIRST && fact_table[fact].type == V_SET) {
+		diag_error(l->d, at, "type", "%s is a set: what it was is not kept", fact_table[fact].name + 9);
 		return -1;
 	}
 	if (l->scope & SCOPE_FAILURE && (fact == FACT_ACTION_REASON || fact == FACT_ACTION_RESULT))

@@ -294,6 +294,10 @@ static void build_index(struct load *l)
 {
 	struct ruleset *rs = l->rs;
 
+	for (size_t i = 0; i < rs->n; i++)
+		for (int f = 0; f < FACT_MAX && !rs->rules[i].disabled; f++)
+			rs->named[f] |= rs->rules[i].named[f];
+
 	rs->watches = arena_array(&rs->arena, const struct rule *, rs->n + 1);
 	for (size_t i = 0; i < rs->n; i++)
 		if (rs->rules[i].trigger == TRIGGER_WATCH && !rs->rules[i].disabled)

@@ -65,6 +65,8 @@ size_t ruleset_size(const struct ruleset *rs);
 struct rule_info ruleset_rule(const struct ruleset *rs, size_t i);
 /* Index of the rule of that name, or -ENOENT. */
 int ruleset_find(const struct ruleset *rs, const char *name);
+/* Whether a rule that runs names the fact. */
+bool ruleset_names(const struct ruleset *rs, enum fact_id fact);
 /* {"v":1,"rules":[{"name","description","trigger","mode","priority","at","destructive","disabled"}]}; with origins also
  * "origin":{KEY:["FILE:LINE:COL",..]}: where each key was set, the strongest last. A new reference. */
 json_t *ruleset_to_json(const struct ruleset *rs, bool origins);

@@ -51,6 +51,11 @@ int ruleset_find(const struct ruleset *rs, const char *name)
 	return -ENOENT;
 }
 
+bool ruleset_names(const struct ruleset *rs, enum fact_id fact)
+{
+	return rs->named[fact];
+}
+
 json_t *ruleset_to_json(const struct ruleset *rs, bool origins)
 {
 	json_t *list = json_array();

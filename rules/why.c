@@ -77,7 +77,7 @@ static void test_json(const struct why *w, const struct cond *c, json_t *tests)
 	_cleanup_(buf_free) struct buf is = {0}, want = {0};
 	struct value v = cond_value(c, &w->b->f);
 	const char *file = c->at.file ? basename(c->at.file) : "";
-	const char *value = fact_of_event(c->fact) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
+	const char *value = test_of_event(c) ? "not-reached" : truth_words[cond_eval(c, &w->b->f)];
 
 	value_print(&v, VALUE_CANONICAL, &is);
 	cond_print_want(c, &want);
@@ -100,7 +100,7 @@ static const struct cond *deciding(const struct cond *c, const struct facts *f, 
 	const struct cond *found;
 
 	if (c->op == COND_TEST)
-		return !fact_of_event(c->fact) && cond_eval(c, f) == truth ? c : NULL;
+		return !test_of_event(c) && cond_eval(c, f) == truth ? c : NULL;
 	for (size_t i = 0; i < c->n; i++) {
 		found = deciding(c->kids[i], f, c->op == COND_NOT ? (enum truth)(TRUTH_TRUE - truth) : truth);
 		if (found)

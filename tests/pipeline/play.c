@@ -102,8 +102,8 @@ static void say_event(struct play *y, const json_t *ev)
 	const char *array = json_string_value(json_object_get(ev, "array"));
 	const char *origin = json_string_value(json_object_get(ev, "origin"));
 	const json_t *facts = json_object_get(ev, "facts");
-	const char *shown[] = {"action.name", "action.reason", "member.previous-state",
-			       "resync.kind", "resync.result", "path.map"};
+	const char *shown[] = {"action.name",	"action.reason", "member.previous-state", "resync.kind",
+			       "resync.result", "path.map",	 "previous.device.slot"};
 
 	buf_addf(&y->out, "event   %s", json_string_value(json_object_get(ev, "kind")));
 	if (device)

@@ -184,6 +184,27 @@ static void test_files_decode(void **state)
 	assert_true(tests > 20);
 }
 
+/* ---- facts ---- */
+
+static void what_was_has_the_type_of_what_is(void **state)
+{
+	int n = 0;
+
+	(void)state;
+	for (int f = 0; f < FACT_PREVIOUS_FIRST; f++) {
+		const struct fact_desc *now = &fact_table[f], *then = now + FACT_PREVIOUS_OFFSET;
+
+		if (strncmp(now->name, "device.", 7) != 0)
+			continue;
+		assert_int_equal(fact_lookup(then->name), f + FACT_PREVIOUS_OFFSET);
+		assert_string_equal(then->name + 9, now->name);
+		assert_int_equal(then->type, now->type);
+		assert_ptr_equal(then->words, now->words);
+		n++;
+	}
+	assert_int_equal(n, FACT_MAX - FACT_PREVIOUS_FIRST);
+}
+
 /* ---- test files ---- */
 
 static void ranges_from_and_repetition_are_written_out(void **state)
@@ -288,6 +309,7 @@ int main(void)
 		unit(shipped_rules_load_without_a_word),
 		unit(examples_load_over_the_shipped_rules),
 		unit(test_files_decode),
+		unit(what_was_has_the_type_of_what_is),
 		unit(ranges_from_and_repetition_are_written_out),
 		unit(stronger_layers_change_rules_by_name),
 		unit(one_error_and_nothing_is_loaded),
