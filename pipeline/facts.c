@@ -292,6 +292,38 @@ static const struct array *member_of(const struct inventory *inv, const char *id
 	return a && array_visible(a) && slash[1] && !*end && *slot < a->volume->slots ? a : NULL;
 }
 
+/* The next snapshot after that id, in order; NULL: none. All that is known of one is what was told. */
+static const char *next_snapshot(const struct inventory *inv, const char *after)
+{
+	const char *next = NULL;
+
+	for (size_t i = 0; i < inv->n_told; i++) {
+		const struct told_fact *t = &inv->told[i];
+
+		if (t->sort == SORT_SNAPSHOT && strcmp(t->id, after) > 0 && (!next || strcmp(t->id, next) < 0))
+			next = t->id;
+	}
+	return next;
+}
+
+static bool bind_snapshot(const struct inventory *inv, const char *id, struct facts *f)
+{
+	const struct array *origin = NULL;
+
+	for (const char *s = next_snapshot(inv, ""); s; s = next_snapshot(inv, s)) {
+		if (strcmp(s, id) != 0)
+			continue;
+		f->v[FACT_SNAPSHOT_ID] = f->v[FACT_SNAPSHOT_NAME] = value_str(s);
+		bind_told(inv, SORT_SNAPSHOT, s, f);
+		if (f->v[FACT_SNAPSHOT_ORIGIN].type == V_STRING)
+			origin = inventory_find_array(inv, f->v[FACT_SNAPSHOT_ORIGIN].str);
+		if (origin && array_visible(origin))
+			bind_array(inv, origin, f);
+		return true;
+	}
+	return false;
+}
+
 static bool world_bind(void *u, enum subject_sort sort, const char *id, struct facts *f)
 {
 	const struct inventory *inv = u;
@@ -318,6 +350,8 @@ static bool world_bind(void *u, enum subject_sort sort, const char *id, struct f
 			return false;
 		bind_array(inv, a, f);
 		return true;
+	case SORT_SNAPSHOT:
+		return bind_snapshot(inv, id, f);
 	default:
 		return false;
 	}
@@ -353,6 +387,15 @@ static int each_array(const struct inventory *inv, bool members, int (*fn)(void 
 	return r;
 }
 
+static int each_snapshot(const struct inventory *inv, int (*fn)(void *fu, const char *id), void *fu)
+{
+	int r = 0;
+
+	for (const char *s = next_snapshot(inv, ""); s && r == 0; s = next_snapshot(inv, s))
+		r = fn(fu, s);
+	return r;
+}
+
 static int world_each(void *u, enum subject_sort sort, int (*fn)(void *fu, const char *id), void *fu)
 {
 	switch (sort) {
@@ -366,6 +409,8 @@ static int world_each(void *u, enum subject_sort sort, int (*fn)(void *fu, const
 		return each_array(u, false, fn, fu);
 	case SORT_MEMBER:
 		return each_array(u, true, fn, fu);
+	case SORT_SNAPSHOT:
+		return each_snapshot(u, fn, fu);
 	default:
 		return 0;
 	}

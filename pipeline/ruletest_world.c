@@ -51,6 +51,16 @@ static bool is_listed(const struct test_world *w, const char *device)
 	return false;
 }
 
+/* What the probe will find on a disk that is in no array. */
+static void build_contents(struct runner *r, const struct test_device *d)
+{
+	struct value contents = test_facts_get(&d->facts, FACT_DEVICE_CONTENTS);
+	struct value name = test_facts_get(&d->facts, FACT_DEVICE_CONTENTS_NAME);
+
+	if (contents.type == V_ENUM)
+		model_contents(r->model, d->name, contents_words[contents.i], name.type == V_STRING ? name.str : "");
+}
+
 int runner_build(struct runner *r, const struct test_world *w, struct err *e)
 {
 	for (size_t i = 0; i < w->n_devices; i++)
@@ -81,6 +91,8 @@ int runner_build(struct runner *r, const struct test_world *w, struct err *e)
 		snprintf(own, sizeof(own), "of-%.40s", w->devices[i].name);
 		if (has_role(&w->devices[i], ROLE_SPARE) && !is_listed(w, w->devices[i].name))
 			model_spare(r->model, own, w->devices[i].name);
+		else if (!is_listed(w, w->devices[i].name))
+			build_contents(r, &w->devices[i]);
 		if (!present(&w->devices[i]))
 			model_present(r->model, w->devices[i].name, false);
 	}
@@ -144,4 +156,6 @@ void runner_know_world(struct runner *r, const struct test_world *w)
 	}
 	for (size_t i = 0; i < w->n_arrays; i++)
 		tell_facts(r, SORT_ARRAY, w->arrays[i].name, &w->arrays[i].facts);
+	for (size_t i = 0; i < w->n_snapshots; i++)
+		tell_facts(r, SORT_SNAPSHOT, w->snapshots[i].name, &w->snapshots[i].facts);
 }

@@ -55,4 +55,15 @@ like "which is told" "no event kind 'link.dead'"
 # The example of the README, too.
 awk '/^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside' "$repo/README.md" > readme.yaml
 ok "README's rule passes" 0 "$sparectl" rules check readme.yaml "${none[@]}"
+# Each recipe of the cookbook is the file that is installed, and each of these is told.
+awk '/^## [0-9][0-9]-/ { file = $2 ".yaml" } /^```yaml/ { inside = 1; next } /^```/ { inside = 0 } inside { print > ("told-" file) }' \
+	"$repo/docs/cookbook.md"
+for f in "$repo"/config/examples/[0-9][0-9]-*.yaml; do
+	case $f in *.test.yaml | */50-site.yaml) continue ;; esac
+	name=$(basename "$f")
+	sed -n '/^version:/,$p' "$f" > "is-$name"
+	ok "$name is told as it is" 0 diff "is-$name" "told-$name"
+	ok "$name has a test" 0 test -s "${f%.yaml}.test.yaml"
+done
+same "recipes are there" "$([ "$(find . -name 'told-*' | wc -l)" -ge 15 ] && echo yes)" yes
 end

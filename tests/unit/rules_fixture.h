@@ -26,12 +26,15 @@ static const char *const fixture_froms[] = {"dedicated", "pool", "global", NULL}
 	}
 
 static const struct action_desc fixture_actions[] = {
-	{"assemble", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"degraded", PARAM_BOOL}, {NULL}}},
+	{"assemble", .params = (const struct param_desc[]){{"array", PARAM_ARRAY},
+							   {"degraded", PARAM_BOOL},
+							   {"read-only", PARAM_BOOL},
+							   {NULL}}},
 	{"stop-array", .params = MEMBER_PARAMS},
 	{"fail-member", .destructive = true, .params = MEMBER_PARAMS},
 	{"remove-member", .destructive = true, .params = MEMBER_PARAMS},
 	{"re-add-member", .params = MEMBER_PARAMS},
-	{"add-spare", .params = MEMBER_PARAMS},
+	{"add-spare", .destructive = true, .params = MEMBER_PARAMS},
 	{"remove-spare", .params = MEMBER_PARAMS},
 	{"activate-spare", .destructive = true,
 	 .params = (const struct param_desc[]){{"array", PARAM_ARRAY},
@@ -39,6 +42,7 @@ static const struct action_desc fixture_actions[] = {
 					       {"spare", PARAM_SPARE},
 					       {"from", PARAM_WORDS, .words = fixture_froms},
 					       {"avoid-marks", PARAM_WORDS},
+					       {"same", PARAM_WORDS},
 					       {NULL}}},
 	{"notify", .params = (const struct param_desc[]){{"severity", PARAM_ENUM, true, fixture_severities},
 							 {"text", PARAM_STRING, true},
