@@ -36,6 +36,10 @@ const struct meta_format meta_ddf = {
 	.set_view = ddf_set_view,
 	.edit = ddf_edit,
 	.add_disk = ddf_add_disk,
+	.new_guid = ddf_new_guid,
+	.create_set = ddf_create_set,
+	.create_volume = ddf_create_volume,
+	.erase = ddf_erase,
 	.set_seq = ddf_set_seq,
 	.encode = ddf_encode,
 };

@@ -120,6 +120,8 @@ uint32_t ddf_now(void);			    /* seconds since 1980 */
 void ddf_guid_text(const char guid[DDF_GUID_LEN], char ret[META_GUID_MAX]);
 void ddf_ref_text(uint32_t ref, char ret[META_REF_MAX]);
 int ddf_ref_parse(const char *text, uint32_t *ret, struct err *e);
+int ddf_guid_parse(const char *text, char ret[DDF_GUID_LEN], struct err *e);
+int ddf_random(void *p, size_t n, struct err *e);
 
 static inline struct ddf_header *ddf_image_header(const struct ddf_image *im)
 {
@@ -184,6 +186,7 @@ void ddf_set_free(struct meta_set *s);
 void ddf_set_rewrite(struct meta_set *s);
 DEFINE_CLEANUP(struct meta_set *, ddf_set_free)
 struct ddf_member *ddf_member(const struct meta_set *s, uint32_t ref); /* present disk, or NULL */
+int ddf_table_init(struct ddf_table *t, const uint8_t *bytes, uint32_t sectors);
 void ddf_member_clear(struct ddf_member *m);
 
 static inline struct ddf_pd_table *ddf_pds(const struct meta_set *s)
@@ -228,7 +231,13 @@ uint8_t ddf_volume_state(const struct meta_set *s, const struct ddf_volume *v);
 /* Writes or clears the note in a record's vendor bytes that says which of its elements are behind. */
 void ddf_note(const struct meta_set *s, const struct ddf_volume *v, unsigned bvd, struct ddf_conf *c);
 
-/* ---- ddf_view.c, ddf_edit.c, ddf_assign.c, ddf_add.c, ddf_encode.c */
+/* The reverse: which records make that level. Fills the fields of *ret that say so; returns how many basic volumes it
+ * takes, or -EINVAL: DDF, or mdadm's reading of it, has none. */
+int ddf_level_records(enum raid_level level, int layout, unsigned slots, struct ddf_conf *ret, struct err *e);
+/* How many members' worth of data a volume holds. */
+uint64_t ddf_data_members(enum raid_level level, unsigned slots);
+
+/* ---- ddf_view.c, ddf_edit.c, ddf_assign.c, ddf_add.c, ddf_create.c, ddf_volume.c, ddf_encode.c */
 
 int ddf_set_view(const struct meta_set *s, struct meta_view **ret, struct err *e);
 int ddf_copy_view(const struct meta_copy *c, struct meta_view **ret, struct err *e);
@@ -239,14 +248,35 @@ void ddf_set_seq(struct meta_set *s, uint64_t seq);
  * in. */
 void ddf_refresh(struct meta_set *s, uint32_t ref);
 void ddf_conf_touch(struct ddf_bvd *b); /* sequence number and time of a changed record */
+int ddf_find_volume(struct meta_set *s, const char *guid, struct ddf_volume **ret, struct err *e);
 int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, struct err *e);
+/* What mdmon does to a disk that a volume no longer lists (ddf_update_vlist): without a volume it counts as a global
+ * spare again; that it failed overrides that, and Transition tells that nobody needs it any more. Only of disks that
+ * are here. */
+void ddf_leave(struct meta_set *s, uint32_t ref);
+/* The first gap that has room for that many sectors and begins at a multiple of align. -ENOSPC; *largest: what the
+ * largest gap has. */
+int ddf_find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64_t align, uint64_t *start,
+		   uint64_t *largest);
+/* The place on the disk for that record: one that it has of old, or a free one; NULL: there is none. */
+uint8_t *ddf_conf_place(const struct meta_set *s, struct ddf_member *m, const struct ddf_conf *conf);
 /* The set's record of the basic volume that c, found on a disk, is about; NULL if none. known: the volume exists. */
 const struct ddf_bvd *ddf_bvd_of(const struct meta_set *s, const struct ddf_conf *c, bool *known);
 bool ddf_carries(const struct meta_set *s, const struct ddf_bvd *b,
 		 uint32_t ref);		   /* it lists that disk; b may be NULL */
 void ddf_spare_drop(struct ddf_member *m); /* its spare assignment record */
 void ddf_member_touch(struct ddf_member *m, const void *p, size_t n);
+int ddf_new_guid(char ret[META_GUID_MAX], struct err *e);
+int ddf_create_set(const char *guid, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+		   struct meta_set **ret, char ref[META_REF_MAX], struct err *e);
+int ddf_create_volume(struct meta_set *s, const struct meta_create *create, struct err *e);
+int ddf_delete_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e);
+int ddf_rename_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e);
+/* add_disk with a disk to take the places from. */
+int ddf_add_like(struct meta_set *s, const struct ddf_member *like, uint64_t disk_sectors, const char *serial,
+		 char ref[META_REF_MAX], struct err *e);
 int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
 		 char ref[META_REF_MAX], struct err *e);
 
 int ddf_encode(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);
+int ddf_erase(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);

@@ -6,20 +6,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
-
-static int random_bytes(void *p, size_t n, struct err *e)
-{
-	ssize_t r = getrandom(p, n, 0);
-
-	return r == (ssize_t)n ? 0 : err_set(e, EIO, "no random numbers");
-}
 
 static int new_ref(const struct meta_set *s, uint32_t *ret, struct err *e)
 {
 	do {
-		int r = random_bytes(ret, sizeof(*ret), e);
+		int r = ddf_random(ret, sizeof(*ret), e);
 
 		if (r < 0)
 			return r;
@@ -37,7 +29,7 @@ static int new_guid(char guid[DDF_GUID_LEN], struct err *e)
 	gmtime_r(&now, &tm);
 	snprintf(text, sizeof(text), "Linux-MD%04d%02d%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
 	memcpy(guid, text, 16);
-	return random_bytes(guid + 16, 8, e);
+	return ddf_random(guid + 16, 8, e);
 }
 
 static uint64_t from_end(const struct ddf_member *like, uint64_t lba, uint64_t disk_sectors, uint64_t otherwise)
@@ -134,25 +126,20 @@ static int new_entry(struct meta_set *s, const struct ddf_member *m, const char 
 	return 0;
 }
 
-int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+int ddf_add_like(struct meta_set *s, const struct ddf_member *like, uint64_t disk_sectors, const char *serial,
 		 char ref[META_REF_MAX], struct err *e)
 {
 	struct ddf_member m = {.disk_sectors = disk_sectors, .blank = true}, *members;
 	char guid[DDF_GUID_LEN];
 	int r;
 
-	if (s->n_members == 0 || s->n_members == META_DISKS_MAX)
-		return err_set(e, ENOSPC, "a disk cannot be added to a set of %zu", s->n_members);
-	if (ddf_unit(sector_size) != s->unit || disk_sectors % s->unit)
-		return err_set(e, EINVAL, "the disk has sectors of %u bytes, the disks of the set have %zu",
-			       sector_size, ddf_block(s->unit));
 	r = new_ref(s, &m.ref, e);
 	if (r == 0)
 		r = new_guid(guid, e);
 	if (r == 0)
-		r = new_layout(&s->members[0], &m, e);
+		r = new_layout(like, &m, e);
 	if (r == 0)
-		r = new_work(&s->members[0], &m, guid, serial ? serial : "", e);
+		r = new_work(like, &m, guid, serial ? serial : "", e);
 	if (r < 0) {
 		ddf_member_clear(&m);
 		return r;
@@ -172,4 +159,15 @@ int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size
 	s->edited = true;
 	ddf_ref_text(m.ref, ref);
 	return 0;
+}
+
+int ddf_add_disk(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+		 char ref[META_REF_MAX], struct err *e)
+{
+	if (s->n_members == 0 || s->n_members == META_DISKS_MAX)
+		return err_set(e, ENOSPC, "a disk cannot be added to a set of %zu", s->n_members);
+	if (ddf_unit(sector_size) != s->unit || disk_sectors % s->unit)
+		return err_set(e, EINVAL, "the disk has sectors of %u bytes, the disks of the set have %zu",
+			       sector_size, ddf_block(s->unit));
+	return ddf_add_like(s, &s->members[0], disk_sectors, serial, ref, e);
 }

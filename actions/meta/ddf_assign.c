@@ -37,29 +37,27 @@ static size_t extents(const struct meta_set *s, uint32_t ref, struct extent *ret
 }
 
 /* The first gap that is large enough, from LBA 0, as mdadm's find_space. */
-static int find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64_t *start, struct err *e)
+int ddf_find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64_t align, uint64_t *start,
+		   uint64_t *largest)
 {
 	struct extent used[META_VOLUMES_MAX];
-	uint64_t size = ddf_sectors(s->unit, ddf_pd(s, ref)->size), pos = 0, largest = 0;
+	uint64_t size = ddf_sectors(s->unit, ddf_pd(s, ref)->size), pos = 0;
 	size_t n = extents(s, ref, used, ARRAY_SIZE(used));
 
-	if (n == ARRAY_SIZE(used))
-		return err_set(e, ENOSPC, "disk %08x already takes part in %zu volumes", ref, n);
-	for (size_t i = 0; i <= n; i++) {
-		uint64_t end = i < n ? used[i].start : size, gap = end > pos ? end - pos : 0;
+	*largest = 0;
+	for (size_t i = 0; i <= n && n < ARRAY_SIZE(used); i++) {
+		uint64_t end = i < n ? used[i].start : size, from = (pos + align - 1) / align * align;
+		uint64_t gap = end > from ? end - from : 0;
 
-		if (gap >= need) {
-			*start = pos;
+		if (gap >= need && need) {
+			*start = from;
 			return 0;
 		}
-		largest = MAX(largest, gap);
+		*largest = MAX(*largest, gap);
 		if (i < n)
 			pos = MAX(pos, used[i].start + used[i].sectors);
 	}
-	return err_set(e, ENOSPC,
-		       "disk %08x is %llu KiB too small: a member needs %llu sectors, its largest free extent has %llu",
-		       ref, (unsigned long long)(need - largest + 1) / 2, (unsigned long long)need,
-		       (unsigned long long)largest);
+	return -ENOSPC;
 }
 
 static bool lists(const struct meta_set *s, const struct ddf_conf *c, uint32_t ref)
@@ -92,7 +90,7 @@ bool ddf_carries(const struct meta_set *s, const struct ddf_bvd *b, uint32_t ref
 
 /* The place on the disk for that record: one that it has of old, or a free one. A record of a volume that no longer
  * lists the disk is free too. At most max_partitions may be in use. */
-static uint8_t *conf_place(const struct meta_set *s, struct ddf_member *m, const struct ddf_conf *conf)
+uint8_t *ddf_conf_place(const struct meta_set *s, struct ddf_member *m, const struct ddf_conf *conf)
 {
 	uint8_t *found = NULL;
 	unsigned used = 0;
@@ -116,10 +114,7 @@ static uint8_t *conf_place(const struct meta_set *s, struct ddf_member *m, const
 	return used < m->layout.max_partitions ? found : NULL;
 }
 
-/* What mdmon does to a disk that a volume no longer lists (ddf_update_vlist): without a volume it counts as a global
- * spare again; that it failed overrides that, and Transition tells that nobody needs it any more. Only of disks that
- * are here. */
-static void leave(struct meta_set *s, uint32_t ref)
+void ddf_leave(struct meta_set *s, uint32_t ref)
 {
 	struct ddf_pd_entry *pd;
 	unsigned type, state;
@@ -185,7 +180,7 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	struct ddf_member *m;
 	struct ddf_bvd *b = NULL;
 	uint8_t *place;
-	uint64_t start;
+	uint64_t start = 0, need, largest;
 	uint32_t old;
 	unsigned i;
 	int r;
@@ -197,11 +192,16 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	if (r < 0)
 		return err_set(e, -r, "no disk with the configuration record of slot %u is here", slot);
 	conf = ddf_conf(b);
-	r = find_space(s, ref, ddf_sectors(s->unit, conf->blocks), &start, e);
+	need = ddf_sectors(s->unit, conf->blocks);
+	r = ddf_find_space(s, ref, need, 1, &start, &largest);
 	if (r < 0)
-		return r;
+		return err_set(e, -r,
+			       "disk %08x is %llu KiB too small: a member needs %llu sectors, its largest free extent "
+			       "has %llu",
+			       ref, (unsigned long long)(need - largest + 1) / 2, (unsigned long long)need,
+			       (unsigned long long)largest);
 	m = ddf_member(s, ref);
-	place = conf_place(s, m, conf);
+	place = ddf_conf_place(s, m, conf);
 	if (!place)
 		return err_set(e, ENOSPC, "disk %08x has no free configuration record", ref);
 
@@ -215,6 +215,6 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	pd = ddf_pd_edit(s, ref);
 	pd->type = be16_of((uint16_t)(be16_get(pd->type) & ~(unsigned)(DDF_PD_SPARE | DDF_PD_GLOBAL_SPARE)));
 	ddf_refresh(s, ref);
-	leave(s, old);
+	ddf_leave(s, old);
 	return 0;
 }

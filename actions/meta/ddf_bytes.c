@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* The polynomial of IEEE 802.3, begun with 0 and not inverted at the end, as mdadm does (crc32.c) and expects it of
  * others. Eight bytes a step: a disk has some 100 KiB to check in each copy. */
@@ -106,4 +107,22 @@ int ddf_ref_parse(const char *text, uint32_t *ret, struct err *e)
 		return err_set(e, EINVAL, "'%.19s' is not a disk reference (8 hexadecimal digits)", text);
 	*ret = ref;
 	return 0;
+}
+
+int ddf_guid_parse(const char *text, char ret[DDF_GUID_LEN], struct err *e)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strspn(text, digits);
+
+	if (n != (size_t)2 * DDF_GUID_LEN || text[n])
+		return err_set(e, EINVAL, "'%.51s' is not a GUID (48 hexadecimal digits)", text);
+	for (size_t i = 0; i < DDF_GUID_LEN; i++)
+		ret[i] = (char)((strchr(digits, text[2 * i]) - digits) << 4 |
+				(strchr(digits, text[2 * i + 1]) - digits));
+	return 0;
+}
+
+int ddf_random(void *p, size_t n, struct err *e)
+{
+	return getrandom(p, n, 0) == (ssize_t)n ? 0 : err_set(e, EIO, "no random numbers");
 }

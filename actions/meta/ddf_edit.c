@@ -20,7 +20,7 @@ static bool has_slot(const struct meta_set *s, const struct ddf_volume *v, uint3
 	return false;
 }
 
-static int find_volume(struct meta_set *s, const char *guid, struct ddf_volume **ret, struct err *e)
+int ddf_find_volume(struct meta_set *s, const char *guid, struct ddf_volume **ret, struct err *e)
 {
 	char text[META_GUID_MAX];
 
@@ -42,7 +42,7 @@ static int find_slot(struct meta_set *s, const struct meta_edit *edit, struct dd
 
 	if (!level)
 		return err_set(e, ENOMEM, "out of memory");
-	r = find_volume(s, edit->volume, ret, e);
+	r = ddf_find_volume(s, edit->volume, ret, e);
 	if (r < 0)
 		return r;
 	ddf_level(s, *ret, level);
@@ -298,7 +298,7 @@ static int add_spare(struct meta_set *s, const struct meta_edit *edit, struct er
 
 	r = find_disk(s, edit->ref, &ref, e);
 	if (r == 0 && edit->volume[0])
-		r = find_volume(s, edit->volume, &v, e);
+		r = ddf_find_volume(s, edit->volume, &v, e);
 	if (r < 0)
 		return r;
 	if (!disk_well(ddf_pd(s, ref)))
@@ -393,7 +393,7 @@ static int set_clean(struct meta_set *s, const struct meta_edit *edit, struct er
 	struct ddf_vd_entry *vd;
 	int r;
 
-	r = find_volume(s, edit->volume, &v, e);
+	r = ddf_find_volume(s, edit->volume, &v, e);
 	if (r < 0)
 		return r;
 	vd = ddf_vd_edit(s, v);
@@ -407,7 +407,7 @@ static int set_initialised(struct meta_set *s, const struct meta_edit *edit, str
 	struct ddf_vd_entry *vd;
 	int r;
 
-	r = find_volume(s, edit->volume, &v, e);
+	r = ddf_find_volume(s, edit->volume, &v, e);
 	if (r < 0)
 		return r;
 	vd = ddf_vd_edit(s, v);
@@ -426,6 +426,8 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 		[META_SET_DISK] = set_disk,
 		[META_SET_CLEAN] = set_clean,
 		[META_SET_INITIALISED] = set_initialised,
+		[META_DELETE_VOLUME] = ddf_delete_volume,
+		[META_RENAME_VOLUME] = ddf_rename_volume,
 	};
 	int r;
 

@@ -281,3 +281,36 @@ int ddf_encode(const struct meta_set *s, const char *ref, struct meta_writes *re
 	*ret = out;
 	return 0;
 }
+
+/* The anchor first: without it there is no DDF, whatever is left of the rest. Headers then, so that nobody who looks
+ * for one finds a set that is no more. */
+int ddf_erase(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e)
+{
+	_Alignas(8) static const uint8_t zero[DDF_GRANULE * DDF_SECTOR];
+	struct meta_writes out = {0};
+	const struct ddf_member *m;
+	struct ddf_tail t;
+	uint32_t n;
+	int r = ddf_ref_parse(ref, &n, e);
+
+	if (r < 0)
+		return r;
+	m = ddf_member(s, n);
+	if (!m)
+		return err_set(e, ENODEV, "disk %s is not here", ref);
+	t = m->tail;
+	memset(ddf_anchor(&t), 0, ddf_block(t.unit));
+	r = write_add(&out, t.lba, t.bytes, t.sectors, t.sectors);
+	if (r == 0)
+		flush_last(&out);
+	for (int copy = 0; copy < 2 && r == 0; copy++)
+		if (m->layout.lba[copy] != DDF_NO_LBA)
+			r = write_add(&out, m->layout.lba[copy], zero, t.unit, t.unit);
+	if (r < 0) {
+		meta_writes_free(&out);
+		return err_set(e, -r, "out of memory");
+	}
+	flush_last(&out);
+	*ret = out;
+	return 0;
+}

@@ -22,7 +22,7 @@ static uint32_t copy_ref(const struct meta_copy *c)
 
 /* ---- tables */
 
-static int table_init(struct ddf_table *t, const uint8_t *bytes, uint32_t sectors)
+int ddf_table_init(struct ddf_table *t, const uint8_t *bytes, uint32_t sectors)
 {
 	t->sectors = sectors;
 	t->bytes = aligned_alloc(4096, ((size_t)sectors * DDF_SECTOR + 4095) & ~(size_t)4095);
@@ -293,8 +293,8 @@ static int set_fill(struct meta_set *s, const struct meta_copy *const *by_age, s
 	s->unit = l->unit;
 	s->record_sectors = l->record_sectors;
 	s->max_elements = l->max_elements;
-	if (table_init(&s->pd, ddf_section(l, bytes, DDF_SEC_PD), l->section[DDF_SEC_PD].sectors) < 0 ||
-	    table_init(&s->vd, ddf_section(l, bytes, DDF_SEC_VD), l->section[DDF_SEC_VD].sectors) < 0)
+	if (ddf_table_init(&s->pd, ddf_section(l, bytes, DDF_SEC_PD), l->section[DDF_SEC_PD].sectors) < 0 ||
+	    ddf_table_init(&s->vd, ddf_section(l, bytes, DDF_SEC_VD), l->section[DDF_SEC_VD].sectors) < 0)
 		return -ENOMEM;
 	s->members = calloc(n, sizeof(*s->members));
 	if (!s->members)
@@ -335,8 +335,8 @@ static int set_copy(struct meta_set *s, const struct meta_set *o)
 {
 	s->members = calloc(MAX(o->n_members, 1), sizeof(*s->members));
 	s->volumes = calloc(META_VOLUMES_MAX, sizeof(*s->volumes));
-	if (!s->members || !s->volumes || table_init(&s->pd, o->pd.bytes, o->pd.sectors) < 0 ||
-	    table_init(&s->vd, o->vd.bytes, o->vd.sectors) < 0)
+	if (!s->members || !s->volumes || ddf_table_init(&s->pd, o->pd.bytes, o->pd.sectors) < 0 ||
+	    ddf_table_init(&s->vd, o->vd.bytes, o->vd.sectors) < 0)
 		return -ENOMEM;
 	memcpy(s->pd.touched, o->pd.touched, o->pd.sectors * sizeof(*o->pd.touched));
 	memcpy(s->vd.touched, o->vd.touched, o->vd.sectors * sizeof(*o->vd.touched));

@@ -257,7 +257,7 @@ static bool primary_level(const struct ddf_conf *c, struct meta_volume *ret)
 	return true;
 }
 
-static uint64_t data_members(enum raid_level level, unsigned slots)
+uint64_t ddf_data_members(enum raid_level level, unsigned slots)
 {
 	switch (level) {
 	case RAID1:
@@ -309,7 +309,7 @@ static void numbers_check(const struct meta_set *s, const struct ddf_volume *v, 
 		unsupported(ret, "blocks of %u bytes", block);
 	else if (ret->level != RAID1 && (c->stripe_size > 20 || (uint64_t)1 << c->stripe_size > be64_get(c->blocks)))
 		unsupported(ret, "a stripe size of 2^%u blocks", c->stripe_size);
-	else if (__builtin_mul_overflow(be64_get(c->blocks), data_members(ret->level, ret->slots), &room) ||
+	else if (__builtin_mul_overflow(be64_get(c->blocks), ddf_data_members(ret->level, ret->slots), &room) ||
 		 be64_get(c->vd_blocks) > room)
 		unsupported(ret, "it claims more blocks than its members hold");
 	else if (!slots_told(s, v))
@@ -336,6 +336,35 @@ void ddf_level(const struct meta_set *s, const struct ddf_volume *v, struct meta
 	ret->slots = slots;
 	if (v->n_bvds > 1 ? secondary_level(v, c, ret) : primary_level(c, ret))
 		numbers_check(s, v, c, ret);
+}
+
+/* ---- the reverse */
+
+int ddf_level_records(enum raid_level level, int layout, unsigned slots, struct ddf_conf *ret, struct err *e)
+{
+	ret->primary_elements = be16_of((uint16_t)slots);
+	ret->secondary_elements = 1;
+	ret->secondary_seq = 0;
+	ret->secondary_level = DDF_NO_SECONDARY;
+	if (level == RAID10 && layout == 0x102 && slots % 2 == 0 && slots >= 4 && slots <= META_SLOTS_MAX) {
+		ret->primary_elements = be16_of(2);
+		ret->level = DDF_RAID1;
+		ret->qualifier = DDF_RAID1_SIMPLE;
+		ret->secondary_elements = (uint8_t)(slots / 2);
+		ret->secondary_level = DDF_SPANNED;
+		return (int)slots / 2;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(levels) && level != RAID10 && level != RAID_UNSUPPORTED; i++) {
+		const struct level_row *row = &levels[i];
+
+		if (row->level != level || row->layout != layout || slots < row->min || slots > row->max)
+			continue;
+		ret->level = row->primary;
+		ret->qualifier = (uint8_t)row->qualifier;
+		return 1;
+	}
+	return err_set(e, EINVAL, "DDF has no %s of %u members with layout %d that Linux reads",
+		       raid_level_name(level) ? raid_level_name(level) : "such level", slots, layout);
 }
 
 /* ---- VD_State */

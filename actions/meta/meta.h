@@ -121,6 +121,9 @@ enum meta_edit_op {
 	META_SET_CLEAN, /* volume, clean */
 	META_SET_INITIALISED, /* volume, clean: true: its redundancy is in sync all over, once; false: it has to be made
 			       */
+	META_DELETE_VOLUME,   /* volume: its records go, its extents are free; who was its dedicated spare is global */
+	META_RENAME_VOLUME,   /* volume, name */
+	META_EDIT_OPS,
 };
 
 struct meta_edit {
@@ -130,6 +133,20 @@ struct meta_edit {
 	char ref[META_REF_MAX];
 	enum member_state state;
 	bool clean;
+	char name[META_NAME_MAX];
+};
+
+/* A volume that is to be made. */
+struct meta_create {
+	char guid[META_GUID_MAX]; /* drawn by the caller: new_guid */
+	char name[META_NAME_MAX];
+	enum raid_level level;
+	int layout;	  /* md's number, as in meta_volume */
+	uint32_t chunk;	  /* sectors; 0 for RAID1 */
+	uint64_t sectors; /* usable size that is wanted, made whole stripes; 0: all that the disks have room for */
+	bool initialised; /* the redundancy is taken as made: what is on the disks counts as in sync */
+	unsigned slots;
+	char ref[META_SLOTS_MAX][META_REF_MAX]; /* disks of the set that are here, by slot */
 };
 
 /* Writes in order. A flush stands between two groups: everything before it must be stable before anything after it. */
@@ -173,6 +190,17 @@ struct meta_format {
 	 * a spare by META_ADD_SPARE. */
 	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
 			char ref[META_REF_MAX], struct err *e);
+	/* A new GUID of a set or a volume, with the format's own form. */
+	int (*new_guid)(char ret[META_GUID_MAX], struct err *e);
+	/* A set that is nowhere yet, with one blank disk, as add_disk makes it one of a set. */
+	int (*create_set)(const char *guid, uint64_t disk_sectors, unsigned sector_size, const char *serial,
+			  struct meta_set **ret, char ref[META_REF_MAX], struct err *e);
+	/* A volume on free extents of disks of the set. -EINVAL, -EEXIST, -ENOSPC with a reason, and nothing is
+	 * changed.
+	 */
+	int (*create_volume)(struct meta_set *s, const struct meta_create *create, struct err *e);
+	/* What must be written to disk ref, in order, so that it is none of the set any more. */
+	int (*erase)(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);
 	/* The next sequence number: set once for a batch of edits. */
 	void (*set_seq)(struct meta_set *s, uint64_t seq);
 	/* What must be written to disk ref, in order, so that a torn write leaves the old or the new state readable. */

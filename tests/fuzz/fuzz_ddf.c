@@ -7,6 +7,7 @@
 #include "actions/meta/ddf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -96,11 +97,35 @@ static void view_check(struct meta_view *v)
 	meta_view_free(v);
 }
 
+/* A volume over the disks that are here, blank ones among them. */
+static void create(struct meta_set *s, uint8_t b)
+{
+	static const struct {
+		enum raid_level level;
+		int layout;
+		uint32_t chunk;
+	} levels[] = {{RAID0, 0, 128}, {RAID1, 0, 0}, {RAID5, 2, 128}, {RAID6, 10, 64}, {RAID10, 0x102, 1024}};
+	struct meta_create c = {.level = levels[b % 5].level,
+				.layout = levels[b % 5].layout,
+				.chunk = levels[b % 5].chunk,
+				.sectors = b / 5 * 8192ULL,
+				.initialised = b & 1,
+				.slots = (unsigned)MIN(s->n_members, (size_t)META_SLOTS_MAX)};
+	struct err err = {0};
+
+	snprintf(c.guid, sizeof(c.guid), "%048x", b);
+	snprintf(c.name, sizeof(c.name), "made-%u", b);
+	for (unsigned i = 0; i < c.slots; i++)
+		ddf_ref_text(s->members[i].ref, c.ref[i]);
+	if (meta_ddf.create_volume(s, &c, &err) < 0 && !err.msg[0])
+		abort();
+}
+
 /* An edit out of one byte: of a volume, a slot and a disk that exist. */
 static void edit(struct meta_set *s, uint8_t b)
 {
 	static const enum member_state states[] = {MEMBER_IN_SYNC, MEMBER_REBUILDING, MEMBER_FAILED, MEMBER_MISSING};
-	struct meta_edit e = {.op = b % 7, .slot = b / 7 % 5, .state = states[b / 3 % 4], .clean = b & 64};
+	struct meta_edit e = {.op = b % META_EDIT_OPS, .slot = b / 7 % 5, .state = states[b / 3 % 4], .clean = b & 64};
 	char ref[META_REF_MAX] = "";
 	struct err err;
 
@@ -108,7 +133,10 @@ static void edit(struct meta_set *s, uint8_t b)
 		ddf_guid_text(ddf_vd(s, &s->volumes[b % s->n_volumes])->guid, e.volume);
 	if (b > 200)
 		meta_ddf.add_disk(s, DISK_SECTORS, s->unit * 512, "x", ref, &err);
+	if (b % 11 == 0)
+		create(s, b);
 	ddf_ref_text(s->members[b % s->n_members].ref, e.ref);
+	snprintf(e.name, sizeof(e.name), "%u", b);
 	if (meta_ddf.edit(s, &e, &err) < 0 && !err.msg[0])
 		abort();
 }
