@@ -16,6 +16,9 @@
 	X(readd_member)                                                                                                \
 	X(add_spare)                                                                                                   \
 	X(remove_spare)                                                                                                \
+	X(scrub)                                                                                                       \
+	X(read_last)                                                                                                   \
+	X(rebuild_speed)                                                                                               \
 	X(activate_spare)                                                                                              \
 	X(mark)                                                                                                        \
 	X(unmark)                                                                                                      \
@@ -67,8 +70,10 @@ static bool fits(const struct param_desc *d, const json_t *v)
 		return json_is_boolean(v);
 	case PARAM_INT:
 	case PARAM_DURATION:
-	case PARAM_RATE:
 		return json_is_integer(v) && json_integer_value(v) >= 0;
+	case PARAM_RATE:
+		return (json_is_integer(v) && json_integer_value(v) > 0) ||
+		       (json_is_string(v) && strcmp(json_string_value(v), "max") == 0);
 	case PARAM_ENV:
 	case PARAM_FACTS:
 		return json_is_object(v);

@@ -25,6 +25,28 @@ static int check_members(const struct world_array *a, bool degraded, bool force,
 	return 0;
 }
 
+/* A table alone remembers them, and it is gone. */
+static int plan_options(const struct ask *ask, const struct world_array *world, struct plan *p, struct err *e)
+{
+	struct step *s;
+
+	for (unsigned i = 0; i < world->n_slots && world->level == RAID1; i++) {
+		if (!world->slot[i].read_last || world->slot[i].state != MEMBER_IN_SYNC)
+			continue;
+		s = plan_add_step(p, STEP_READ_LAST, ask, e);
+		if (!s)
+			return -e->code;
+		step_of_slot(s, world, (int)i);
+	}
+	if (!world->rate)
+		return 0;
+	s = plan_add_step(p, STEP_REBUILD_SPEED, ask, e);
+	if (!s)
+		return -e->code;
+	s->rate = world->rate;
+	return 0;
+}
+
 static int plan_assemble(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	bool degraded = ask_flag(ask, "degraded"), force = ask_flag(ask, "force");
@@ -46,7 +68,7 @@ static int plan_assemble(const struct ask *ask, struct world_array *world, struc
 	s->force = force;
 	world->state = s->read_only ? ARRAY_READ_ONLY : ARRAY_OPTIMAL;
 	world_settle(world);
-	return 0;
+	return s->read_only ? 0 : plan_options(ask, world, p, e);
 }
 
 const struct action_ops action_assemble = {

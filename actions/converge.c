@@ -89,6 +89,7 @@ int run_read(struct exec *x, struct volume_run *run, struct err *e)
 		r = read_listed(x, run, e);
 	if (r < 0)
 		return r;
+	options_read(run);
 	run->running = true;
 	run->read_only = run->info.read_only;
 	return 0;
@@ -324,7 +325,12 @@ int target_build(struct exec *x, struct volume_run *run, const struct meta_volum
 {
 	static const int levels[] = {[RAID0] = 0, [RAID1] = 1, [RAID5] = 5, [RAID6] = 6, [RAID10] = 10};
 	struct dm_raid_slot slot[META_SLOTS_MAX] = {0};
-	struct dm_raid_table t = {.sectors = v->sectors, .chunk = v->chunk, .slots = v->slots, .slot = slot};
+	struct dm_raid_table t = {.sectors = v->sectors,
+				  .chunk = v->chunk,
+				  .min_rate = run->want.min_rate,
+				  .max_rate = run->want.max_rate,
+				  .slots = v->slots,
+				  .slot = slot};
 	int r;
 
 	if (v->level == RAID_UNSUPPORTED || dm_raid_type_of(levels[v->level], v->layout, &t.type) < 0)
@@ -335,6 +341,7 @@ int target_build(struct exec *x, struct volume_run *run, const struct meta_volum
 		r = slot_target(x, run, v, i, make, &slot[i], e);
 		if (r < 0)
 			return r;
+		slot[i].read_last = run->want.read_last[i] && (!run->running || stays(run, v, i));
 	}
 	return dm_raid_table_print(&t, ret, e);
 }
@@ -373,7 +380,7 @@ static bool table_differs(const struct exec *x, const struct volume_run *run, co
 	for (unsigned i = 0; i < v->slots; i++)
 		if (strcmp(run->listed[i], wanted(x, run, v, i) ? v->members[i].ref : "") != 0)
 			return true;
-	return false;
+	return options_differ(run);
 }
 
 /* Beyond redundancy the metadata stay at the last state that could run, and so does the table. */
@@ -426,6 +433,9 @@ static int follow(struct exec *x, struct volume_run *run, struct err *e)
 	int r;
 
 	memcpy(before, run->listed, sizeof(before));
+	for (unsigned i = 0; i < v->slots; i++) /* it was about the disk, not about the slot */
+		run->want.read_last[i] = run->want.read_last[i] && stays(run, v, i);
+	run->scrub_cut = run->scrub_cut || run->status.action == DM_CHECK || run->status.action == DM_REPAIR;
 	r = target_build(x, run, v, true, &x->target[1], e);
 	x->timing.enter += (exec_now(x) - begin) / NS_PER_US;
 	if (r == 0)

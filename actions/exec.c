@@ -398,6 +398,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 		x->set.format->set_free(x->work);
 		x->work = NULL;
 	}
+	if (p->dry_run)
+		options_forget(x);
 	free(TAKE_PTR(x->start));
 	x->stamps_durable = false;
 	x->note[0] = '\0';

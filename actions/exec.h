@@ -40,7 +40,8 @@ void exec_free(struct exec *x); /* closes the disks; leaves the arrays as they a
 int exec_plan(struct exec *x, const struct plan *p, struct err *e);
 
 /* The state message: {"set","seq","view":meta_view,"volumes":[{"guid","running","dm":"name","event_nr","read_only",
- * "behind":its table still lists who has left, "health","action","done","total","slots":[ref or "" by slot, as the live
- * table lists them]}],"timing":{phase: microseconds of the last plan}}. Sent as {"state":..} at the end of each plan.
+ * "behind":its table still lists who has left, "health","action","done","total","mismatches","cut":the last check was
+ * ended before it was through, "options":as options_state, "slots":[ref or "" by slot, as the live table lists
+ * them]}],"timing":{phase: microseconds of the last plan}}. Sent as {"state":..} at the end of each plan.
  */
 json_t *exec_state(struct exec *x);

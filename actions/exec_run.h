@@ -17,6 +17,12 @@ struct leg {
 	unsigned disk_major, disk_minor; /* what it lies on */
 };
 
+/* What of a table is not the format's: it stands in the table alone, and a new table takes it over from the old one. */
+struct table_options {
+	bool read_last[META_SLOTS_MAX];
+	uint32_t min_rate, max_rate; /* KiB a second and member; 0: the kernel's own */
+};
+
 /* One volume and the kernel's device for it. */
 struct volume_run {
 	char guid[META_GUID_MAX];
@@ -30,6 +36,10 @@ struct volume_run {
 	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended or at its stop: a resume may have revived it,
 					     the status is gone, the fact stays */
 	bool by_bitmap[META_SLOTS_MAX];	  /* enters without "rebuild": its return was checked */
+	struct table_options options;	  /* of the live table */
+	struct table_options want;	  /* as the next table shall have them */
+	bool wants;			  /* .want was read from the live table once */
+	bool scrub_cut;			  /* the last check or repair was ended by us, before it was through */
 	bool rebuild[META_SLOTS_MAX];	  /* begins its table with "rebuild" */
 	bool lost;			  /* beyond redundancy, and reported */
 	bool behind;			  /* the live table still lists who has left: the next plan takes it out */
@@ -169,11 +179,25 @@ int swap(struct exec *x, struct volume_run *run, const struct dm_target *target,
 /* An earlier process died in the middle: clears what it had loaded and resumes. */
 int swap_recover(struct exec *x, struct volume_run *run, struct err *e);
 
+/* --- options.c ----------------------------------------------------------------------------------------------- */
+
+/* Reads those of the live table. */
+void options_read(struct volume_run *run);
+bool options_differ(const struct volume_run *run);
+/* {"read-last":[slots],"rate":bytes a second and member, 0: the kernel's own, -1: as fast as it can} */
+json_t *options_state(const struct volume_run *run);
+/* A dry run leaves nothing behind. */
+void options_forget(struct exec *x);
+
 /* --- exec_start.c, exec_steps.c ------------------------------------------------------------------------------ */
 
 /* What the disk in the slot says of the volume, for start_analyse and for a return by bitmap. */
 void start_read_disk(const struct exec *x, const struct meta_volume *v, unsigned slot, struct start_disk *ret);
 
+/* The plan's volume as edited so far. *view is the caller's. */
+const struct meta_volume *work_volume(struct exec *x, struct meta_view **view, struct err *e);
+/* The slot that the step is about: given, or its disk's. */
+int step_slot(struct exec *x, const struct step *s, const struct meta_volume *v, struct err *e);
 /* A step in two halves: before the plan's commit, and after it and the converging. Either may be NULL. */
 struct step_ops {
 	int (*prepare)(struct exec *x, const struct step *s, struct err *e);
@@ -183,6 +207,9 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_assemble_finish(struct exec *x, const struct step *s, struct err *e);
 int step_stop_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_stop_finish(struct exec *x, const struct step *s, struct err *e);
+int step_scrub_finish(struct exec *x, const struct step *s, struct err *e);
+int step_read_last_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_speed_prepare(struct exec *x, const struct step *s, struct err *e);
 extern const struct step_ops step_table[STEP_OP_MAX];
 
 /* --- exec_tell.c --------------------------------------------------------------------------------------------- */

@@ -412,6 +412,7 @@ int step_stop_finish(struct exec *x, const struct step *s, struct err *e)
 	if (run->told != ARRAY_INACTIVE)
 		tell_event(x, "array.stopped", v->guid, -1, NULL, NULL, 0);
 	run->told = ARRAY_INACTIVE;
-	run->syncing = run->lost = false;
+	run->syncing = run->lost = run->wants = false;
+	run->want = (struct table_options){0};
 	return 0;
 }

@@ -24,7 +24,7 @@ static struct set_disk *step_disk(struct exec *x, const struct step *s)
 }
 
 /* The plan's volume as edited so far. *view is the caller's. */
-static const struct meta_volume *work_volume(struct exec *x, struct meta_view **view, struct err *e)
+const struct meta_volume *work_volume(struct exec *x, struct meta_view **view, struct err *e)
 {
 	const struct meta_volume *v;
 
@@ -37,7 +37,7 @@ static const struct meta_volume *work_volume(struct exec *x, struct meta_view **
 }
 
 /* The slot that the step is about: given, or its disk's. */
-static int step_slot(struct exec *x, const struct step *s, const struct meta_volume *v, struct err *e)
+int step_slot(struct exec *x, const struct step *s, const struct meta_volume *v, struct err *e)
 {
 	const struct set_disk *d = step_disk(x, s);
 	const char *ref = s->ref[0] ? s->ref : d ? d->ref : "";
@@ -424,6 +424,9 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_ADD_SPARE] = {.prepare = add_spare_prepare, .finish = add_spare_finish},
 	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = claims_finish},
 	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = enter_finish},
+	[STEP_SCRUB] = {.finish = step_scrub_finish},
+	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
+	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},
 	[STEP_RECORD] = {.prepare = record_prepare},
 	[STEP_CLAIM] = {.prepare = claim_prepare},
 	[STEP_RELEASE] = {.prepare = release_prepare},

@@ -164,6 +164,9 @@ static json_t *run_state(const struct volume_run *run, const struct meta_volume 
 		json_object_set_new(j, "action", json_string(dm_raid_action_name(run->status.action)));
 		json_object_set_new(j, "done", json_integer((json_int_t)run->status.done));
 		json_object_set_new(j, "total", json_integer((json_int_t)run->status.total));
+		json_object_set_new(j, "mismatches", json_integer((json_int_t)run->status.mismatches));
+		json_object_set_new(j, "cut", json_boolean(run->scrub_cut));
+		json_object_set_new(j, "options", options_state(run));
 		json_object_set_new(j, "major", json_integer(run->info.major));
 		json_object_set_new(j, "minor", json_integer(run->info.minor));
 	}

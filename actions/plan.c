@@ -20,6 +20,9 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_ADD_SPARE] = {"add-spare", "to"},
 	[STEP_REMOVE_SPARE] = {"remove-spare", "from"},
 	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
+	[STEP_SCRUB] = {"scrub", NULL},
+	[STEP_READ_LAST] = {"read-last", "in"},
+	[STEP_REBUILD_SPEED] = {"rebuild-speed", NULL},
 	[STEP_RECORD] = {"record", NULL},
 	[STEP_CLAIM] = {"claim", NULL},
 	[STEP_RELEASE] = {"release", NULL},
@@ -53,6 +56,31 @@ static void print_assembly(const struct step *s, struct buf *out)
 		buf_add(out, " by force");
 }
 
+static void print_upkeep(const struct step *s, struct buf *out)
+{
+	struct value rate = value_size(s->rate);
+
+	switch (s->op) {
+	case STEP_SCRUB:
+		buf_add(out, s->undo ? " cancel" : s->repair ? " repair" : " check");
+		break;
+	case STEP_READ_LAST:
+		buf_add(out, s->undo ? " no longer" : "");
+		break;
+	case STEP_REBUILD_SPEED:
+		buf_addc(out, ' ');
+		if (s->rate == 0 || s->rate == PLAN_RATE_MAX) {
+			buf_add(out, s->rate ? "max" : "as the kernel's");
+			break;
+		}
+		value_print(&rate, VALUE_CANONICAL, out);
+		buf_add(out, "/s");
+		break;
+	default:
+		break;
+	}
+}
+
 void step_print(const struct plan *p, const struct step *s, struct buf *out)
 {
 	const struct op_row *row = &op_rows[s->op];
@@ -77,6 +105,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	if (!global)
 		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
 	print_assembly(s, out);
+	print_upkeep(s, out);
 }
 
 void plan_print(const struct plan *p, struct buf *out)
@@ -114,6 +143,10 @@ static json_t *step_to_json(const struct step *s)
 	set_flag(j, "read-only", s->read_only);
 	set_flag(j, "force", s->force);
 	set_flag(j, "dedicated", s->dedicated);
+	set_flag(j, "repair", s->repair);
+	set_flag(j, "undo", s->undo);
+	if (s->rate)
+		json_object_set_new(j, "rate", json_integer(s->rate == PLAN_RATE_MAX ? -1 : (json_int_t)s->rate));
 	set_flag(j, "table-later", s->table_later);
 	set_flag(j, "refused", s->refused);
 	if (s->on_failure != FAILURE_STOP)
@@ -188,12 +221,16 @@ static int step_from_json(const json_t *j, struct step *s, struct err *e)
 {
 	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop";
 	int degraded = 0, read_only = 0, force = 0, dedicated = 0, later = 0, refused = 0, slot = -1, r;
+	int repair = 0, undo = 0;
+	json_int_t rate = 0;
 	json_error_t je;
 
-	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?s s?s}", "op",
-			   &op, "slot", &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded,
-			   "read-only", &read_only, "force", &force, "dedicated", &dedicated, "table-later", &later,
-			   "refused", &refused, "on-failure", &on_failure, "reason", &reason) < 0)
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT,
+			   "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?b s?I s?b s?s s?s}", "op", &op, "slot",
+			   &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded, "read-only",
+			   &read_only, "force", &force, "dedicated", &dedicated, "repair", &repair, "undo", &undo,
+			   "table-later", &later, "rate", &rate, "refused", &refused, "on-failure", &on_failure,
+			   "reason", &reason) < 0)
 		return err_set(e, EINVAL, "plan: step: %s", je.text);
 	r = find_op(op, e);
 	if (r < 0)
@@ -210,6 +247,9 @@ static int step_from_json(const json_t *j, struct step *s, struct err *e)
 	s->read_only = read_only;
 	s->force = force;
 	s->dedicated = dedicated;
+	s->repair = repair;
+	s->undo = undo;
+	s->rate = rate < 0 ? PLAN_RATE_MAX : (uint64_t)rate;
 	s->table_later = later;
 	s->refused = refused;
 	return take_texts((struct text_slot[]){{"device", device, s->device, sizeof(s->device)},

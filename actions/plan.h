@@ -15,11 +15,17 @@ enum step_op {
 	STEP_ADD_SPARE,
 	STEP_REMOVE_SPARE,
 	STEP_ACTIVATE_SPARE,
+	STEP_SCRUB,
+	STEP_READ_LAST,
+	STEP_REBUILD_SPEED,
 	STEP_RECORD,  /* built in: write into the format what the kernel or udev found, and bring the table in line */
 	STEP_CLAIM,   /* built in: hold all disks of a managed set against other tools */
 	STEP_RELEASE, /* built in: let go of them, when the set is managed no more and none of its volumes runs */
 	STEP_OP_MAX,
 };
+
+/* As fast as the disks can, whatever else wants them. */
+#define PLAN_RATE_MAX UINT64_MAX
 
 enum step_failure { FAILURE_STOP, FAILURE_CONTINUE };
 enum plan_origin { PLAN_RULE, PLAN_OPERATOR, PLAN_BUILTIN, PLAN_SHUTDOWN };
@@ -34,6 +40,9 @@ struct step {
 	char ref[META_REF_MAX];		 /* within the set, empty for a disk that is not in it yet */
 	bool degraded, read_only, force; /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
 	bool dedicated;			 /* STEP_ADD_SPARE: to the plan's array; else global */
+	bool repair;			 /* STEP_SCRUB: put right what does not match */
+	bool undo;			 /* STEP_SCRUB: end the one that runs; STEP_READ_LAST: read it as the others */
+	uint64_t rate;			 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
 	bool table_later;		 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused; /* by a guard or while planning: printed, recorded, not run */

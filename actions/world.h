@@ -17,6 +17,7 @@ struct world_slot {
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
 	char controller[64], enclosure[64];
+	bool read_last; /* while it runs; else when it ran last */
 };
 
 struct world_spare {
@@ -44,6 +45,9 @@ struct world_array {
 	struct world_slot slot[META_SLOTS_MAX];
 	uint64_t member_sectors;
 	bool managed, maintenance, split, rebuilding, complete, startable;
+	enum resync_kind syncing; /* if action_runs */
+	bool action_runs;	  /* the kernel compares, repairs, rebuilds or resyncs */
+	uint64_t rate;		  /* of that, as it was asked for: STEP_REBUILD_SPEED */
 	bool room;		  /* every current member has room for slices */
 	char maker[28];		  /* who made the set, escaped: "Linux-MD" */
 	unsigned plans_last_hour; /* destructive ones by rules */

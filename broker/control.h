@@ -78,6 +78,9 @@
  *   array-fail [array] [device] [slot]                     a device, or an array and a slot; likewise:
  *   array-remove [array] [device] [slot]
  *   array-re-add [array] [device] [slot]
+ *   array-scrub array [mode] [cancel]                      mode: check (default) or repair; cancel: the one that runs
+ *   array-read-last [array] [device] [slot] [off]
+ *   array-speed array [limit]                              bytes a second and member, or "max"; the kernel's own
  *   spare-add device [array]                               array: for it alone; else for its set, or all
  *   spare-remove device [array]
  *   spare-activate array [slot] [device]

@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_MAX = 16, TEXT_MAX = 4096, VERBS_MAX = 32 };
+enum { KEYS_MAX = 16, TEXT_MAX = 4096, VERBS_MAX = 64 };
 
-enum key_type { KEY_STRING, KEY_INT, KEY_BOOL, KEY_OBJECT, KEY_WORDS };
+enum key_type { KEY_STRING, KEY_INT, KEY_BOOL, KEY_OBJECT, KEY_WORDS, KEY_RATE };
 
 struct key {
 	const char *name;
@@ -81,6 +81,9 @@ static const struct verb_keys keys_none,
 		       PLANNED}},
 	keys_stop = {{THE_ARRAY, PLANNED}}, keys_member = {{ARRAY, DEVICE, SLOT, PLANNED}},
 	keys_spare = {{THE_DEVICE, ARRAY, PLANNED}}, keys_activate = {{THE_ARRAY, DEVICE, SLOT, PLANNED}},
+	keys_scrub = {{THE_ARRAY, {"mode", KEY_STRING, false}, {"cancel", KEY_BOOL, false}, PLANNED}},
+	keys_read_last = {{ARRAY, DEVICE, SLOT, {"off", KEY_BOOL, false}, PLANNED}},
+	keys_speed = {{THE_ARRAY, {"limit", KEY_RATE, false}, PLANNED}},
 	keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
@@ -104,6 +107,11 @@ const struct verb verb_table[] = {
 	{"array-fail", "fail a member", VERB_PLAN, "fail-member", true, &keys_member},
 	{"array-remove", "take a failed member out", VERB_PLAN, "remove-member", true, &keys_member},
 	{"array-re-add", "take a member back", VERB_PLAN, "re-add-member", true, &keys_member},
+	{"array-scrub", "compare an array's members", VERB_PLAN, "scrub", true, &keys_scrub},
+	{"array-read-last", "read a member of a RAID1 only where no other can be", VERB_PLAN, "read-last", true,
+	 &keys_read_last},
+	{"array-speed", "limit how fast an array is rebuilt or compared", VERB_PLAN, "rebuild-speed", true,
+	 &keys_speed},
 	{"spare-add", "make a disk a spare", VERB_PLAN, "add-spare", true, &keys_spare},
 	{"spare-remove", "take a spare away", VERB_PLAN, "remove-spare", true, &keys_spare},
 	{"spare-activate", "put a spare in a failed member's place", VERB_PLAN, "activate-spare", true, &keys_activate},
@@ -140,13 +148,19 @@ static bool is_words(const json_t *j)
 	return json_is_array(j);
 }
 
+static bool is_rate(const json_t *j)
+{
+	return (json_is_integer(j) && json_integer_value(j) > 0) ||
+	       (json_is_string(j) && strcmp(json_string_value(j), "max") == 0);
+}
+
 static const struct {
 	const char *words;
 	bool (*fits)(const json_t *j);
 } key_types[] = {
 	[KEY_STRING] = {"a string", is_string},	     [KEY_INT] = {"an integer", is_int},
 	[KEY_BOOL] = {"true or false", is_bool},     [KEY_OBJECT] = {"an object", is_object},
-	[KEY_WORDS] = {"a list of words", is_words},
+	[KEY_WORDS] = {"a list of words", is_words}, [KEY_RATE] = {"bytes a second, or max", is_rate},
 };
 
 static int refuse(struct request_check *rc, const char *code, const char *fmt, ...) _printf_(3, 4);

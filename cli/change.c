@@ -125,6 +125,48 @@ int verb_array(struct cli *c)
 	return change(c, request);
 }
 
+int verb_scrub(struct cli *c)
+{
+	json_t *request = client_request("array-scrub");
+
+	set_string(request, "array", c->args[0]);
+	set_string(request, "mode", strchr(c->verb->name, ' ') + 1);
+	set_flag(request, "cancel", c->opt[OPT_CANCEL]);
+	return change(c, request);
+}
+
+int verb_read_last(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+	set_string(request, "device", c->args[c->n_args - 1]);
+	set_flag(request, "off", c->opt[OPT_OFF]);
+	return change(c, request);
+}
+
+/* A rate, "max", or "default": whatever the kernel's own limits are. */
+int verb_speed(struct cli *c)
+{
+	json_t *request = request_of(c);
+	const char *limit = c->args[1];
+	struct err e = {0};
+	struct value v;
+
+	set_string(request, "array", c->args[0]);
+	if (strcmp(limit, "max") == 0) {
+		set_string(request, "limit", limit);
+	} else if (strcmp(limit, "default") != 0) {
+		if (value_parse(V_RATE, NULL, limit, &v, &e) < 0 || v.u == 0) {
+			json_decref(request);
+			return cli_fail(c, CLI_USAGE, "usage", "'%s' is not a rate as 50MiB/s, 'max' or 'default'%s%s",
+					limit, e.msg[0] ? ": " : "", e.msg);
+		}
+		json_object_set_new(request, "limit", json_integer((json_int_t)v.u));
+	}
+	return change(c, request);
+}
+
 /* ---- spare ---- */
 
 int verb_spare(struct cli *c)

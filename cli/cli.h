@@ -35,6 +35,8 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(ERRORS, "errors", 0, NULL, "errors by day and device")                                                       \
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
+	X(CANCEL, "cancel", 0, NULL, "end the one that runs")                                                          \
+	X(OFF, "off", 0, NULL, "take it back")                                                                         \
 	X(LIVE, "live", 0, NULL, "the real thing: the event is counted and rules act")                                 \
 	X(WATCH, "watch", 'w', NULL, "draw again whenever something happens")                                          \
 	X(STRICT, "strict", 0, NULL, "warnings count as errors")                                                       \
@@ -130,6 +132,9 @@ int verb_monitor(struct cli *c); /* events.c */
 int verb_inject(struct cli *c);
 int verb_history(struct cli *c); /* history.c */
 int verb_array(struct cli *c);	 /* change.c */
+int verb_scrub(struct cli *c);
+int verb_read_last(struct cli *c);
+int verb_speed(struct cli *c);
 int verb_spare(struct cli *c);
 int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */

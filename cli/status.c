@@ -46,6 +46,11 @@ static void out_progress(const json_t *j, struct buf *out)
 		out_duration(out, j_int(j, "eta") / NS_PER_SEC * NS_PER_SEC);
 		buf_add(out, " left");
 	}
+	if (j_int(j, "speed")) {
+		buf_add(out, ", ");
+		out_size(out, (uint64_t)j_int(j, "speed"));
+		buf_add(out, "/s");
+	}
 }
 
 static void print_member(const struct cli *c, const json_t *m, bool last, struct buf *out)
@@ -58,6 +63,8 @@ static void print_member(const struct cli *c, const json_t *m, bool last, struct
 	out_word(c, out, gone ? TONE_DIM : TONE_PLAIN, name[0] ? name : device[0] ? device : "-", 8);
 	if (gone)
 		buf_add(out, " not here");
+	if (j_bool(m, "read-last"))
+		buf_add(out, " read last");
 	if (j_int(m, "errors"))
 		buf_addf(out, " %" PRId64 " errors", j_int(m, "errors"));
 	out_progress(m, out);

@@ -193,6 +193,76 @@ const struct verb cli_verbs[] = {
 		.see = "array fail, status",
 	},
 	{
+		"array check",
+		"ARRAY",
+		"read all members and count what does not match",
+		CHANGING | OPT(CANCEL),
+		1,
+		1,
+		verb_scrub,
+		.about =
+			"Reads every block of every member, which also finds sectors that cannot be read any more: "
+			"the kernel\n"
+			"rewrites them. What does not match is counted; nothing else is changed. It goes on after the "
+			"command\n"
+			"has ended: see status. A failure or a rebuild ends it, so does a change of the array's table.",
+		.examples = {{"sparectl array check data", "status shows how far it is"},
+			     {"sparectl array check data --cancel", "end it"}},
+		.exits = CHANGES,
+		.see = "array repair, array speed, status",
+	},
+	{
+		"array repair",
+		"ARRAY",
+		"read all members and put right what does not match",
+		CHANGING | OPT(CANCEL),
+		1,
+		1,
+		verb_scrub,
+		.about = "As array check; but parity that does not match is written anew, and of mirrors the first "
+			 "one's block\n"
+			 "is written to the others. Which of them was right nobody knows.",
+		.examples = {{"sparectl array repair data", "after a check that counted mismatches"},
+			     {"sparectl array repair data --cancel", "end it"}},
+		.exits = CHANGES,
+		.see = "array check, status",
+	},
+	{
+		"array read-last",
+		"[ARRAY] DEVICE",
+		"read a member of a RAID1 only where no other can be read",
+		CHANGING | OPT(OFF),
+		1,
+		2,
+		verb_read_last,
+		.about = "For a member that is slow, or that has errors and is needed all the same. It is written as "
+			 "before.\n"
+			 "It stays so over stops and restarts, until --off, or until another disk has its slot.",
+		.examples = {{"sparectl array read-last data sdb", "the others serve the reads"},
+			     {"sparectl array read-last data sdb --off", "as the others again"}},
+		.exits = CHANGES,
+		.see = "array fail, array check",
+	},
+	{
+		"array speed",
+		"ARRAY RATE|max|default",
+		"limit how fast an array is rebuilt, resynced or compared",
+		CHANGING,
+		2,
+		2,
+		verb_speed,
+		.about =
+			"RATE is by member, as in 50MiB/s. max: before all other I/O, as fast as the disks can. "
+			"default: the\n"
+			"kernel's own limits (dev.raid.speed_limit_min and _max). It needs a new table: a rebuild goes "
+			"on where\n"
+			"it was, a check that runs ends.",
+		.examples = {{"sparectl array speed data 50MiB/s", "by day"},
+			     {"sparectl array speed data max", "redundancy first"}},
+		.exits = CHANGES,
+		.see = "status, array check",
+	},
+	{
 		"spare add",
 		"DEVICE",
 		"make a blank disk a spare",

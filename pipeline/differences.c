@@ -87,13 +87,15 @@ static enum resync_result resync_result(const struct array *a, const bool was_re
 	return r;
 }
 
-/* What the kernel does beside a rebuild of members. */
-static bool other_resync(const struct array *a, enum resync_kind *ret)
+bool array_resyncs(const struct array *a, enum resync_kind *ret)
 {
 	static const struct {
 		const char *action;
 		enum resync_kind kind;
-	} actions[] = {{"resync", RESYNC_RESYNC}, {"check", RESYNC_CHECK}, {"repair", RESYNC_REPAIR}};
+	} actions[] = {{"recover", RESYNC_REBUILD},
+		       {"resync", RESYNC_RESYNC},
+		       {"check", RESYNC_CHECK},
+		       {"repair", RESYNC_REPAIR}};
 
 	for (size_t i = 0; a->running && i < ARRAY_SIZE(actions); i++) {
 		if (strcmp(a->action, actions[i].action) == 0) {
@@ -104,32 +106,63 @@ static bool other_resync(const struct array *a, enum resync_kind *ret)
 	return false;
 }
 
-static void compare_resync(const struct telling *t, struct array *a, const bool was_rebuilding[META_SLOTS_MAX])
+/* A comparison that was through, and what it found. */
+static void take_scrub(const struct telling *t, struct array *a)
 {
-	const struct array_cache *c = array_cached(t->inv, a);
-	enum resync_kind kind = RESYNC_REBUILD;
-	bool runs = (a->running && c->rebuilding) || other_resync(a, &kind);
 	struct event *ev;
 
-	if (runs && !a->was_rebuilding) {
-		a->resync_since = t->boot;
-		a->resync = kind;
-		ev = a->known_before ? make(t, "array.resync-started", a, NULL, -1) : NULL;
-		if (ev)
-			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)kind));
-		tell(t, ev);
-	} else if (!runs && a->was_rebuilding) {
-		enum resync_result result = a->running ? resync_result(a, was_rebuilding) : RESYNC_INTERRUPTED;
+	a->scrubbed = t->inv->wall;
+	a->mismatches = a->resync == RESYNC_CHECK ? a->differing : 0;
+	t->inv->version++;
+	if (!a->mismatches)
+		return;
+	ev = make(t, "array.mismatch", a, NULL, -1);
+	if (ev)
+		event_set(ev, FACT_ARRAY_MISMATCHES, value_int((int64_t)a->mismatches));
+	tell(t, ev);
+}
 
-		ev = make(t, "array.resync-finished", a, NULL, -1);
-		if (ev) {
-			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)a->resync));
-			event_set(ev, FACT_RESYNC_RESULT, fact_enum(FACT_RESYNC_RESULT, (int)result));
-			event_set(ev, FACT_RESYNC_DURATION, value_duration(t->boot - a->resync_since));
-		}
-		tell(t, ev);
-		a->resync_since = 0;
+static void resync_begins(const struct telling *t, struct array *a, enum resync_kind kind)
+{
+	struct event *ev = a->known_before ? make(t, "array.resync-started", a, NULL, -1) : NULL;
+
+	a->resync_since = t->boot;
+	a->resync = kind;
+	if (ev)
+		event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)kind));
+	tell(t, ev);
+}
+
+static void resync_ends(const struct telling *t, struct array *a, const bool was_rebuilding[META_SLOTS_MAX])
+{
+	bool scrub = a->resync == RESYNC_CHECK || a->resync == RESYNC_REPAIR;
+	bool whole = a->running && (!scrub || (!a->cut && array_cached(t->inv, a)->state == ARRAY_OPTIMAL));
+	enum resync_result result = whole ? resync_result(a, was_rebuilding) : RESYNC_INTERRUPTED;
+	struct event *ev = make(t, "array.resync-finished", a, NULL, -1);
+
+	if (ev) {
+		event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, (int)a->resync));
+		event_set(ev, FACT_RESYNC_RESULT, fact_enum(FACT_RESYNC_RESULT, (int)result));
+		event_set(ev, FACT_RESYNC_DURATION, value_duration(t->boot - a->resync_since));
 	}
+	tell(t, ev);
+	a->resync_since = 0;
+	if (scrub && result == RESYNC_DONE)
+		take_scrub(t, a);
+}
+
+static void compare_resync(const struct telling *t, struct array *a, const bool was_rebuilding[META_SLOTS_MAX])
+{
+	enum resync_kind kind = RESYNC_REBUILD;
+	bool runs = a->running && array_cached(t->inv, a)->rebuilding;
+
+	/* Of a rebuild the members' states tell, which last until its end is recorded. */
+	if (!runs)
+		runs = array_resyncs(a, &kind) && kind != RESYNC_REBUILD;
+	if (a->was_rebuilding && (!runs || kind != a->resync))
+		resync_ends(t, a, was_rebuilding);
+	if (runs && (!a->was_rebuilding || kind != a->resync))
+		resync_begins(t, a, kind);
 	a->was_rebuilding = runs;
 }
 

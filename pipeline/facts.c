@@ -226,6 +226,10 @@ static void bind_array(const struct inventory *inv, const struct array *a, struc
 	f->v[FACT_ARRAY_REDUNDANCY] = value_int(c->redundancy);
 	f->v[FACT_ARRAY_REDUNDANCY_FULL] = value_int(c->redundancy_full);
 	f->v[FACT_ARRAY_REBUILDING] = value_bool(c->rebuilding);
+	if (a->scrubbed) {
+		f->v[FACT_ARRAY_MISMATCHES] = value_int((int64_t)a->mismatches);
+		f->v[FACT_ARRAY_SCRUB_AGE] = value_duration(MAX(inv->wall - a->scrubbed, 0));
+	}
 	f->v[FACT_ARRAY_SPARES] = value_int(c->spares);
 	f->v[FACT_ARRAY_SPARE_REASON] = value_str(c->spare_reason);
 	f->v[FACT_ARRAY_MAINTENANCE] = value_bool(array_in_maintenance(inv, a));

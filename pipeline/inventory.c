@@ -285,6 +285,11 @@ bool inventory_time(struct inventory *inv, int64_t boot)
 	return changed;
 }
 
+void inventory_wall(struct inventory *inv, int64_t wall)
+{
+	inv->wall = wall;
+}
+
 bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot)
 {
 	int64_t first = inv->maintenance ? inv->maintenance_until : 0, t;

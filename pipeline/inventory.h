@@ -51,6 +51,7 @@ struct member_memory {
 	enum member_state last;	    /* for differences */
 	enum member_state previous; /* the last one other than missing */
 	char device[DEVICE_ID_MAX]; /* the last that was in the slot */
+	bool read_last;		    /* this device, by the table, or when it ran last */
 };
 
 struct array {
@@ -68,6 +69,11 @@ struct array {
 	uint32_t event_nr;
 	char action[16];	/* what the kernel does: idle, recover, resync .. */
 	uint64_t done, total;	/* of it, sectors */
+	uint64_t differing;	/* sectors that the check which runs, or ran last, has found */
+	bool cut;		/* that was ended before it was through */
+	int64_t scrubbed;	/* wall: when a check was last through; 0: it is not known */
+	uint64_t mismatches;	/* that it found */
+	uint64_t rate;		/* limit of resyncs: STEP_REBUILD_SPEED */
 	int64_t resync_since;	/* boot, ns; 0: none runs */
 	int64_t progress_since; /* boot and sectors at the first state of this resync: for the ETA */
 	uint64_t progress_done;
@@ -108,6 +114,8 @@ struct inventory *inventory_clone(const struct inventory *inv);
 void inventory_settings(struct inventory *inv, const struct settings *settings);
 /* Time for maintenance that ends, budgets and estimates. Returns true if a fact changed. */
 bool inventory_time(struct inventory *inv, int64_t boot);
+/* The wall clock, for ages that outlive the machine's uptime. */
+void inventory_wall(struct inventory *inv, int64_t wall);
 /* The next moment at which maintenance ends. False: none. */
 bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot);
 /* Marks come from the engine. fn may be NULL. */
@@ -173,6 +181,8 @@ int array_slot_of(const struct inventory *inv, const struct array *a, const stru
 enum role device_role(const struct inventory *inv, const struct device *d);
 /* 0..1 of the rebuild that runs, or -1; *ret_eta: ns that are left by the rate so far, -1: not known. */
 double array_progress(const struct array *a, int64_t boot, int64_t *ret_eta);
+/* Bytes a second and member, since it was first seen to run; 0: not known. */
+int64_t array_speed(const struct array *a, int64_t boot);
 
 /* The rule engine's view: bind and lists. u is the inventory. */
 extern const struct world_ops inventory_world_ops;

@@ -49,6 +49,7 @@ struct inventory {
 	bool maintenance; /* of everything */
 	int64_t maintenance_until;
 	int64_t now;	  /* boot */
+	int64_t wall;	  /* at .now */
 	uint64_t version; /* grows with each change: caches of an older one are void */
 	const struct strset *(*marks)(void *u, const char *device);
 	void *marks_u;
@@ -92,6 +93,8 @@ int told_set(struct inventory *inv, enum subject_sort sort, const char *id, enum
 void told_free(struct told_fact *t);
 int told_clone(struct inventory *to, const struct inventory *from);
 
+/* What the kernel does to the array's members, if anything. */
+bool array_resyncs(const struct array *a, enum resync_kind *ret);
 /* Fills .spares and .spare_reason. */
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */

@@ -74,6 +74,7 @@ struct inventory *inventory_clone(const struct inventory *inv)
 	to->maintenance = inv->maintenance;
 	to->maintenance_until = inv->maintenance_until;
 	to->now = inv->now;
+	to->wall = inv->wall;
 	if (told_clone(to, inv) < 0)
 		return NULL;
 	return TAKE_PTR(to);
@@ -103,6 +104,7 @@ static json_t *device_save(const struct device *d)
 static json_t *array_save(const struct inventory *inv, const struct array *a)
 {
 	json_t *members = json_array(), *plans = json_array();
+	json_t *last = json_array();
 	json_t *j = json_pack("{s:s s:s s:s s:i}", "id", a->id, "set", a->set, "name", a->name, "stopped-by",
 			      (int)a->stopped_by);
 
@@ -112,6 +114,16 @@ static json_t *array_save(const struct inventory *inv, const struct array *a)
 		json_array_append_new(plans, json_integer(inv->now - a->plans[i]));
 	if (a->maintenance)
 		json_object_set_new(j, "maintenance", json_integer(a->maintenance_until));
+	for (unsigned i = 0; a->volume && i < a->volume->slots; i++)
+		if (a->member[i].read_last)
+			json_array_append_new(last, json_integer(i));
+	if (a->scrubbed) {
+		json_object_set_new(j, "scrubbed", json_integer(a->scrubbed));
+		json_object_set_new(j, "mismatches", json_integer((json_int_t)a->mismatches));
+	}
+	if (a->rate)
+		json_object_set_new(j, "rate", json_integer((json_int_t)a->rate));
+	json_object_set_new(j, "read-last", last);
 	json_object_set_new(j, "members", members);
 	json_object_set_new(j, "plans", plans);
 	return j;
@@ -178,6 +190,7 @@ static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 {
 	const char *id = json_string_value(json_object_get(j, "id"));
 	const json_t *members = json_object_get(j, "members"), *plans = json_object_get(j, "plans");
+	const json_t *last = json_object_get(j, "read-last");
 	struct array **more, *a;
 
 	if (!id || !*id || strlen(id) >= META_GUID_MAX || array_find(inv, id))
@@ -200,6 +213,15 @@ static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 		snprintf(a->member[i].device, sizeof(a->member[i].device), "%s",
 			 json_string_value(json_array_get(members, i)) ? json_string_value(json_array_get(members, i))
 								       : "");
+	for (size_t i = 0; i < json_array_size(last); i++) {
+		json_int_t slot = json_integer_value(json_array_get(last, i));
+
+		if (slot >= 0 && slot < META_SLOTS_MAX)
+			a->member[slot].read_last = true;
+	}
+	a->scrubbed = number(j, "scrubbed");
+	a->mismatches = (uint64_t)number(j, "mismatches");
+	a->rate = (uint64_t)number(j, "rate");
 	for (size_t i = 0; i < json_array_size(plans) && i < ARRAY_SIZE(a->plans); i++)
 		a->plans[a->n_plans++] = inv->now - json_integer_value(json_array_get(plans, i));
 	return array_slots_known(a) < 0 ? err_sys(e, ENOMEM, "arrays") : 0;

@@ -20,7 +20,10 @@ struct model_set_state {
 	struct meta_view view;
 	bool running[META_VOLUMES_MAX];
 	bool listed[META_VOLUMES_MAX][META_SLOTS_MAX]; /* by the kernel's table */
-	json_t *told;				       /* the view at the last state */
+	const char *scrub[META_VOLUMES_MAX];	       /* what the kernel compares, NULL: nothing */
+	bool read_last[META_VOLUMES_MAX][META_SLOTS_MAX];
+	uint64_t rate[META_VOLUMES_MAX];
+	json_t *told; /* the view at the last state */
 };
 
 struct model {
@@ -469,6 +472,16 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 		return do_activate(s, v, step, e);
 	case STEP_ADD_SPARE:
 		return do_add_spare(m, s, p, step, e);
+	case STEP_SCRUB:
+		s->scrub[i] = step->undo ? NULL : step->repair ? "repair" : "check";
+		return 0;
+	case STEP_READ_LAST:
+		if (step->slot >= 0)
+			s->read_last[i][step->slot] = !step->undo;
+		return 0;
+	case STEP_REBUILD_SPEED:
+		s->rate[i] = step->rate;
+		return 0;
 	case STEP_RECORD:
 		do_record(m, s);
 		return 0;
@@ -490,6 +503,17 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 	return r;
 }
 
+static json_t *model_options(const struct model_set_state *s, size_t i)
+{
+	json_t *last = json_array();
+
+	for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
+		if (s->read_last[i][k])
+			json_array_append_new(last, json_integer(k));
+	return json_pack("{s:o s:I}", "read-last", last, "rate",
+			 s->rate[i] == PLAN_RATE_MAX ? (json_int_t)-1 : (json_int_t)s->rate[i]);
+}
+
 json_t *model_state(struct model *m, const char *set)
 {
 	struct model_set_state *s = find_set(m, set);
@@ -504,10 +528,15 @@ json_t *model_state(struct model *m, const char *set)
 
 		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
 			rebuilds = rebuilds || s->view.volumes[i].members[k].state == MEMBER_REBUILDING;
-		json_array_append_new(volumes, json_pack("{s:s s:b s:s s:b s:i s:s}", "guid", s->view.volumes[i].guid,
-							 "running", s->running[i], "dm", s->view.volumes[i].name,
-							 "behind", is_behind(s, i), "event_nr", (int)s->view.seq,
-							 "action", s->running[i] && rebuilds ? "recover" : "idle"));
+		json_array_append_new(volumes,
+				      json_pack("{s:s s:b s:s s:b s:i s:s s:o}", "guid", s->view.volumes[i].guid,
+						"running", s->running[i], "dm", s->view.volumes[i].name, "behind",
+						is_behind(s, i), "event_nr", (int)s->view.seq, "action",
+						!s->running[i] ? "idle"
+						: rebuilds     ? "recover"
+						: s->scrub[i]  ? s->scrub[i]
+							       : "idle",
+						"options", model_options(s, i)));
 	}
 	return json_pack("{s:s s:I s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
 			 meta_view_to_json(&s->view), "volumes", volumes);

@@ -388,6 +388,7 @@ void pipeline_advance(struct pipeline *p)
 
 	raw_due(p);
 	drain(p);
+	inventory_wall(p->inv, clock_wall(p->clock));
 	if (inventory_time(p->inv, now))
 		model_changed(p, SORT_ALL, NULL);
 	inventory_probe_again(p->inv, now, probe_again, p);
@@ -466,6 +467,7 @@ int pipeline_make(const struct settings *settings, struct ruleset *rules, const 
 	    stack_new(&p->stack) < 0 || make_engine(p, rules, virtual_time) < 0)
 		return err_sys(e, ENOMEM, "pipeline");
 	inventory_time(p->inv, pipeline_now(p));
+	inventory_wall(p->inv, clock_wall(p->clock));
 	inventory_marks(p->inv, marks_of, p);
 	*ret = TAKE_PTR(p);
 	return 0;

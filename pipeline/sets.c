@@ -2,6 +2,8 @@
 /* What the metadata of several disks say together: sets, arrays, slots. */
 #include "pipeline/inventory_impl.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -415,16 +417,37 @@ static int take_written(struct inventory *inv, const struct meta_view *v, const 
 	return 0;
 }
 
+/* What a table says beside the format outlives it here. */
+static void take_options(struct array *a, const json_t *options)
+{
+	const json_t *last = json_object_get(options, "read-last");
+	json_int_t rate = json_integer_value(json_object_get(options, "rate"));
+
+	if (!options)
+		return;
+	a->rate = rate < 0 ? PLAN_RATE_MAX : (uint64_t)rate;
+	for (unsigned i = 0; i < META_SLOTS_MAX; i++)
+		a->member[i].read_last = false;
+	for (size_t i = 0; i < json_array_size(last); i++) {
+		json_int_t slot = json_integer_value(json_array_get(last, i));
+
+		if (slot >= 0 && slot < META_SLOTS_MAX)
+			a->member[slot].read_last = true;
+	}
+}
+
 static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 {
 	const char *guid = NULL, *dm = "", *action = "idle";
-	json_int_t event_nr = 0, done = 0, total = 0;
-	int running = 0, read_only = 0, behind = 0;
+	json_int_t event_nr = 0, done = 0, total = 0, differing = 0;
+	int running = 0, read_only = 0, behind = 0, cut = 0;
+	json_t *options = NULL;
 	struct array *a;
 
-	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I}", "guid", &guid, "running", &running, "dm", &dm,
-		    "event_nr", &event_nr, "read_only", &read_only, "behind", &behind, "action", &action, "done", &done,
-		    "total", &total);
+	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I s?I s?b s?o}", "guid", &guid, "running",
+		    &running, "dm", &dm, "event_nr", &event_nr, "read_only", &read_only, "behind", &behind, "action",
+		    &action, "done", &done, "total", &total, "mismatches", &differing, "cut", &cut, "options",
+		    &options);
 	a = guid ? array_find(inv, guid) : NULL;
 	if (!a)
 		return;
@@ -440,6 +463,9 @@ static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 	snprintf(a->action, sizeof(a->action), "%s", action);
 	a->done = (uint64_t)done;
 	a->total = (uint64_t)total;
+	a->differing = (uint64_t)differing;
+	a->cut = cut;
+	take_options(a, options);
 	if (running)
 		a->stopped_by = STOPPED_NONE;
 }
@@ -478,4 +504,13 @@ double array_progress(const struct array *a, int64_t boot, int64_t *ret_eta)
 		*ret_eta = (int64_t)((double)(boot - a->progress_since) * (double)(a->total - a->done) /
 				     (double)(a->done - a->progress_done));
 	return MIN(1.0, (double)a->done / (double)a->total);
+}
+
+int64_t array_speed(const struct array *a, int64_t boot)
+{
+	int64_t ns = boot - a->progress_since;
+
+	if (a->done <= a->progress_done || ns <= 0)
+		return 0;
+	return (int64_t)((double)(a->done - a->progress_done) * 512 * (double)NS_PER_SEC / (double)ns);
 }

@@ -16,9 +16,13 @@ static json_t *member_status(const struct pipeline *p, const struct array *a, un
 
 	if (state == MEMBER_REBUILDING && progress >= 0) {
 		json_object_set_new(j, "progress", json_real(progress));
-		if (eta >= 0)
+		if (eta >= 0) {
 			json_object_set_new(j, "eta", json_integer(eta));
+			json_object_set_new(j, "speed", json_integer(array_speed(a, pipeline_now(p))));
+		}
 	}
+	if (a->member[slot].read_last)
+		json_object_set_new(j, "read-last", json_true());
 	if (d && d->errors)
 		json_object_set_new(j, "errors", json_integer(d->errors));
 	return j;
@@ -68,8 +72,10 @@ static void add_progress(const struct pipeline *p, const struct array *a, json_t
 		return;
 	json_object_set_new(j, "action", json_string(a->action));
 	json_object_set_new(j, "progress", json_real(progress));
-	if (eta >= 0)
+	if (eta >= 0) {
 		json_object_set_new(j, "eta", json_integer(eta));
+		json_object_set_new(j, "speed", json_integer(array_speed(a, pipeline_now(p))));
+	}
 }
 
 static json_t *array_status(const struct pipeline *p, const struct array *a)
@@ -91,6 +97,13 @@ static json_t *array_status(const struct pipeline *p, const struct array *a)
 		      "spare-reason", c->spare_reason, "plan", running_plan(p, a));
 	if (a->volume && a->volume->unsupported[0])
 		json_object_set_new(j, "unsupported", json_string(a->volume->unsupported));
+	if (a->scrubbed) {
+		json_object_set_new(j, "scrubbed", json_integer(a->scrubbed));
+		json_object_set_new(j, "mismatches", json_integer((json_int_t)a->mismatches));
+	}
+	if (a->rate)
+		json_object_set_new(j, "rate",
+				    a->rate == PLAN_RATE_MAX ? json_string("max") : json_integer((json_int_t)a->rate));
 	add_progress(p, a, j);
 	return j;
 }

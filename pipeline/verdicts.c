@@ -70,7 +70,10 @@ static json_t *param_to_json(const struct verdict_param *p)
 		return json_boolean(p->v.b);
 	case PARAM_INT:
 	case PARAM_DURATION:
+		return json_integer(p->v.i);
 	case PARAM_RATE:
+		if (p->v.type == V_STRING) /* max */
+			return json_string(p->v.str);
 		return json_integer(p->v.i);
 	case PARAM_WORDS:
 	case PARAM_ARGV:

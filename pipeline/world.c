@@ -168,6 +168,7 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
 	snprintf(w->name, sizeof(w->name), "%s", d->name);
 	w->readable = d->present && d->probed && d->view;
+	w->read_last = a->member[slot].read_last && strcmp(a->member[slot].device, d->id) == 0;
 	w->usable = d->size / 512;
 	w->media = d->media;
 	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
@@ -260,6 +261,8 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 	w->stopped_by = a->stopped_by;
 	for (unsigned i = 0; i < w->n_slots; i++)
 		draw_slot(inv, a, i, &w->slot[i]);
+	w->rate = a->rate;
+	w->action_runs = array_resyncs(a, &w->syncing);
 	c = array_cached(inv, a);
 	w->state = c->state;
 	w->complete = c->complete;

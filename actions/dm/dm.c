@@ -29,6 +29,7 @@ enum {
 	REMOVE_TRIES = 250, /* a device is busy for a moment while udev reads it */
 	REMOVE_PAUSE_MS = 20,
 	SETTLE_TIMEOUT_S = 30, /* udevd ends a rule that hangs after 180 s, and never completes its cookie */
+	DM_MESSAGE_MAX = 64,
 	LIST_ROOM = 64 * 1024,
 	LIST_ROOM_MAX = 16 * 1024 * 1024,
 };
@@ -426,6 +427,29 @@ static void info_view(const struct dm_ioctl *io, struct dm_info_view *ret)
 	memcpy(ret->uuid, io->uuid, sizeof(ret->uuid) - 1);
 }
 
+static int kernel_message(void *u, const char *name, const char *text, struct err *e)
+{
+	_Alignas(8) static char room[sizeof(struct dm_ioctl) + sizeof(struct dm_target_msg) + DM_MESSAGE_MAX];
+	struct dm_ioctl *io = (struct dm_ioctl *)room;
+	struct dm_target_msg *msg = (struct dm_target_msg *)(io + 1);
+	int r;
+
+	(void)u;
+	if (strlen(text) >= DM_MESSAGE_MAX)
+		return err_set(e, ENAMETOOLONG, "a message to %s is too long", name);
+	r = control_open(e);
+	if (r == 0)
+		r = request(io, sizeof(room), name, e);
+	if (r < 0)
+		return r;
+	msg->sector = 0;
+	memcpy(msg->message, text, strlen(text) + 1);
+	r = dm_ioctl(DM_TARGET_MSG, io);
+	return r == -EBUSY ? err_set(e, EBUSY, "%s does not take '%s' while it resyncs", name, text)
+	       : r < 0	   ? failed(e, r, "send a message to", name)
+			   : 0;
+}
+
 static int kernel_info(void *u, const char *name, struct dm_info_view *ret, struct err *e)
 {
 	int r = small_request(name, 0, e);
@@ -514,6 +538,7 @@ const struct dm_ops dm_kernel = {
 	.table = kernel_table,
 	.clear = kernel_clear,
 	.resume = kernel_resume,
+	.message = kernel_message,
 	.settle = kernel_settle,
 	.remove = kernel_remove,
 	.info = kernel_info,

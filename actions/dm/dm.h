@@ -31,9 +31,10 @@ enum dm_raid_type {
 };
 
 struct dm_raid_slot {
-	bool listed;  /* false: "- -" */
-	bool rebuild; /* "rebuild N" */
+	bool listed;	/* false: "- -" */
+	bool rebuild;	/* "rebuild N" */
 	unsigned meta_major, meta_minor, data_major, data_minor;
+	bool read_last; /* "write_mostly N": RAID1 only */
 };
 
 struct dm_raid_table {
@@ -41,6 +42,8 @@ struct dm_raid_table {
 	uint64_t sectors; /* of the array; divides by the number of data members */
 	uint32_t chunk;	  /* sectors; 0 for RAID1 */
 	uint32_t region;  /* "region_size", sectors; 0: dm-raid's default */
+	uint32_t min_rate,
+		max_rate; /* "min_recovery_rate", "max_recovery_rate", KiB a second and member; 0: the kernel's */
 	unsigned slots;
 	const struct dm_raid_slot *slot;
 };
@@ -99,6 +102,8 @@ struct dm_ops {
 	/* udev_wait: false between suspend and resume paths; the cookie is then waited for by dm_ops.settle.
 	 * private_dev: udev flags that keep rules of others away (0xE). */
 	int (*resume)(void *u, const char *name, bool private_dev, struct err *e);
+	/* To the target at the beginning of the live table. */
+	int (*message)(void *u, const char *name, const char *text, struct err *e);
 	int (*settle)(void *u); /* waits for udev to have done all that resume and remove asked for */
 	int (*remove)(void *u, const char *name, bool retry, struct err *e);
 	int (*info)(void *u, const char *name, struct dm_info_view *ret,

@@ -84,6 +84,9 @@ static int check_slots(const struct dm_raid_table *t, const struct raid_desc *d,
 		if (s->rebuild && (!s->listed || t->type == DM_RAID0))
 			return err_set(e, EINVAL, "slot %u cannot be rebuilt: %s", i,
 				       s->listed ? "RAID0 has no redundancy" : "no member is listed there");
+		if (s->read_last && t->type != DM_RAID1)
+			return err_set(e, EINVAL, "slot %u cannot be read last: %s has one place for each block", i,
+				       d->name);
 		if (!s->listed)
 			continue;
 		/* Without a slice a failed member hangs every later write: mddev->external without a mdmon
@@ -117,6 +120,19 @@ int dm_raid_table_print(const struct dm_raid_table *t, struct dm_target *ret, st
 	for (unsigned i = 0; i < t->slots; i++)
 		if (t->slot[i].rebuild) {
 			buf_addf(&args, " rebuild %u", i);
+			n_args += 2;
+		}
+	if (t->min_rate) {
+		buf_addf(&args, " min_recovery_rate %u", t->min_rate);
+		n_args += 2;
+	}
+	if (t->max_rate) {
+		buf_addf(&args, " max_recovery_rate %u", t->max_rate);
+		n_args += 2;
+	}
+	for (unsigned i = 0; i < t->slots; i++)
+		if (t->slot[i].read_last) {
+			buf_addf(&args, " write_mostly %u", i);
 			n_args += 2;
 		}
 	if (t->region) {

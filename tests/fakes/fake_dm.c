@@ -323,6 +323,32 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 	return leave(late, name, e);
 }
 
+/* raid_message, drivers/md/dm-raid.c. */
+static int fake_message(void *u, const char *name, const char *text, struct err *e)
+{
+	struct fake_dm *f = u;
+	struct device *d;
+	int late, r = enter_device(f, FAKE_MESSAGE, name, &d, &late, e);
+
+	if (r < 0)
+		return r;
+	if (!d->live.raid)
+		return err_set(e, EINVAL, "%s runs no raid table", name);
+	if (strcmp(text, "idle") == 0 || strcmp(text, "frozen") == 0)
+		d->action = strcmp(text, "idle") == 0 ? DM_IDLE : DM_FROZEN;
+	else if (d->action != DM_IDLE && d->action != DM_FROZEN)
+		return err_set(e, EBUSY, "%s does not take '%s' while it resyncs", name, text);
+	else if (strcmp(text, "check") == 0 || strcmp(text, "repair") == 0)
+		d->action = strcmp(text, "check") == 0 ? DM_CHECK : DM_REPAIR;
+	else if (strcmp(text, "recover") == 0)
+		d->action = strchr(d->health, 'a') ? DM_RECOVER : DM_IDLE;
+	else
+		return err_set(e, EINVAL, "%s does not know '%s'", name, text);
+	d->done = d->action == DM_IDLE ? d->total : 0;
+	buf_addf(&f->log, "message %s %s\n", name, text);
+	return leave(late, name, e);
+}
+
 static int fake_settle(void *u)
 {
 	struct fake_dm *f = u;
@@ -458,6 +484,7 @@ struct fake_dm *fake_dm_new(void)
 		.table = fake_table,
 		.clear = fake_clear,
 		.resume = fake_resume,
+		.message = fake_message,
 		.settle = fake_settle,
 		.remove = fake_remove,
 		.info = fake_info,

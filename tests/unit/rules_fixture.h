@@ -44,6 +44,12 @@ static const struct action_desc fixture_actions[] = {
 					       {"avoid-marks", PARAM_WORDS},
 					       {"same", PARAM_WORDS},
 					       {NULL}}},
+	{"scrub", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"mode", PARAM_STRING}, {NULL}}},
+	{"read-last", .params = MEMBER_PARAMS},
+	{"replace-member", .destructive = true,
+	 .params =
+		 (const struct param_desc[]){
+			 {"array", PARAM_ARRAY}, {"device", PARAM_DEVICE}, {"same", PARAM_WORDS}, {NULL}}},
 	{"notify", .params = (const struct param_desc[]){{"severity", PARAM_ENUM, true, fixture_severities},
 							 {"text", PARAM_STRING, true},
 							 {"to", PARAM_STRING},

@@ -19,14 +19,15 @@ static void read_slot(const char *w, struct dm_raid_slot *s)
 {
 	const char *data = strchr(w, '/');
 
-	*s = (struct dm_raid_slot){.listed = data, .rebuild = w[strlen(w) - 1] == 'r'};
+	*s = (struct dm_raid_slot){
+		.listed = data, .rebuild = w[strlen(w) - 1] == 'r', .read_last = w[strlen(w) - 1] == 'l'};
 	if (!data)
 		return;
 	sscanf(w, "%u:%u", &s->meta_major, &s->meta_minor);
 	sscanf(data + 1, "%u:%u", &s->data_major, &s->data_minor);
 }
 
-/* "type sectors chunk region slot.." */
+/* "type sectors chunk region [min-max] slot.." */
 static bool read_spec(char *line, struct dm_raid_table *t, struct dm_raid_slot *slots)
 {
 	char *save = NULL, *w = strtok_r(line, " ", &save);
@@ -47,7 +48,10 @@ static bool read_spec(char *line, struct dm_raid_table *t, struct dm_raid_slot *
 		.region = (uint32_t)numbers[2],
 		.slot = slots,
 	};
-	while ((w = strtok_r(NULL, " ", &save)))
+	while ((w = strtok_r(NULL, " ", &save)) && !strchr(w, '/') &&
+	       sscanf(w, "%u-%u", &t->min_rate, &t->max_rate) == 2)
+		;
+	for (; w; w = strtok_r(NULL, " ", &save))
 		read_slot(w, &slots[t->slots++]);
 	return true;
 }

@@ -243,6 +243,75 @@ static void survivor_fails(void **state _unused_)
 	rig_free(&r);
 }
 
+static const char *table(void)
+{
+	return fake_dm_live(r.dm, r.volume[0].top);
+}
+
+/* What stands in the table alone: a new table has it from the old one, also by another act; a stop ends it. */
+static void options(void **state _unused_)
+{
+	struct plan *p;
+
+	load("raid1", true);
+	assert_string_equal(one(STEP_READ_LAST, rig_disk_in(&r, 1)), "0 ok \n");
+	assert_non_null(strstr(table(), " write_mostly 1 "));
+	assert_string_equal(one(STEP_READ_LAST, rig_disk_in(&r, 1)), "0 already \n");
+	rig_restart_act(&r);
+	p = plan_of(STEP_REBUILD_SPEED, -1);
+	p->step[0].rate = 500 * 1024;
+	assert_string_equal(outcome(p), "0 ok \n");
+	assert_non_null(strstr(table(), " min_recovery_rate 500 max_recovery_rate 500 write_mostly 1 "));
+	p = plan_of(STEP_REBUILD_SPEED, -1);
+	p->dry_run = true;
+	outcome(p);
+	assert_non_null(strstr(r.show, "raid1 3 0 write_mostly 1 "));
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_non_null(strstr(table(), " max_recovery_rate 500 "));
+	p = plan_of(STEP_READ_LAST, rig_disk_in(&r, 1));
+	p->step[0].undo = true;
+	assert_string_equal(outcome(p), "0 ok \n");
+	assert_null(strstr(table(), "write_mostly"));
+	assert_int_equal(rig_stop(&r), 0);
+	p = plan_of(STEP_ASSEMBLE, -1);
+	rig_step(p, STEP_READ_LAST, rig_disk_in(&r, 0));
+	assert_string_equal(outcome(p), "0 ok \n1 ok \n");
+	assert_non_null(strstr(table(), "raid1 3 0 write_mostly 0 "));
+	assert_null(fake_dm_violation_at_end(r.dm));
+	rig_free(&r);
+	load("spare-global", true);
+	assert_non_null(strstr(one(STEP_READ_LAST, rig_disk_in(&r, 1)), "is no RAID1"));
+	rig_free(&r);
+}
+
+/* A comparison runs in the kernel; a new table ends it, which is said. */
+static void scrub(void **state _unused_)
+{
+	struct plan *p;
+
+	load("raid1", true);
+	assert_string_equal(one(STEP_SCRUB, -1), "0 ok \n");
+	assert_int_equal(r.x->run[0]->status.action, DM_CHECK);
+	assert_non_null(strstr(fake_dm_log(r.dm), " check\n"));
+	p = plan_of(STEP_SCRUB, -1);
+	p->step[0].repair = true;
+	assert_non_null(strstr(outcome(p), "is busy: check"));
+	assert_false(r.x->run[0]->scrub_cut);
+	assert_string_equal(one(STEP_READ_LAST, rig_disk_in(&r, 1)), "0 ok \n");
+	assert_true(r.x->run[0]->scrub_cut);
+	assert_int_equal(r.x->run[0]->status.action, DM_IDLE);
+	p = plan_of(STEP_SCRUB, -1);
+	p->step[0].repair = true;
+	assert_string_equal(outcome(p), "0 ok \n");
+	assert_false(r.x->run[0]->scrub_cut);
+	p = plan_of(STEP_SCRUB, -1);
+	p->step[0].undo = true;
+	assert_string_equal(outcome(p), "0 ok \n");
+	assert_int_equal(r.x->run[0]->status.action, DM_IDLE);
+	assert_true(r.x->run[0]->scrub_cut);
+	rig_free(&r);
+}
+
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -253,7 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(assemble_and_stop), unit(start_refused),  unit(fail_and_remove), unit(readd), unit(spares),
-		unit(spare_fails),	 unit(survivor_fails),
+		unit(spare_fails),	 unit(survivor_fails), unit(options),	      unit(scrub),
 	};
 
 	log_setup((enum log_level)0, NULL);
