@@ -23,7 +23,7 @@ struct probe_job {
 	struct loop_timer *timer;
 	struct chan *chan;
 	json_t *answer;
-	bool exited, drained, hanging;
+	bool again, exited, drained, hanging;
 	int status;
 };
 
@@ -95,6 +95,7 @@ void probes_ask(struct probes *p, const char *device_id, const char *node, int64
 	if (job) {
 		job->p = p;
 		job->timeout = timeout_ns;
+		job->again = again;
 		job->device_id = strdup(device_id);
 		job->node = strdup(node);
 	}
@@ -181,7 +182,13 @@ static int job_start(struct probe_job *job, struct err *e)
 		return err_sys(e, errno, "pipe");
 	job->pid = proc_spawn(
 		&(struct proc_spec){
-			.argv = argv, .in = -1, .out = pipe_fds[1], .open_path = job->node, .dies_with_us = true},
+			.argv = argv,
+			.in = -1,
+			.out = pipe_fds[1],
+			.open_path = job->node,
+			.dies_with_us = true,
+			/* A start waits for the first reading of each disk, whatever else the machine does. */
+			.nice = job->again ? 0 : PROC_NICE_BROKER},
 		e);
 	close(pipe_fds[1]);
 	if (job->pid < 0) {

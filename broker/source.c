@@ -275,11 +275,11 @@ json_t *sources_to_json(const struct sources *ss)
 	for (size_t i = 0; i < ss->n; i++) {
 		const struct source *s = &ss->s[i];
 
-		json_array_append_new(list,
-				      json_pack("{s:s s:s s:s s:s s:I s:I s:I s:I}", "name", s->ops->name, "doc",
-						s->ops->doc, "state", words[s->state], "reason", s->reason, "received",
-						(json_int_t)s->received, "dropped", (json_int_t)s->dropped, "lost",
-						(json_int_t)s->lost, "rescans", (json_int_t)s->rescans));
+		json_array_append_new(list, json_pack("{s:s s:s s:s s:s s:I s:I s:I s:I s:I}", "name", s->ops->name,
+						      "doc", s->ops->doc, "state", words[s->state], "reason", s->reason,
+						      "received", (json_int_t)s->received, "dropped",
+						      (json_int_t)s->dropped, "merged", (json_int_t)s->merged, "lost",
+						      (json_int_t)s->lost, "rescans", (json_int_t)s->rescans));
 	}
 	return list;
 }

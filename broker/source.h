@@ -52,6 +52,7 @@ struct source {
 	enum source_state state;
 	char reason[256];			   /* why it is off or failed, or what it says of itself */
 	uint64_t received, dropped, lost, rescans; /* raw messages */
+	uint64_t merged;			   /* told together with others of the same */
 	bool overflowed;			   /* since the last sources_overflowed */
 	uint64_t lost_before;			   /* lost at that time */
 	unsigned starts;			   /* how often it was tried */
@@ -95,5 +96,5 @@ bool sources_overflowed(struct sources *ss, void (*fn)(void *u, const struct sou
 void sources_set_settings(struct sources *ss, const struct settings *settings, const struct genl_descs *genl);
 /* All present devices are told again, between pipeline_rescan and pipeline_enumerated. */
 void sources_enumerate(struct sources *ss);
-/* A list of {"name","doc","state","reason","received","dropped","lost","rescans"}. A new reference. */
+/* A list of {"name","doc","state","reason","received","dropped","merged","lost","rescans"}. A new reference. */
 json_t *sources_to_json(const struct sources *ss);

@@ -13,17 +13,29 @@
 /* As udevd's own: thousands of messages; memory is charged only while they wait. */
 enum { RECEIVE_BUFFER = 128 << 20 };
 
-/* In a storm the loop has others to serve: what is taken at once is limited in disks and in time. */
+/* In a storm the loop has others to serve: what is told at once is limited in disks and in time. */
 enum { BATCH = 32 };
 #define BATCH_TIME (5 * NS_PER_MS)
+/* A disk that changes all the time is told of no more often, and once after its last change. */
+#define CHANGE_PAUSE (500 * NS_PER_MS)
+
+/* A disk whose change was told a moment ago. */
+struct recent {
+	dev_t number;
+	int64_t told; /* boot */
+	bool waits;   /* it changed again */
+};
 
 struct udev_source {
 	struct udev *udev;
 	struct udev_monitor *monitor;
 	struct loop_fd *watch;
 	bool kernel_group;
-	uint64_t seqnum;	  /* last of the kernel's group */
-	uint32_t drops;		  /* of the socket so far */
+	uint64_t seqnum; /* last of the kernel's group */
+	uint32_t drops;	 /* of the socket so far */
+	struct recent *recent;
+	size_t n_recent, cap_recent;
+	struct loop_timer *later; /* for those that wait */
 	struct udev_queue *queue; /* until the first enumeration is complete */
 	struct loop_fd *queue_watch;
 	struct loop_timer *settle;
@@ -64,59 +76,143 @@ static bool mere_change(struct udev_device *dev)
 	return strcmp(action_of(dev), "change") == 0 && !udev_says_more(dev);
 }
 
-/* Of mere changes that came one after the other the last one is told. Returns its place in the batch. */
-static size_t place_in_batch(struct udev_device *const *batch, size_t n, struct udev_device *dev)
+static struct recent *recent_of(const struct udev_source *us, dev_t number)
 {
-	const char *path = udev_device_get_syspath(dev);
-
-	for (size_t i = n; mere_change(dev) && i-- > 0;)
-		if (strcmp(udev_device_get_syspath(batch[i]), path) == 0)
-			return mere_change(batch[i]) ? i : n;
-	return n;
+	for (size_t i = 0; i < us->n_recent; i++)
+		if (us->recent[i].number == number)
+			return &us->recent[i];
+	return NULL;
 }
 
-static size_t receive(struct source *s, struct udev_device *batch[BATCH])
+/* What else is told of the disk says that it changed, too, or that it is another one. */
+static void forget_recent(struct udev_source *us, dev_t number)
 {
-	int64_t until = clock_boot(&clock_system) + BATCH_TIME;
+	struct recent *r = recent_of(us, number);
+
+	if (r)
+		*r = us->recent[--us->n_recent];
+}
+
+/* Out of memory: the next change is told, too. */
+static void note_recent(struct udev_source *us, dev_t number, int64_t now)
+{
+	struct recent *more;
+
+	if (us->n_recent == us->cap_recent) {
+		more = reallocarray(us->recent, us->cap_recent + 64, sizeof(*more));
+		if (!more)
+			return;
+		us->recent = more;
+		us->cap_recent += 64;
+	}
+	us->recent[us->n_recent++] = (struct recent){.number = number, .told = now};
+}
+
+/* True: it is told later. */
+static bool told_later(struct source *s, struct udev_device *dev, int64_t now)
+{
+	dev_t number = udev_device_get_devnum(dev);
 	struct udev_source *us = s->own;
-	size_t n = 0;
+	struct recent *r = recent_of(us, number);
 
-	while (n < BATCH && clock_boot(&clock_system) < until) {
-		struct udev_device *dev;
-		size_t at;
+	if (!mere_change(dev)) {
+		forget_recent(us, number);
+		return false;
+	}
+	if (r && now < r->told + CHANGE_PAUSE) {
+		s->merged++;
+		r->waits = true;
+		return true;
+	}
+	if (r)
+		*r = (struct recent){.number = number, .told = now};
+	else if (number) /* none: a SCSI device, its disk's parent */
+		note_recent(us, number, now);
+	return false;
+}
 
+static void tell(struct source *s, struct udev_device *dev)
+{
+	struct described d;
+
+	udev_describe(dev, action_of(dev), &d);
+	pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
+}
+
+/* NULL: nothing is there now. */
+static struct udev_device *receive(struct source *s)
+{
+	struct udev_source *us = s->own;
+	struct udev_device *dev;
+
+	do {
 		errno = 0;
 		dev = udev_monitor_receive_device(us->monitor);
-		if (!dev && errno == ENOBUFS) {
+		if (!dev && errno == ENOBUFS)
 			source_lost(s, new_drops(us));
-			continue;
-		}
-		if (!dev)
-			break;
+	} while (!dev && errno == ENOBUFS);
+	if (dev) {
 		s->received++;
 		check_sequence(s, dev);
-		at = place_in_batch(batch, n, dev);
-		if (at < n)
-			udev_device_unref(batch[at]);
-		batch[at] = dev;
-		n = MAX(n, at + 1);
 	}
-	return n;
+	return dev;
+}
+
+/* The timer is set for the first that waits; who does not wait and may be told of again is forgotten. */
+static void arm_later(struct udev_source *us, int64_t now)
+{
+	int64_t first = INT64_MAX;
+	size_t n = 0;
+
+	for (size_t i = 0; i < us->n_recent; i++) {
+		int64_t due = us->recent[i].told + CHANGE_PAUSE;
+
+		if (us->recent[i].waits)
+			first = MIN(first, due);
+		if (us->recent[i].waits || due > now)
+			us->recent[n++] = us->recent[i];
+	}
+	us->n_recent = n;
+	if (first < INT64_MAX)
+		loop_timer_at(us->later, first);
 }
 
 static void on_monitor(void *u, unsigned ready _unused_)
 {
 	struct source *s = u;
-	struct udev_device *batch[BATCH];
-	size_t n = receive(s, batch);
+	struct udev_device *dev;
+	int64_t now = clock_boot(&clock_system), until = now + BATCH_TIME;
 
-	for (size_t i = 0; i < n; i++) {
-		struct described d;
-
-		udev_describe(batch[i], action_of(batch[i]), &d);
-		pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
-		udev_device_unref(batch[i]);
+	for (int n = 0; n < BATCH && now < until && (dev = receive(s)); now = clock_boot(&clock_system)) {
+		if (!told_later(s, dev, now)) {
+			tell(s, dev);
+			n++;
+		}
+		udev_device_unref(dev);
 	}
+	arm_later(s->own, now);
+}
+
+/* It is told as it is now; one that is gone has told so itself. */
+static void on_later(void *u)
+{
+	struct source *s = u;
+	struct udev_source *us = s->own;
+	int64_t now = clock_boot(&clock_system), until = now + BATCH_TIME;
+
+	for (size_t i = 0; i < us->n_recent && now < until; i++, now = clock_boot(&clock_system)) {
+		struct recent *r = &us->recent[i];
+		struct udev_device *dev;
+
+		if (!r->waits || r->told + CHANGE_PAUSE > now)
+			continue;
+		*r = (struct recent){.number = r->number, .told = now};
+		dev = udev_device_new_from_devnum(us->udev, 'b', r->number);
+		if (dev)
+			tell(s, dev);
+		udev_device_unref(dev);
+	}
+	arm_later(us, now);
 }
 
 static void udev_enumerate_disks(struct source *s)
@@ -200,6 +296,8 @@ static void udev_source_free(struct udev_source *us)
 	loop_timer_free(us->settle);
 	udev_queue_unref(us->queue);
 	loop_fd_free(us->watch);
+	loop_timer_free(us->later);
+	free(us->recent);
 	udev_monitor_unref(us->monitor);
 	udev_unref(us->udev);
 	free(us);
@@ -228,7 +326,9 @@ static int udev_start(struct source *s, struct err *e)
 		r = udev_monitor_enable_receiving(us->monitor);
 	if (r < 0)
 		return err_sys(e, -r, "cannot listen to udev events");
-	r = loop_fd_new(s->env->loop, udev_monitor_get_fd(us->monitor), LOOP_READ, on_monitor, s, &us->watch);
+	r = loop_timer_new(s->env->loop, on_later, s, &us->later);
+	if (r == 0)
+		r = loop_fd_new(s->env->loop, udev_monitor_get_fd(us->monitor), LOOP_READ, on_monitor, s, &us->watch);
 	if (r < 0)
 		return err_sys(e, -r, "udev source");
 	if (us->kernel_group)

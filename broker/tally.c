@@ -99,7 +99,10 @@ void tally_add_to(const struct tally *t, json_t *sources)
 		for (int k = 0; s < end && k < TALLY_CLASS_MAX; k++)
 			events += (json_int_t)s->events[k];
 		json_object_set_new(entry, "events", json_integer(events));
-		json_object_set_new(entry, "merged", json_integer(s < end ? (json_int_t)s->merged : 0));
+		if (s < end && s->merged)
+			json_object_set_new(entry, "merged",
+					    json_integer(json_integer_value(json_object_get(entry, "merged")) +
+							 (json_int_t)s->merged));
 		if (s < end && s->lag >= 0) {
 			json_object_set_new(entry, "lag", json_integer(s->lag));
 			json_object_set_new(entry, "lag-max", json_integer(s->lag_max));

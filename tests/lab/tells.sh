@@ -161,6 +161,26 @@ line=$(spared_event device.changed "" 10)
 like "the new size" "$line" '"device.size": ?1073741824'
 like "of the disk" "$line" "\"device\": ?\"$(id_of "$d")\""
 
+say "SCSI: what else a disk may want attention for"
+# attention WHAT: the next command of the disk is answered with it.
+attention() {
+	local line
+	read_at "$d" 2 || true
+	line=$(spared_event device.attention "\"attention.what\": ?\"$1\"" 10)
+	like "$1, of the disk" "$line" "\"device\": ?\"$(id_of "$d")\""
+}
+lab_stream_mark mon
+python3 - "$d" <<-'END'
+	import ctypes, fcntl, sys
+	SG_SCSI_RESET, SG_SCSI_RESET_DEVICE = 0x2284, 1
+	with open(sys.argv[1]) as disk: fcntl.ioctl(disk, SG_SCSI_RESET, ctypes.c_int(SG_SCSI_RESET_DEVICE))
+END
+attention reset
+echo "write through" > /sys/class/scsi_disk/$(lab_scsi 4)/cache_type # by MODE SELECT
+attention mode-changed
+echo 2 > $debug/max_luns
+attention luns-changed
+
 say "SCSI: write protected"
 lab_stream_mark mon
 echo 1 > /sys/module/scsi_debug/parameters/wp
@@ -170,6 +190,33 @@ like "read-only" "$line" '"device.read-only": ?true'
 like "the disk" "$line" "\"device\": ?\"$(id_of "$d")\""
 echo 0 > /sys/module/scsi_debug/parameters/wp
 modprobe -r scsi_debug
+lab_udev_settle
+
+say "SCSI: a target of the kernel's own"
+target=/sys/kernel/config/target backstore=core/rd_mcp_0/lab lun=loopback/naa.5001405000000001/tpgt_1/lun/lun_0
+modprobe tcm_loop
+mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+mkdir -p $target/$backstore
+echo rd_pages=2048 > $target/$backstore/control
+echo 1 > $target/$backstore/enable
+mkdir -p $target/${lun%/lun/lun_0}
+echo naa.5001405000000002 > $target/${lun%/lun/lun_0}/nexus
+mkdir $target/$lun
+ln -s $target/$backstore $target/$lun/lab
+lab_wait_for 'grep -l LIO /sys/block/sd*/device/vendor'
+d=/dev/$(basename "$(dirname "$(dirname "$(grep -l LIO /sys/block/sd*/device/vendor)")")")
+lab_wait_for 'id_of "$d" | grep -q .'
+lab_stream_mark mon
+echo 1 > $target/$backstore/alua/default_tg_pt_gp/alua_access_state
+attention access-changed
+mkdir $target/$backstore/alua/other
+echo 16 > $target/$backstore/alua/other/tg_pt_gp_id
+echo other > $target/$lun/alua_tg_pt_gp
+attention inquiry-changed
+rm $target/$lun/lab
+rmdir $target/$lun $target/${lun%/lun/lun_0} $target/loopback/naa.* $target/loopback $target/$backstore/alua/other $target/$backstore \
+	$target/core/rd_mcp_0
+modprobe -r tcm_loop target_core_mod
 lab_udev_settle
 
 say "multipath: two paths to one disk"
