@@ -205,20 +205,20 @@ static size_t value_of(const char *line, size_t len, const char *key, const char
 static struct event *read_event(const char *line, size_t len)
 {
 	struct event *ev = event_new("block.error", "log", ORIGIN_KERNEL);
-	struct value status;
 	const char *p;
-	char word[32];
 	size_t n;
+	int word = 0;
 
 	if (!ev)
 		err(1, "memory");
 	n = value_of(line, len, " device=", &p);
 	ev->device = strndup(p, n);
 	n = value_of(line, len, " status=", &p);
-	snprintf(word, sizeof(word), "%.*s", (int)n, p);
-	if (value_parse(V_ENUM, error_words, word, &status, NULL) < 0)
-		errx(1, "no status '%s'", word);
-	event_set(ev, FACT_ERROR_STATUS, status);
+	while (error_words[word] && (strncmp(error_words[word], p, n) != 0 || error_words[word][n]))
+		word++;
+	if (!error_words[word])
+		errx(1, "a line with another status");
+	event_set(ev, FACT_ERROR_STATUS, fact_enum(FACT_ERROR_STATUS, word));
 	value_of(line, len, " region=", &p);
 	event_set(ev, FACT_ERROR_REGION, value_int(strtol(p, NULL, 10)));
 	return ev;
