@@ -22,7 +22,7 @@ void question_free(struct engine *e, struct question *q)
 
 void question_arm(struct engine *e, struct question *q, int64_t awake)
 {
-	q->timer = (struct timer){.kind = TIMER_QUESTION, .rule = q->rule, .key = q->key, .owner = q};
+	q->timer = (struct timer){.kind = TIMER_QUESTION};
 	q->next = e->questions;
 	e->questions = q;
 	timer_arm(e, &q->timer, awake, true);

@@ -48,7 +48,8 @@ int engine_new(struct ruleset *rs, const struct engine_options *o, struct engine
 	e->stats = calloc(rs->n + 1, sizeof(*e->stats));
 	e->heard = calloc(rs->n_heard + 1, sizeof(*e->heard));
 	e->schedules = calloc(rs->n + 1, sizeof(*e->schedules));
-	if (!e->stats || !e->heard || !e->schedules || table_init(&e->visits, rs->n, free_visit) < 0 ||
+	e->boundary = calloc(1, sizeof(*e->boundary));
+	if (!e->stats || !e->heard || !e->boundary || !e->schedules || table_init(&e->visits, rs->n, free_visit) < 0 ||
 	    bind_room(e, 1) < 0 || table_init(&e->windows, rs->n, free_window) < 0 ||
 	    table_init(&e->attempts, rs->n, free_attempt) < 0 || table_init(&e->limits, rs->n, free_limit) < 0 ||
 	    table_init(&e->watches, rs->n, free_watch) < 0 || table_init(&e->groups, rs->n, free_watch) < 0)
@@ -83,6 +84,7 @@ void engine_free(struct engine *e)
 	free(e->stats);
 	free(e->heard);
 	free(e->schedules);
+	free(e->boundary);
 	buf_free(&e->key);
 	buf_free(&e->limit_key);
 	buf_free(&e->scratch);
@@ -150,35 +152,35 @@ static void fire_timer(struct engine *e, struct timer *t)
 	timer_cancel(e, t);
 	switch (t->kind) {
 	case TIMER_WINDOW:
-		window_timer(e, t->owner);
+		window_timer(e, timer_owner(t));
 		break;
 	case TIMER_ORDER:
-		order_timer(e, t->owner);
+		order_timer(e, timer_owner(t));
 		break;
 	case TIMER_CALENDAR:
 		calendar_timer(e);
 		break;
 	case TIMER_SCHEDULE:
-		schedule_timer(e, t->owner);
+		schedule_timer(e, timer_owner(t));
 		break;
 	case TIMER_VISIT:
-		visit_timer(e, t->owner);
+		visit_timer(e, timer_owner(t));
 		break;
 	case TIMER_LIMIT:
-		limit_free(e, t->owner);
+		limit_free(e, timer_owner(t));
 		break;
 	case TIMER_WATCH:
 		if (e->started)
-			watch_timer(e, t->owner);
+			watch_timer(e, timer_owner(t));
 		break;
 	case TIMER_QUESTION:
-		question_timer(e, t->owner);
+		question_timer(e, timer_owner(t));
 		break;
 	case TIMER_INHIBITION:
-		inhibition_end(e, t->owner);
+		inhibition_end(e, timer_owner(t));
 		break;
 	case TIMER_MARK:
-		mark_end(e, t->owner);
+		mark_end(e, timer_owner(t));
 		break;
 	}
 }
@@ -201,7 +203,7 @@ static struct timer *next_timer(const struct engine *e, int64_t boot, int64_t aw
 		a = NULL;
 	if (a)
 		at = MIN(awake_to_boot(e, a->at), boot);
-	if (a && (!b || at < b->at || (at == b->at && a->rule < b->rule))) {
+	if (a && (!b || at < b->at || (at == b->at && timer_rule(a) < timer_rule(b)))) {
 		*when = at;
 		return a;
 	}

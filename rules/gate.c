@@ -91,7 +91,7 @@ static void limit_use(struct engine *e, const struct rule *r, const struct facts
 		l = table_add(&e->limits, r->index, buf_str(&e->limit_key), sizeof(*l));
 		if (!l)
 			return;
-		l->timer = (struct timer){.kind = TIMER_LIMIT, .rule = r->index, .key = l->node.key, .owner = l};
+		l->timer = (struct timer){.kind = TIMER_LIMIT};
 	}
 	times = reallocarray(l->times, l->n + 1, sizeof(*times));
 	if (!times)
@@ -228,7 +228,7 @@ static void inhibit(struct engine *e, const struct rule *r, const struct step *s
 		inhibition_free(e, in);
 		in = old;
 	} else {
-		in->timer = (struct timer){.kind = TIMER_INHIBITION, .rule = r->index, .key = in->key, .owner = in};
+		in->timer = (struct timer){.kind = TIMER_INHIBITION};
 		in->next = e->inhibitions;
 		e->inhibitions = in;
 	}
@@ -288,7 +288,7 @@ int engine_mark(struct engine *e, const char *device, const char *as, int64_t fo
 	if (!m)
 		return -ENOMEM;
 	*m = (struct mark){.device = strdup(device), .as = strdup(as), .ends = for_ns > 0};
-	m->timer = (struct timer){.kind = TIMER_MARK, .rule = SIZE_MAX, .key = m->device, .owner = m};
+	m->timer = (struct timer){.kind = TIMER_MARK};
 	if (for_ns > 0)
 		r = timer_arm(e, &m->timer, e->boot + for_ns, false);
 	if (!m->device || !m->as || r < 0) {

@@ -39,14 +39,21 @@ struct hit *hits_older(const struct hits *h, const struct hit *hit)
 
 /* ---- by value ---- */
 
+struct hit_more *hits_more(const struct hits *h, const struct hit *hit)
+{
+	return h->more ? (struct hit_more *)(h->room + h->cap) + (hit - h->room) : NULL;
+}
+
 static uint32_t *slot_of(const struct hits *h, uint64_t hash)
 {
-	return &h->slots[hash & (h->cap - 1)];
+	uint32_t *slots = (uint32_t *)((struct hit_more *)(h->room + h->cap) + h->cap);
+
+	return &slots[hash & (h->cap - 1)];
 }
 
 static void index_add(struct hits *h, struct hit *hit)
 {
-	uint32_t *slot = slot_of(h, hit->hash);
+	uint32_t *slot = slot_of(h, hits_more(h, hit)->hash);
 
 	hit->chain = *slot;
 	*slot = place_of(h, hit);
@@ -54,18 +61,23 @@ static void index_add(struct hits *h, struct hit *hit)
 
 static void index_remove(struct hits *h, const struct hit *hit)
 {
-	uint32_t *link = slot_of(h, hit->hash), place = place_of(h, hit);
+	uint32_t *link = slot_of(h, hits_more(h, hit)->hash), place = place_of(h, hit);
 
 	while (*link != place)
 		link = &at(h, *link)->chain;
 	*link = hit->chain;
 }
 
+static bool is_value(const struct hit_more *m, uint64_t hash, const char *value, size_t len)
+{
+	return m->hash == hash && strncmp(m->value, value, len) == 0 && !m->value[len];
+}
+
 struct hit *hits_find(const struct hits *h, uint64_t hash, const char *value, size_t len)
 {
-	struct hit *hit = h->cap ? at(h, *slot_of(h, hash)) : NULL;
+	struct hit *hit = h->more ? at(h, *slot_of(h, hash)) : NULL;
 
-	while (hit && (hit->hash != hash || strncmp(hit->value, value, len) != 0 || hit->value[len]))
+	while (hit && !is_value(hits_more(h, hit), hash, value, len))
 		hit = at(h, hit->chain);
 	return hit;
 }
@@ -101,63 +113,77 @@ static void order_remove(struct hits *h, const struct hit *hit)
 
 /* ---- room ---- */
 
-static int grow(struct hits *h, bool by_value)
+static int grow(struct hits *h, bool more)
 {
-	uint32_t cap = h->cap ? h->cap * 2 : 4, *slots = NULL;
-	struct hit *room = reallocarray(h->room, cap, sizeof(*room));
+	struct hits new = *h;
 
-	if (!room)
+	if (h->cap == 0 && !more) {
+		h->room = &h->one;
+		h->cap = h->unused = 1;
+		return 0;
+	}
+	new.cap = h->cap < 4 ? 4 : h->cap * 2;
+	new.more = more;
+	new.room = calloc(new.cap, sizeof(*new.room) + (more ? sizeof(struct hit_more) + sizeof(uint32_t) : 0));
+	if (!new.room)
 		return -ENOMEM;
-	h->room = room;
-	if (by_value) {
-		slots = calloc(cap, sizeof(*slots));
-		if (!slots)
-			return -ENOMEM;
-	}
-	for (uint32_t i = cap; i-- > h->cap;) {
-		room[i] = (struct hit){.chain = h->unused};
-		h->unused = i + 1;
-	}
-	h->cap = cap;
-	free(h->slots);
-	h->slots = slots;
-	for (struct hit *hit = hits_oldest(h); slots && hit; hit = hits_newer(h, hit))
-		index_add(h, hit);
+	if (h->cap)
+		memcpy(new.room, h->room, h->cap * sizeof(*h->room));
+	if (h->cap && more)
+		memcpy(hits_more(&new, new.room), hits_more(h, h->room), h->cap * sizeof(struct hit_more));
+	for (uint32_t i = new.cap; i-- > h->cap; new.unused = i + 1)
+		new.room[i].chain = new.unused;
+	if (h->room != &h->one)
+		free(h->room);
+	*h = new;
+	for (struct hit *hit = hits_oldest(h); more && hit; hit = hits_newer(h, hit))
+		if (hits_more(h, hit)->value)
+			index_add(h, hit);
 	return 0;
 }
 
-int hits_add(struct hits *h, const struct hit *from)
+int hits_add(struct hits *h, const struct hit *from, const struct hit_more *more)
 {
 	struct hit *hit;
 
-	if (!h->unused && grow(h, from->value != NULL) < 0)
+	if (!h->unused && grow(h, more != NULL) < 0)
 		return -ENOMEM;
 	hit = at(h, h->unused);
 	h->unused = hit->chain;
 	*hit = *from;
 	order_add(h, hit);
-	if (hit->value)
+	if (more)
+		*hits_more(h, hit) = *more;
+	if (more && more->value)
 		index_add(h, hit);
 	h->n++;
 	h->sum += hit->weight;
 	return 0;
 }
 
-void hits_renew(struct hits *h, struct hit *hit)
+void hits_renew(struct hits *h, struct hit *hit, int64_t weight)
 {
+	weight = MIN(weight, (int64_t)(UINT32_MAX - hit->weight));
+	hit->weight += (uint32_t)weight;
+	h->sum += weight;
 	order_remove(h, hit);
 	order_add(h, hit);
 }
 
 void hits_drop(struct hits *h, struct hit *hit)
 {
+	struct hit_more *more = hits_more(h, hit);
+
 	order_remove(h, hit);
-	if (hit->value)
+	if (more && more->value)
 		index_remove(h, hit);
 	h->n--;
 	h->sum -= hit->weight;
-	free(hit->value);
-	free(hit->cover);
+	if (more) {
+		free(more->value);
+		free(more->cover);
+		*more = (struct hit_more){0};
+	}
 	*hit = (struct hit){.chain = h->unused};
 	h->unused = place_of(h, hit);
 }
@@ -166,7 +192,7 @@ void hits_finish(struct hits *h)
 {
 	while (h->n)
 		hits_drop(h, hits_oldest(h));
-	free(h->room);
-	free(h->slots);
+	if (h->room != &h->one)
+		free(h->room);
 	*h = (struct hits){0};
 }

@@ -19,7 +19,7 @@ void order_free(struct engine *e, struct attempt *a)
 
 void order_arm(struct engine *e, const struct rule *r, struct attempt *a, int64_t rest_ns)
 {
-	a->timer = (struct timer){.kind = TIMER_ORDER, .rule = r->index, .key = a->node.key, .owner = a};
+	a->timer = (struct timer){.kind = TIMER_ORDER};
 	if (r->absence)
 		timer_arm(e, &a->timer, e->awake + rest_ns, true);
 	else
@@ -83,7 +83,7 @@ static struct attempt *begin(struct engine *e, const struct rule *r, const char 
 	if (!a)
 		return NULL;
 	a->first = e->boot;
-	a->injected = e->event->origin == ORIGIN_INJECTED;
+	a->node.injected = e->event->origin == ORIGIN_INJECTED;
 	a->came[0] = keep(e, r, 0, f);
 	a->n = a->came[0] != NULL;
 	if (r->cover.n) {
@@ -102,13 +102,13 @@ static struct attempt *begin(struct engine *e, const struct rule *r, const char 
 
 static enum gate fire(struct engine *e, const struct rule *r, const struct attempt *a, struct bound **b, size_t n)
 {
-	struct match m = {.key = a->node.key,
+	struct match m = {.key = entry_key(&a->node),
 			  .count = (int64_t)a->n,
 			  .first = a->first,
 			  .last = r->absence ? a->first : e->boot,
 			  .held = e->boot - a->first,
 			  .generation = e->event->generation,
-			  .injected = a->injected};
+			  .injected = a->node.injected};
 
 	for (size_t i = 0; i < a->n; i++) {
 		m.events[m.n_events++] = a->came[i]->seq;
@@ -234,7 +234,7 @@ static void fire_absence(struct engine *e, const struct rule *r, struct attempt 
 	n = bind_contexts(e, r, &all);
 	n = MIN(n, (size_t)CONTEXTS_MAX);
 	for (size_t i = 0; i < n; i++)
-		if (key_text(&r->per, &all[i].f, &e->scratch) && strcmp(buf_str(&e->scratch), a->node.key) == 0)
+		if (key_text(&r->per, &all[i].f, &e->scratch) && strcmp(buf_str(&e->scratch), entry_key(&a->node)) == 0)
 			b[found++] = &all[i];
 	if (found == 0)
 		b[found++] = &all[0];

@@ -52,6 +52,22 @@ static void restore_timer(const struct restore *s, const json_t *j, struct timer
 		timer_arm(s->e, t, json_integer_value(json_array_get(timer, 0)) + (awake ? s->awake : s->boot), awake);
 }
 
+static void restore_hit(const struct restore *s, const struct rule *r, struct window *w, const json_t *j)
+{
+	const char *value = json_string_value(json_array_get(j, 3)), *cover = json_string_value(json_array_get(j, 4));
+	struct hit h = {.time = json_integer_value(json_array_get(j, 0)) + s->boot,
+			.weight = (uint32_t)MIN(MAX(json_integer_value(json_array_get(j, 1)), 1), UINT32_MAX),
+			.seq = (uint64_t)json_integer_value(json_array_get(j, 2))};
+	struct hit_more more = {.hash = (uint64_t)json_integer_value(json_array_get(j, 5)),
+				.value = r->distinct >= 0 ? strndup(value ? value : "", VALUE_KEPT) : NULL,
+				.cover = r->cover.n && cover ? strdup(cover) : NULL};
+
+	if (hits_add(&w->hits, &h, window_wants_more(r) ? &more : NULL) < 0) {
+		free(more.value);
+		free(more.cover);
+	}
+}
+
 static void restore_window(const struct restore *s, const struct rule *r, const json_t *j)
 {
 	struct window *w;
@@ -60,37 +76,21 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 
 	if (r->count == 0 || table_find(&s->e->windows, r->index, get_text(j, "key")))
 		return;
-	w = table_add(&s->e->windows, r->index, get_text(j, "key"), sizeof(*w));
+	w = window_new(s->e, r, get_text(j, "key"));
 	if (!w)
 		return;
-	w->timer = (struct timer){.kind = TIMER_WINDOW, .rule = r->index, .key = w->node.key, .owner = w};
-	json_array_foreach(json_object_get(j, "hits"), i, hit)
-	{
-		const char *value = json_string_value(json_array_get(hit, 3)),
-			   *cover = json_string_value(json_array_get(hit, 4));
-		struct hit h = {.time = json_integer_value(json_array_get(hit, 0)) + s->boot,
-				.weight = MAX(json_integer_value(json_array_get(hit, 1)), 1),
-				.seq = (uint64_t)json_integer_value(json_array_get(hit, 2)),
-				.hash = (uint64_t)json_integer_value(json_array_get(hit, 5)),
-				.counter = json_integer_value(json_array_get(hit, 6)),
-				.value = r->distinct >= 0 ? strndup(value ? value : "", VALUE_KEPT) : NULL,
-				.cover = r->cover.n && cover ? strdup(cover) : NULL};
-
-		if (hits_add(&w->hits, &h) < 0) {
-			free(h.value);
-			free(h.cover);
-		}
+	json_array_foreach(json_object_get(j, "hits"), i, hit) restore_hit(s, r, w, hit);
+	if (r->has_clear && get_flag(j, "raised")) {
+		w->node.phase = get_flag(j, "clearing") ? WINDOW_CLEARING : WINDOW_RAISED;
+		w->raised_at[0] = get_time(j, "raised-at", s->boot);
 	}
-	w->raised = r->has_clear && get_flag(j, "raised");
-	w->clearing = w->raised && get_flag(j, "clearing");
-	w->injected = get_flag(j, "injected");
-	w->raised_at = get_time(j, "raised-at", s->boot);
+	w->node.injected = get_flag(j, "injected");
 	window_prune(s->e, r, w);
-	if (!w->raised && w->hits.n == 0) {
+	if (w->node.phase == WINDOW_COUNTING && w->hits.n == 0) {
 		window_free(s->e, w);
 		return;
 	}
-	if (w->clearing)
+	if (w->node.phase == WINDOW_CLEARING)
 		restore_timer(s, j, &w->timer);
 	else
 		window_arm(s->e, r, w);
@@ -116,7 +116,7 @@ static void restore_attempt(const struct restore *s, const struct rule *r, const
 		return;
 	json_array_foreach(came, i, ev) a->n += event_from_json(ev, &a->came[a->n], NULL) == 0;
 	a->cover = r->cover.n && json_object_get(j, "cover") ? strdup(get_text(j, "cover")) : NULL;
-	a->injected = get_flag(j, "injected");
+	a->node.injected = get_flag(j, "injected");
 	a->first = get_time(j, "first", s->boot);
 	if (a->n != json_array_size(came)) {
 		order_free(s->e, a);
@@ -151,7 +151,7 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	l = table_add(&s->e->limits, r->index, get_text(j, "key"), sizeof(*l));
 	if (!l)
 		return;
-	l->timer = (struct timer){.kind = TIMER_LIMIT, .rule = r->index, .key = l->node.key, .owner = l};
+	l->timer = (struct timer){.kind = TIMER_LIMIT};
 	l->times = calloc(json_array_size(json_object_get(j, "times")) + 1, sizeof(*l->times));
 	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
 		json_integer_value(t) + s->boot;
@@ -331,7 +331,7 @@ static void restore_inhibition(const struct restore *s, const struct rule *r, co
 	memcpy(in->per.f, step->per, sizeof(step->per));
 	for (size_t i = 0; i < step->n_per; i++)
 		in->values[i] = strdup(get_text(values, fact_table[step->per[i]].name));
-	in->timer = (struct timer){.kind = TIMER_INHIBITION, .rule = r->index, .key = in->key, .owner = in};
+	in->timer = (struct timer){.kind = TIMER_INHIBITION};
 	in->next = s->e->inhibitions;
 	s->e->inhibitions = in;
 	timer_arm(s->e, &in->timer, get_time(j, "ends", s->awake), true);

@@ -36,17 +36,22 @@ static void set_timer(json_t *j, const struct timer *t)
 static json_t *save_window(const struct engine *e, const struct entry_node *n)
 {
 	const struct window *w = (const struct window *)n;
-	json_t *j = entry_json(e, n->rule, n->key), *hits = json_array();
+	json_t *j = entry_json(e, n->rule, entry_key(n)), *hits = json_array();
 
-	for (const struct hit *h = hits_oldest(&w->hits); h; h = hits_newer(&w->hits, h))
-		json_array_append_new(hits, json_pack("[I, I, I, s?, s?, I, I]", (json_int_t)h->time,
-						      (json_int_t)h->weight, (json_int_t)h->seq, h->value, h->cover,
-						      (json_int_t)h->hash, (json_int_t)h->counter));
+	for (const struct hit *h = hits_oldest(&w->hits); h; h = hits_newer(&w->hits, h)) {
+		const struct hit_more *more = hits_more(&w->hits, h);
+
+		json_array_append_new(hits,
+				      json_pack("[I, I, I, s?, s?, I]", (json_int_t)h->time, (json_int_t)h->weight,
+						(json_int_t)h->seq, more ? more->value : NULL,
+						more ? more->cover : NULL, more ? (json_int_t)more->hash : 0));
+	}
 	json_object_set_new(j, "hits", hits);
-	json_object_set_new(j, "raised", json_boolean(w->raised));
-	json_object_set_new(j, "clearing", json_boolean(w->clearing));
-	json_object_set_new(j, "injected", json_boolean(w->injected));
-	set_time(j, "raised-at", w->raised_at);
+	json_object_set_new(j, "raised", json_boolean(n->phase >= WINDOW_RAISED));
+	json_object_set_new(j, "clearing", json_boolean(n->phase == WINDOW_CLEARING));
+	json_object_set_new(j, "injected", json_boolean(w->node.injected));
+	if (n->phase >= WINDOW_RAISED)
+		set_time(j, "raised-at", w->raised_at[0]);
 	set_timer(j, &w->timer);
 	return j;
 }
@@ -54,14 +59,14 @@ static json_t *save_window(const struct engine *e, const struct entry_node *n)
 static json_t *save_attempt(const struct engine *e, const struct entry_node *n)
 {
 	const struct attempt *a = (const struct attempt *)n;
-	json_t *j = entry_json(e, n->rule, n->key), *came = json_array();
+	json_t *j = entry_json(e, n->rule, entry_key(n)), *came = json_array();
 
 	for (size_t i = 0; i < a->n; i++)
 		json_array_append_new(came, event_to_json(a->came[i]));
 	json_object_set_new(j, "came", came);
 	if (a->cover)
 		json_object_set_new(j, "cover", json_string(a->cover));
-	json_object_set_new(j, "injected", json_boolean(a->injected));
+	json_object_set_new(j, "injected", json_boolean(a->node.injected));
 	set_time(j, "first", a->first);
 	set_time(j, "ends", a->timer.at);
 	return j;
@@ -70,7 +75,7 @@ static json_t *save_attempt(const struct engine *e, const struct entry_node *n)
 static json_t *save_limit(const struct engine *e, const struct entry_node *n)
 {
 	const struct limit *l = (const struct limit *)n;
-	json_t *j = entry_json(e, n->rule, n->key), *times = json_array();
+	json_t *j = entry_json(e, n->rule, entry_key(n)), *times = json_array();
 
 	for (size_t i = 0; i < l->n; i++)
 		json_array_append_new(times, json_integer(l->times[i]));
@@ -92,7 +97,7 @@ static json_t *save_guard(const struct watch *w)
 static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 {
 	const struct watch *w = (const struct watch *)n;
-	json_t *j = entry_json(e, n->rule, n->key), *spans = json_array(), *prints = json_object();
+	json_t *j = entry_json(e, n->rule, entry_key(n)), *spans = json_array(), *prints = json_object();
 
 	for (size_t i = 0; i < w->n_spans; i++)
 		json_array_append_new(spans,
@@ -113,7 +118,7 @@ static json_t *save_watch(const struct engine *e, const struct entry_node *n)
 	json_object_set_new(j, "prints", prints);
 	json_object_set_new(j, "guard", save_guard(w));
 	if (w->group)
-		json_object_set_new(j, "group", json_string(w->group->node.key));
+		json_object_set_new(j, "group", json_string(entry_key(&w->group->node)));
 	set_time(j, "since-awake", w->since_awake);
 	set_time(j, "since-boot", w->since_boot);
 	set_time(j, "fired-awake", w->fired_awake);
@@ -156,7 +161,7 @@ static json_t *save_schedules(const struct engine *e)
 
 static json_t *save_visit(const struct engine *e, const struct entry_node *n)
 {
-	json_t *j = entry_json(e, n->rule, n->key);
+	json_t *j = entry_json(e, n->rule, entry_key(n));
 
 	set_time(j, "at", ((const struct visit_due *)n)->timer.at);
 	return j;

@@ -31,10 +31,10 @@ static void look_at_calendars(struct engine *e)
 	}
 	if (changed)
 		e->dirty = SORT_ALL;
-	e->boundary.kind = TIMER_CALENDAR;
-	timer_cancel(e, &e->boundary);
+	e->boundary->kind = TIMER_CALENDAR;
+	timer_cancel(e, e->boundary);
 	if (e->rs->n_calendars)
-		timer_arm(e, &e->boundary, next - e->wall_offset, false);
+		timer_arm(e, e->boundary, next - e->wall_offset, false);
 }
 
 void calendar_timer(struct engine *e)
@@ -52,8 +52,7 @@ static void arm_from(struct engine *e, const struct rule *r, int64_t wall)
 	if (s->last - wall > SET_BACK_MAX)
 		s->last = wall;
 	s->timer.kind = TIMER_SCHEDULE;
-	s->timer.rule = r->index;
-	s->timer.owner = s;
+	s->rule = r->index;
 	timer_cancel(e, &s->timer);
 	if (calendar_next(&r->calendar, MAX(wall, s->last), e->o.virtual_time, &s->next))
 		timer_arm(e, &s->timer, MAX(s->next - e->wall_offset, e->boot), false);
@@ -126,14 +125,14 @@ void visit_arm(struct engine *e, const struct rule *r, const char *id, int64_t b
 	v = table_add(&e->visits, r->index, id, sizeof(*v));
 	if (!v)
 		return;
-	v->timer = (struct timer){.kind = TIMER_VISIT, .rule = r->index, .key = v->node.key, .owner = v};
+	v->timer = (struct timer){.kind = TIMER_VISIT};
 	if (timer_arm(e, &v->timer, boot, false) < 0)
 		visit_free(e, v);
 }
 
 void visit_timer(struct engine *e, struct visit_due *v)
 {
-	fire_subject(e, &e->rs->rules[v->node.rule], v->node.key);
+	fire_subject(e, &e->rs->rules[v->node.rule], entry_key(&v->node));
 	visit_free(e, v);
 }
 

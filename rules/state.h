@@ -22,14 +22,12 @@ enum timer_kind {
 	TIMER_MARK
 };
 
+/* Small, as there may be a million: whose it is, its kind tells. */
 struct timer {
 	int64_t at;
-	size_t pos; /* in its heap + 1; 0: not waiting */
-	bool awake; /* of which clock */
-	enum timer_kind kind;
-	size_t rule; /* equal times: by rule, then key */
-	const char *key;
-	void *owner;
+	uint32_t pos; /* in its heap + 1; 0: not waiting */
+	uint8_t kind; /* enum timer_kind */
+	bool awake;   /* of which clock */
 };
 
 struct timers {
@@ -42,6 +40,10 @@ int timer_arm(struct engine *e, struct timer *t, int64_t at, bool awake);
 void timer_cancel(struct engine *e, struct timer *t);
 /* The first timer of a clock, or NULL. */
 struct timer *timer_first(const struct timers *q);
+/* The window, attempt, .. that it is a part of. */
+void *timer_owner(struct timer *t);
+/* Whose rule it is. Equal times: by rule, then key. */
+size_t timer_rule(const struct timer *t);
 
 /* ---- tables by (rule, key) ---- */
 
@@ -51,13 +53,16 @@ struct entry_link {
 	struct entry_node *older, *newer;
 };
 
+/* Small, as there may be a million. The key stands behind the entry. */
 struct entry_node {
 	struct entry_node *next;
-	uint64_t hash;
-	size_t rule;
-	char *key;
-	size_t room; /* 1, and 1 for each thing of which it can keep more than one */
 	struct entry_link link[N_ORDERS];
+	uint32_t hash, rule;
+	uint32_t room; /* 1, and 1 for each thing of which it keeps more than one */
+	uint16_t key_at;
+	/* What entries of several sorts keep; here, where there is room for it. */
+	uint8_t phase; /* window: enum window_phase */
+	bool injected; /* window, attempt: an injected event is in it */
 };
 
 /* By the time when they were touched last. */
@@ -82,6 +87,7 @@ enum { ROOM_DEFAULT = 1000000, ROOM_SHARE = 4 };
 int table_init(struct table *t, size_t n_rules, entry_free_fn *free_one);
 void table_finish(struct engine *e, struct table *t);
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key);
+const char *entry_key(const struct entry_node *n);
 /* Allocates a zeroed entry of the size, which starts with its node. NULL when out of memory. */
 void *table_add(struct table *t, size_t rule, const char *key, size_t size);
 /* Unlinks and frees the entry and its key. */
@@ -99,24 +105,31 @@ uint64_t text_hash(uint64_t seed, const char *text);
 /* One counted event; with distinct, all events of one value. */
 struct hit {
 	int64_t time; /* engine time, of the last */
-	int64_t weight;
 	uint64_t seq;
-	uint64_t hash;	 /* of the value */
-	int64_t counter; /* with ratio: what it was a share of; -1: not known */
-	char *value;	 /* with distinct: its text, at most VALUE_KEPT bytes of it */
-	char *cover;	 /* values of the rule's cover facts, joined; NULL: none */
-	uint32_t older, newer, chain;
+	uint32_t weight, older, newer, chain;
+};
+
+/* What some windows want to know of each, too. */
+struct hit_more {
+	union {
+		uint64_t hash;	 /* with distinct: of the value */
+		int64_t counter; /* with ratio: what it was a share of; -1: not known */
+	};
+	char *value; /* with distinct: its text, at most VALUE_KEPT bytes of it */
+	char *cover; /* values of the rule's cover facts, joined; NULL: none */
 };
 
 /* With ratio a window keeps so many events at least. */
 enum { VALUE_KEPT = 256, RATIO_KEPT = 4096 };
 
+/* It does not move: room may be the one. */
 struct hits {
-	struct hit *room; /* [cap] */
-	uint32_t *slots;  /* [cap] by value; NULL without */
-	uint32_t cap;	  /* a power of two, or 0 */
+	struct hit *room; /* [cap]; where more, followed by [cap] hit_more and [cap] slots by value */
+	int64_t sum;	  /* of the weights */
 	uint32_t n, oldest, newest, unused;
-	int64_t sum; /* of the weights */
+	uint32_t cap : 31; /* a power of two, or 0 */
+	bool more : 1;
+	struct hit one; /* most windows have but one event */
 };
 
 /* In the order of time: NULL at the end. */
@@ -124,23 +137,26 @@ struct hit *hits_oldest(const struct hits *h);
 struct hit *hits_newest(const struct hits *h);
 struct hit *hits_newer(const struct hits *h, const struct hit *hit);
 struct hit *hits_older(const struct hits *h, const struct hit *hit);
+/* What more is known of it; NULL: nothing. */
+struct hit_more *hits_more(const struct hits *h, const struct hit *hit);
 /* The one of that value, of which len bytes are compared, and its hash. NULL: none. */
 struct hit *hits_find(const struct hits *h, uint64_t hash, const char *value, size_t len);
-/* Adds a copy as the newest; value and cover become its own. Either all have a value or none. 0 or -ENOMEM. */
-int hits_add(struct hits *h, const struct hit *from);
-/* It is the newest now. */
-void hits_renew(struct hits *h, struct hit *hit);
+/* Adds a copy as the newest; value and cover become its own. Either all have more or none, either all a value or none.
+ * 0 or -ENOMEM. */
+int hits_add(struct hits *h, const struct hit *from, const struct hit_more *more);
+/* It counts for so much more, and is the newest now. */
+void hits_renew(struct hits *h, struct hit *hit, int64_t weight);
 void hits_drop(struct hits *h, struct hit *hit);
 void hits_finish(struct hits *h);
+
+/* Raised: with clear, fired and not over yet. */
+enum window_phase { WINDOW_COUNTING, WINDOW_RAISED, WINDOW_CLEARING };
 
 struct window {
 	struct entry_node node;
 	struct timer timer;
 	struct hits hits;
-	bool raised; /* with clear: fired, not over yet */
-	bool clearing;
-	int64_t raised_at;
-	bool injected;
+	int64_t raised_at[]; /* [1] of a rule with clear */
 };
 
 /* A sequence that has begun, or an absence that is waited for. */
@@ -151,7 +167,6 @@ struct attempt {
 	struct event *came[PARTS_MAX]; /* what came; of a sequence only what is kept of it */
 	size_t n;
 	char *cover; /* values of the rule's cover facts at the first; NULL: none */
-	bool injected;
 };
 
 struct limit {
@@ -210,6 +225,7 @@ struct step_of_time {
 /* When a schedule is due. */
 struct schedule {
 	struct timer timer;
+	size_t rule;
 	int64_t next, last; /* wall; last 0: never yet */
 };
 
@@ -304,7 +320,7 @@ struct engine {
 	bool asleep;   /* what fires now was due while the machine slept */
 	int64_t until; /* to where time is moving */
 	bool calendars[CALENDARS_MAX];
-	struct timer boundary;	    /* of calendars */
+	struct timer *boundary;	    /* of calendars; of its own, as an engine is moved by a reload */
 	struct schedule *schedules; /* [n_rules] */
 	struct table windows, attempts, visits, limits, watches, groups;
 	struct value earlier[KEPT_MAX]; /* of the attempt that is being looked at */
@@ -381,6 +397,10 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 /* Forgets what is covered by the inhibition in all windows. */
 void window_inhibit(struct engine *e, const struct inhibition *in);
 void window_free(struct engine *e, struct window *w);
+/* Whether its window has a hit_more for each event. */
+bool window_wants_more(const struct rule *r);
+/* Empty, for the key. NULL when out of memory. */
+struct window *window_new(struct engine *e, const struct rule *r, const char *key);
 /* The share of the counter's increase that was counted. 0: not known, for the counter did not grow. */
 double window_share(const struct window *w);
 /* Drops what is no longer in it. */

@@ -29,14 +29,19 @@ void table_finish(struct engine *e, struct table *t)
 	free(t->of_rule);
 }
 
+const char *entry_key(const struct entry_node *n)
+{
+	return (const char *)n + n->key_at;
+}
+
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key)
 {
-	uint64_t h = text_hash(rule, key);
+	uint32_t h = (uint32_t)text_hash(rule, key);
 
 	if (t->n_slots == 0)
 		return NULL;
 	for (struct entry_node *n = t->slots[h & (t->n_slots - 1)]; n; n = n->next)
-		if (n->hash == h && n->rule == rule && strcmp(n->key, key) == 0)
+		if (n->hash == h && n->rule == rule && strcmp(entry_key(n), key) == 0)
 			return n;
 	return NULL;
 }
@@ -75,7 +80,7 @@ void table_touch(struct table *t, struct entry_node *n, size_t room)
 {
 	order_remove(&t->all, n, OF_ALL);
 	order_remove(&t->of_rule[n->rule], n, OF_RULE);
-	n->room = room;
+	n->room = (uint32_t)room;
 	order_add(&t->all, n, OF_ALL);
 	order_add(&t->of_rule[n->rule], n, OF_RULE);
 }
@@ -127,13 +132,13 @@ void *table_add(struct table *t, size_t rule, const char *key, size_t size)
 
 	if (t->all.n >= t->n_slots && !grow(t))
 		return NULL;
-	n = calloc(1, size);
-	if (!n || !(n->key = strdup(key))) {
-		free(n);
+	n = calloc(1, size + strlen(key) + 1);
+	if (!n)
 		return NULL;
-	}
-	n->rule = rule;
-	n->hash = text_hash(rule, key);
+	n->key_at = (uint16_t)size;
+	memcpy((char *)n + size, key, strlen(key) + 1);
+	n->rule = (uint32_t)rule;
+	n->hash = (uint32_t)text_hash(rule, key);
 	n->next = t->slots[n->hash & (t->n_slots - 1)];
 	n->room = 1;
 	t->slots[n->hash & (t->n_slots - 1)] = n;
@@ -151,6 +156,5 @@ void table_remove(struct table *t, struct entry_node *n)
 	*slot = n->next;
 	order_remove(&t->all, n, OF_ALL);
 	order_remove(&t->of_rule[n->rule], n, OF_RULE);
-	free(n->key);
 	free(n);
 }

@@ -5,19 +5,77 @@
 #include <errno.h>
 #include <string.h>
 
+static const size_t place[] = {
+	[TIMER_WINDOW] = offsetof(struct window, timer),
+	[TIMER_ORDER] = offsetof(struct attempt, timer),
+	[TIMER_CALENDAR] = 0,
+	[TIMER_SCHEDULE] = offsetof(struct schedule, timer),
+	[TIMER_VISIT] = offsetof(struct visit_due, timer),
+	[TIMER_LIMIT] = offsetof(struct limit, timer),
+	[TIMER_WATCH] = offsetof(struct watch, timer),
+	[TIMER_QUESTION] = offsetof(struct question, timer),
+	[TIMER_INHIBITION] = offsetof(struct inhibition, timer),
+	[TIMER_MARK] = offsetof(struct mark, timer),
+};
+
+void *timer_owner(struct timer *t)
+{
+	return (char *)t - place[t->kind];
+}
+
+static const void *owner(const struct timer *t)
+{
+	return (const char *)t - place[t->kind];
+}
+
+size_t timer_rule(const struct timer *t)
+{
+	switch (t->kind) {
+	case TIMER_CALENDAR:
+		return 0;
+	case TIMER_SCHEDULE:
+		return ((const struct schedule *)owner(t))->rule;
+	case TIMER_QUESTION:
+		return ((const struct question *)owner(t))->rule;
+	case TIMER_INHIBITION:
+		return ((const struct inhibition *)owner(t))->rule;
+	case TIMER_MARK:
+		return SIZE_MAX;
+	default:
+		return ((const struct entry_node *)owner(t))->rule;
+	}
+}
+
+static const char *key(const struct timer *t)
+{
+	switch (t->kind) {
+	case TIMER_CALENDAR:
+	case TIMER_SCHEDULE:
+		return "";
+	case TIMER_QUESTION:
+		return ((const struct question *)owner(t))->key;
+	case TIMER_INHIBITION:
+		return ((const struct inhibition *)owner(t))->key;
+	case TIMER_MARK:
+		return ((const struct mark *)owner(t))->device;
+	default:
+		return entry_key(owner(t));
+	}
+}
+
 static bool before(const struct timer *a, const struct timer *b)
 {
 	if (a->at != b->at)
 		return a->at < b->at;
-	if (a->rule != b->rule)
-		return a->rule < b->rule;
-	return strcmp(a->key ? a->key : "", b->key ? b->key : "") < 0;
+	if (timer_rule(a) != timer_rule(b))
+		return timer_rule(a) < timer_rule(b);
+	return strcmp(key(a), key(b)) < 0;
 }
 
 static void put(struct timers *q, size_t i, struct timer *t)
 {
 	q->heap[i] = t;
-	t->pos = i + 1;
+	t->pos = (uint32_t)(i + 1);
 }
 
 static void sift_up(struct timers *q, size_t i)

@@ -35,7 +35,7 @@ struct watch *watch_add(struct engine *e, const struct rule *r, const char *key,
 	w->state = WATCH_PENDING;
 	w->since_boot = e->boot;
 	w->since_awake = e->awake;
-	w->timer = (struct timer){.kind = TIMER_WATCH, .rule = r->index, .key = w->node.key, .owner = w};
+	w->timer = (struct timer){.kind = TIMER_WATCH};
 	return w;
 }
 
@@ -148,7 +148,7 @@ static void match_of(const struct step_of_time *s, struct match *m)
 {
 	const struct watch *w = s->w;
 
-	*m = (struct match){.key = w->node.key,
+	*m = (struct match){.key = entry_key(&w->node),
 			    .count = 1,
 			    .first = w->since_boot,
 			    .last = s->e->boot,
@@ -356,7 +356,7 @@ static bool from_clearing(struct step_of_time *s)
 	gate_effects(s->e, s->r, &s->r->clear_do, &m, verdict_queue(s->e, s->r, VERDICT_CLEARED, &m, &s->b, 1, NULL),
 		     &s->b, 1);
 	s->e->stats[s->r->index].cleared++;
-	key_cleared(s->e, s->r, w->node.key);
+	key_cleared(s->e, s->r, entry_key(&w->node));
 	return gone(s);
 }
 
@@ -484,7 +484,7 @@ static void drop_unseen(struct engine *e, const struct rule *r)
 		next = n->link[OF_RULE].newer;
 		if (w->pass == e->pass)
 			continue;
-		key_cleared(e, r, n->key);
+		key_cleared(e, r, entry_key(n));
 		watch_free(e, w);
 	}
 }
@@ -518,9 +518,9 @@ void watch_timer(struct engine *e, struct watch *w)
 		return;
 	e->n_bound = 1;
 	if (bind_subject(e, w->sort, w->id, &e->bound[0])) {
-		watch_step(e, r, w->sort, w->id, w->node.key, w, &e->bound[0], true);
+		watch_step(e, r, w->sort, w->id, entry_key(&w->node), w, &e->bound[0], true);
 	} else {
-		key_cleared(e, r, w->node.key);
+		key_cleared(e, r, entry_key(&w->node));
 		watch_free(e, w);
 	}
 	if (r->count)

@@ -70,7 +70,7 @@ void why_threshold(struct why *w)
 		json_object_set_new(j, "deadline", why_moment_json(w->e, oldest + w->r->within));
 	}
 	why_duration(w->r->within, &within);
-	if (win && win->raised)
+	if (win && win->node.phase >= WINDOW_RAISED)
 		why_answer(w, "active", "it has fired and is not over yet");
 	if (missing <= 0) {
 		if (w->r->ratio > 0)

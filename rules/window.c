@@ -20,9 +20,13 @@ static size_t kept(const struct rule *r)
 
 double window_share(const struct window *w)
 {
-	const struct hit *oldest = hits_oldest(&w->hits), *newest = hits_newest(&w->hits);
+	const struct hit_more *oldest, *newest;
 
-	if (!oldest || oldest->counter < 0 || newest->counter <= oldest->counter)
+	if (w->hits.n == 0)
+		return 0;
+	oldest = hits_more(&w->hits, hits_oldest(&w->hits));
+	newest = hits_more(&w->hits, hits_newest(&w->hits));
+	if (oldest->counter < 0 || newest->counter <= oldest->counter)
 		return 0;
 	return (double)w->hits.sum / (double)(newest->counter - oldest->counter);
 }
@@ -37,7 +41,7 @@ void window_prune(struct engine *e, const struct rule *r, struct window *w)
 
 void window_touch(struct engine *e, struct window *w)
 {
-	table_touch(&e->windows, &w->node, 1 + w->hits.cap);
+	table_touch(&e->windows, &w->node, w->hits.cap > 1 ? 1 + w->hits.cap : 1);
 	table_bound(e, &e->windows, &w->node);
 }
 
@@ -61,23 +65,25 @@ static int64_t falls_to(const struct rule *r, const struct window *w, int64_t n)
 /* What comes later only makes both moments later: the timer looks again when it ends. */
 void window_arm(struct engine *e, const struct rule *r, struct window *w)
 {
-	if (w->timer.pos || (w->raised && w->clearing))
+	if (w->timer.pos || w->node.phase == WINDOW_CLEARING)
 		return;
-	if (w->raised)
+	if (w->node.phase == WINDOW_RAISED)
 		timer_arm(e, &w->timer, MAX(falls_to(r, w, r->clear_count), e->boot), false);
 	else if (w->hits.n)
 		timer_arm(e, &w->timer, hits_newest(&w->hits)->time + r->within, false);
 }
 
-static struct window *window_get(struct engine *e, const struct rule *r, const char *key)
+bool window_wants_more(const struct rule *r)
 {
-	struct window *w = (struct window *)table_find(&e->windows, r->index, key);
+	return r->distinct >= 0 || r->of >= 0 || r->cover.n > 0;
+}
+
+struct window *window_new(struct engine *e, const struct rule *r, const char *key)
+{
+	struct window *w = table_add(&e->windows, r->index, key, sizeof(*w) + (r->has_clear ? sizeof(int64_t) : 0));
 
 	if (w)
-		return w;
-	w = table_add(&e->windows, r->index, key, sizeof(*w));
-	if (w)
-		w->timer = (struct timer){.kind = TIMER_WINDOW, .rule = r->index, .key = w->node.key, .owner = w};
+		w->timer = (struct timer){.kind = TIMER_WINDOW};
 	return w;
 }
 
@@ -102,61 +108,61 @@ static bool count_again(struct engine *e, const struct rule *r, struct window *w
 {
 	if (r->cover.n) {
 		key_text(&r->cover, f, &e->scratch);
-		if (!take_text(&hit->cover, buf_str(&e->scratch)))
+		if (!take_text(&hits_more(&w->hits, hit)->cover, buf_str(&e->scratch)))
 			return false;
 	}
 	hit->time = e->boot;
 	hit->seq = e->event->seq;
-	hit->weight += e->event->count;
-	w->hits.sum += e->event->count;
-	hits_renew(&w->hits, hit);
+	hits_renew(&w->hits, hit, e->event->count);
 	return true;
 }
 
-static bool count_new(struct engine *e, const struct rule *r, struct window *w, const struct facts *f, struct hit *hit)
+static bool count_new(struct engine *e, const struct rule *r, struct window *w, const struct facts *f,
+		      struct hit_more *more)
 {
+	struct hit hit = {.time = e->boot, .weight = (uint32_t)e->event->count, .seq = e->event->seq};
 	bool whole = true;
 
 	if (r->cover.n) {
 		key_text(&r->cover, f, &e->scratch);
-		whole = take_text(&hit->cover, buf_str(&e->scratch));
+		whole = take_text(&more->cover, buf_str(&e->scratch));
 	}
 	while (w->hits.n >= kept(r))
 		hits_drop(&w->hits, hits_oldest(&w->hits));
-	if (whole && hits_add(&w->hits, hit) == 0)
+	if (whole && hits_add(&w->hits, &hit, window_wants_more(r) ? more : NULL) == 0)
 		return true;
-	free(hit->value);
-	free(hit->cover);
+	free(more->value);
+	free(more->cover);
 	return false;
 }
 
 static bool count_event(struct engine *e, const struct rule *r, struct window *w, const struct facts *f)
 {
-	struct hit hit = {.time = e->boot, .weight = e->event->count, .seq = e->event->seq};
+	struct hit_more more = {0};
 	struct hit *same;
 	size_t len;
 	bool done;
 
 	window_prune(e, r, w);
 	if (r->of >= 0)
-		hit.counter = f->v[r->of].type == V_INT ? f->v[r->of].i : -1;
+		more.counter = f->v[r->of].type == V_INT ? f->v[r->of].i : -1;
 	if (r->distinct < 0) {
-		done = count_new(e, r, w, f, &hit);
+		done = count_new(e, r, w, f, &more);
 	} else {
 		buf_clear(&e->scratch);
 		value_print(&f->v[r->distinct], VALUE_CANONICAL, &e->scratch);
-		hit.hash = text_hash(0, buf_str(&e->scratch));
+		more.hash = text_hash(0, buf_str(&e->scratch));
 		len = MIN(e->scratch.len, (size_t)VALUE_KEPT);
-		same = hits_find(&w->hits, hit.hash, buf_str(&e->scratch), len);
+		same = hits_find(&w->hits, more.hash, buf_str(&e->scratch), len);
 		if (same) {
 			done = count_again(e, r, w, f, same);
 		} else {
-			hit.value = strndup(buf_str(&e->scratch), len);
-			done = hit.value && count_new(e, r, w, f, &hit);
+			more.value = strndup(buf_str(&e->scratch), len);
+			done = more.value && count_new(e, r, w, f, &more);
 		}
 	}
 	if (done)
-		w->injected |= e->event->origin == ORIGIN_INJECTED;
+		w->node.injected |= e->event->origin == ORIGIN_INJECTED;
 	return done;
 }
 
@@ -174,12 +180,12 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 	m->first = oldest ? oldest->time : e->boot;
 	m->last = newest ? newest->time : e->boot;
 	m->share = r->ratio > 0 ? window_share(w) : 0;
-	m->injected = w->injected;
+	m->injected = w->node.injected;
 	m->n_events = MIN(w->hits.n, (size_t)EVENTS_MAX);
 	for (size_t i = m->n_events; newest && i-- > 0; newest = hits_older(&w->hits, newest)) {
 		m->events[i] = newest->seq;
 		if (r->distinct >= 0 && m->set.n < VALUES_MAX)
-			m->values[m->set.n++] = newest->value;
+			m->values[m->set.n++] = hits_more(&w->hits, newest)->value;
 	}
 	m->set.words = m->values;
 	if (m->set.n > 1)
@@ -193,18 +199,20 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 
 	if (r->distinct >= 0 && b[0]->f.v[r->distinct].type == V_NONE)
 		return;
-	w = window_get(e, r, key);
+	w = (struct window *)table_find(&e->windows, r->index, key);
+	if (!w)
+		w = window_new(e, r, key);
 	if (!w)
 		return;
 	if (!count_event(e, r, w, &b[0]->f)) {
-		if (w->hits.n == 0 && !w->raised)
+		if (w->hits.n == 0 && w->node.phase == WINDOW_COUNTING)
 			window_free(e, w);
 		return;
 	}
 	window_touch(e, w);
-	if (w->raised) {
-		if (w->clearing && window_count(r, w) > r->clear_count) {
-			w->clearing = false;
+	if (w->node.phase >= WINDOW_RAISED) {
+		if (w->node.phase == WINDOW_CLEARING && window_count(r, w) > r->clear_count) {
+			w->node.phase = WINDOW_RAISED;
 			timer_cancel(e, &w->timer);
 		}
 		window_arm(e, r, w);
@@ -225,8 +233,8 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 		break;
 	}
 	if (r->has_clear) {
-		w->raised = true;
-		w->raised_at = e->boot;
+		w->node.phase = WINDOW_RAISED;
+		w->raised_at[0] = e->boot;
 		timer_cancel(e, &w->timer);
 		window_arm(e, r, w);
 	} else {
@@ -237,26 +245,26 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 /* The facts are those of now, by the key where it names a subject. */
 static void clear_window(struct engine *e, const struct rule *r, struct window *w)
 {
-	struct match m = {.key = w->node.key, .held = e->boot - w->raised_at};
+	struct match m = {.key = entry_key(&w->node), .held = e->boot - w->raised_at[0]};
 	struct bound *b;
 
-	w->raised = w->clearing = false;
+	w->node.phase = WINDOW_COUNTING;
 	window_match(e, r, w, &m);
 	if (bind_room(e, 1) == 0) {
 		e->n_bound = 1;
 		b = &e->bound[0];
 		memset(&b->f, 0, sizeof(b->f));
 		if (r->per.n == 1 && r->per.f[0] == FACT_DEVICE_ID)
-			bind_subject(e, SORT_DEVICE, w->node.key, b);
+			bind_subject(e, SORT_DEVICE, entry_key(&w->node), b);
 		else if (r->per.n == 1 && r->per.f[0] == FACT_ARRAY_ID)
-			bind_subject(e, SORT_ARRAY, w->node.key, b);
+			bind_subject(e, SORT_ARRAY, entry_key(&w->node), b);
 		else if (r->per.n == 1 && r->per.f[0] == FACT_MEMBER_ID)
-			bind_subject(e, SORT_MEMBER, w->node.key, b);
+			bind_subject(e, SORT_MEMBER, entry_key(&w->node), b);
 		gate_match(e, r, &m, &b, 1);
 		gate_effects(e, r, &r->clear_do, &m, verdict_queue(e, r, VERDICT_CLEARED, &m, &b, 1, NULL), &b, 1);
 	}
 	e->stats[r->index].cleared++;
-	key_cleared(e, r, w->node.key);
+	key_cleared(e, r, entry_key(&w->node));
 	window_free(e, w);
 }
 
@@ -265,19 +273,19 @@ void window_timer(struct engine *e, struct window *w)
 	const struct rule *r = &e->rs->rules[w->node.rule];
 
 	window_prune(e, r, w);
-	if (!w->raised) {
+	if (w->node.phase == WINDOW_COUNTING) {
 		if (w->hits.n == 0)
 			window_free(e, w);
 		else
 			window_arm(e, r, w);
 		return;
 	}
-	if (!w->clearing && window_count(r, w) > r->clear_count) {
+	if (w->node.phase == WINDOW_RAISED && window_count(r, w) > r->clear_count) {
 		window_arm(e, r, w);
 		return;
 	}
-	if (!w->clearing && r->clear_for > 0) {
-		w->clearing = true;
+	if (w->node.phase == WINDOW_RAISED && r->clear_for > 0) {
+		w->node.phase = WINDOW_CLEARING;
 		timer_arm(e, &w->timer, e->awake + r->clear_for, true);
 		return;
 	}
@@ -301,11 +309,13 @@ bool cover_agrees(const struct rule *r, const char *cover, const struct inhibiti
 
 static void forget_covered(struct window *w, const struct rule *r, const struct inhibition *in)
 {
+	const struct hit_more *more;
 	struct hit *next;
 
 	for (struct hit *h = hits_oldest(&w->hits); h; h = next) {
 		next = hits_newer(&w->hits, h);
-		if (h->cover && cover_agrees(r, h->cover, in))
+		more = hits_more(&w->hits, h);
+		if (more && more->cover && cover_agrees(r, more->cover, in))
 			hits_drop(&w->hits, h);
 	}
 }
@@ -315,7 +325,7 @@ void window_inhibit(struct engine *e, const struct inhibition *in)
 	for (struct entry_node *n = e->windows.all.oldest; n; n = n->link[OF_ALL].newer) {
 		struct window *w = (struct window *)n;
 
-		if (in->covers[n->rule] && !w->raised)
+		if (in->covers[n->rule] && n->phase == WINDOW_COUNTING)
 			forget_covered(w, &e->rs->rules[n->rule], in);
 	}
 }

@@ -271,7 +271,7 @@ static void run_log(const char *rules, const char *log, uint64_t n)
 
 #define WINDOWS_RULES                                                                                                  \
 	"version: 1\nrules:\n  - name: r\n    description: d\n    event: block.error\n"                                \
-	"    threshold: {count: 10, within: 10m, per: error.region}\n"                                                 \
+	"    threshold: {count: 10, within: 10m}\n"                                                                    \
 	"    do: [{notify: {severity: info, text: x}}]\n"
 
 static size_t heap(void)
@@ -302,14 +302,16 @@ static void run_windows(int64_t n)
 	size_t before = heap(), after;
 	int64_t opened, ended;
 	double idle;
+	char id[32];
 
-	ev->device = strdup("disk0");
 	opened = cpu_ns();
 	for (int64_t i = 0; i < n; i++) {
 		ev->seq = (uint64_t)i + 1;
 		ev->time = ev->wall = i * STEP_NS;
-		event_set(ev, FACT_ERROR_REGION, value_int(i));
+		snprintf(id, sizeof(id), "wwn-0x5000c500%08" PRIx64, i);
+		ev->device = id;
 		engine_event(e, ev, ev->time);
+		ev->device = NULL;
 	}
 	opened = cpu_ns() - opened;
 	after = heap();

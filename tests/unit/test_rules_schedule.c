@@ -49,6 +49,24 @@ static void a_calendar_gates_events(void **state)
 	fixture_end(&fx);
 }
 
+/* The calendars' timer goes over to the engine that the reload makes. */
+static void calendars_outlive_a_reload(void **state)
+{
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, HEAD "    watch: array\n    where: {calendar.nights: true}\n" TAIL);
+	until(&fx, 7 * H);
+	buf_clear(&fx.log);
+	assert_int_equal(engine_reload(fx.engine, fx.rules, NULL), 0);
+	until(&fx, 23 * H);
+	expect_log(&fx, "22h r data\n");
+	assert_int_equal(engine_reload(fx.engine, fx.rules, NULL), 0);
+	until(&fx, 31 * H);
+	expect_log(&fx, "1d6h r data cleared\n");
+	fixture_end(&fx);
+}
+
 static void a_wall_clock_that_is_set_moves_calendars(void **state)
 {
 	struct fixture fx = {0};
@@ -201,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit(a_calendar_is_a_fact_of_states),
 		unit(a_calendar_gates_events),
+		unit(calendars_outlive_a_reload),
 		unit(a_wall_clock_that_is_set_moves_calendars),
 		unit(a_schedule_fires_at_its_times),
 		unit(each_subject_is_tested_then_and_has_its_share),
