@@ -288,6 +288,8 @@ int field_kind_key(const char *kind);
 enum fact_id field_sort_key(enum subject_sort sort);
 /* The sort whose inventory the fact belongs to; SORT_NONE for others. */
 enum subject_sort field_sort(enum fact_id fact);
+/* Whether the rule's trigger can bring the fact at all. */
+bool field_can_exist(const struct rule *r, enum fact_id fact);
 /* True if some kind of the rule matches one of the comma-separated globs. */
 bool field_kind_matches(const char *globs, const char *kind);
 

@@ -89,7 +89,7 @@ bool field_kind_matches(const char *globs, const char *kind)
 	return false;
 }
 
-static bool can_exist(const struct rule *r, enum fact_id fact)
+bool field_can_exist(const struct rule *r, enum fact_id fact)
 {
 	const struct fact_desc *desc = &fact_table[fact];
 	enum subject_sort sort = field_sort(fact);
@@ -164,7 +164,7 @@ int field_resolve(struct load *l, const char *name, const struct place *at)
 	}
 	if (l->scope & SCOPE_FAILURE && (fact == FACT_ACTION_REASON || fact == FACT_ACTION_RESULT))
 		return fact;
-	if (!can_exist(l->rule, (enum fact_id)fact)) {
+	if (!field_can_exist(l->rule, (enum fact_id)fact)) {
 		never_exists(l, (enum fact_id)fact, at);
 		return -1;
 	}

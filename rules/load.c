@@ -320,8 +320,8 @@ static void finish_rules(struct load *l)
 		for (size_t s = 0; s < rs->rules[i].steps.n; s++)
 			if (rs->rules[i].steps.s[s].effect == EFFECT_INHIBIT)
 				resolve_inhibit(l, &rs->rules[i], &rs->rules[i].steps.s[s]);
-	lint_set(l);
 	build_index(l);
+	lint_set(l);
 }
 
 int ruleset_load(const struct rule_source *sources, size_t n, const struct ruleset_options *o, struct diag *d,

@@ -31,6 +31,9 @@ static char *slurp(const char *path)
 	return buf_take(&out);
 }
 
+/* All that was told. */
+static struct buf told;
+
 static void check_golden(const char *name)
 {
 	char path[1024], expected_path[1024];
@@ -50,6 +53,7 @@ static void check_golden(const char *name)
 	diag_init(&d);
 	ruleset_load(&source, 1, &o, &d, &rs);
 	diag_print(&d, "the running rules stay", &out);
+	buf_add(&told, buf_str(&out));
 	diag_finish(&d);
 	ruleset_unref(rs);
 	if (getenv("SPARED_UPDATE_GOLDEN")) {
@@ -83,6 +87,29 @@ static void golden_messages(void **state)
 	}
 	closedir(dir);
 	assert_true(n >= 30);
+}
+
+/* shadowed-override needs two files: below. ignored-file: test_config; no-test: tests/cli/rules.sh. */
+static void every_lint_has_been_told(void **state)
+{
+	static const char *const lints[] = {
+		"never-true",	     "always-true",  "unreachable",
+		"duplicate",	     "oscillating",  "contradicting",
+		"no-effect",	     "too-high",     "no-guard",
+		"no-limit",	     "self-trigger", "optional-in-unless",
+		"distinct-too-high", "optional-per", "unused",
+		"text-unknown",	     "edge-only",    "glob-looks-like-text",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lints); i++) {
+		char code[64];
+
+		snprintf(code, sizeof(code), "[%s]", lints[i]);
+		if (!strstr(buf_str(&told), code))
+			fail_msg("no golden text has %s", code);
+	}
+	buf_free(&told);
 }
 
 /* ---- what is shipped ---- */
@@ -285,6 +312,41 @@ static void stronger_layers_change_rules_by_name(void **state)
 	fixture_end(&fx);
 }
 
+static void check_warning(const struct rule_source *sources, size_t n, const char *file, int line, const char *code,
+			  const char *message)
+{
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct ruleset *rs = NULL;
+	struct diag d;
+
+	diag_init(&d);
+	assert_int_equal(ruleset_load(sources, n, &o, &d, &rs), 0);
+	assert_int_equal(d.warnings, 1);
+	assert_string_equal(d.items[0].at.file, file);
+	assert_int_equal(d.items[0].at.line, line);
+	assert_string_equal(d.items[0].code, code);
+	assert_string_equal(d.items[0].message, message);
+	ruleset_unref(rs);
+	diag_finish(&d);
+}
+
+static void an_override_that_another_replaces_is_told(void **state)
+{
+	static const char base[] = RULE("a", "    event: device.added\n    unless: {device.media: ssd}\n"
+					     "    limit: {count: 2, within: 1h}\n    do: [{mark: {as: new}}]\n");
+	static const char first[] =
+		"version: 1\noverride:\n  a:\n    limit: {count: 3}\n    unless: {device.media: nvme}\n";
+	static const char second[] =
+		"version: 1\noverride:\n  a: {limit: {count: 4, within: 2h}, unless: {device.media: other}}\n";
+	struct rule_source sources[] = {{"10-a.yaml", base, sizeof(base) - 1, 0},
+					{"50-a.yaml", first, sizeof(first) - 1, 1},
+					{"60-a.yaml", second, sizeof(second) - 1, 1}};
+
+	(void)state;
+	/* Only the count: another time was not set before, and unless has one alternative more. */
+	check_warning(sources, 3, "50-a.yaml", 4, "shadowed-override", "'count' is set again at 60-a.yaml:3");
+}
+
 static void one_error_and_nothing_is_loaded(void **state)
 {
 	static const char good[] = RULE("a", "    event: device.added\n    do: [{mark: {as: new}}]\n");
@@ -306,12 +368,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(golden_messages),
+		unit(every_lint_has_been_told),
 		unit(shipped_rules_load_without_a_word),
 		unit(each_example_loads_over_the_shipped_rules),
 		unit(test_files_decode),
 		unit(what_was_has_the_type_of_what_is),
 		unit(ranges_from_and_repetition_are_written_out),
 		unit(stronger_layers_change_rules_by_name),
+		unit(an_override_that_another_replaces_is_told),
 		unit(one_error_and_nothing_is_loaded),
 	};
 
