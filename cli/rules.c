@@ -169,6 +169,7 @@ int verb_rules_test(struct cli *c)
 			       : settings->n_rules_dirs ? settings->rules_dirs[0]
 							: NULL,
 		.only = c->opt[OPT_ONLY],
+		.strict = GIVEN(c, STRICT),
 		.verbose = GIVEN(c, VERBOSE),
 		.junit = c->opt[OPT_JUNIT],
 	};

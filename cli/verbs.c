@@ -360,7 +360,7 @@ const struct verb cli_verbs[] = {
 		"rules test",
 		"[FILE|DIR...]",
 		"run unit tests of rules; no daemon needed",
-		OPT(ONLY) | OPT(JUNIT) | OPT(RULES) | OPT(BASE) | OPT(VERBOSE),
+		OPT(ONLY) | OPT(JUNIT) | OPT(RULES) | OPT(BASE) | OPT(STRICT) | OPT(VERBOSE),
 		0,
 		-1,
 		verb_rules_test,

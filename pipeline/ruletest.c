@@ -16,6 +16,7 @@ struct session {
 	struct buf *out;
 	struct ruletest_counts *counts;
 	struct buf junit;
+	struct coverage covered;
 };
 
 /* ---- the rules of a test ---- */
@@ -191,6 +192,7 @@ static bool run_test(struct session *s, const struct test_case *t, const char *f
 	ok = runner_run(&r, t, rules, whys, n) == 0 && report_test(&r, file, NULL);
 	if (!ok && !r.problem[0])
 		n_missing = missing_whys(&r, &missing);
+	coverage_add(&s->covered, rules, &r);
 	runner_finish(&r);
 	whys_free(whys, n);
 	if (!ok)
@@ -332,6 +334,9 @@ int ruletest_run(const char *const *paths, size_t n, const struct ruletest_optio
 	if (r == 0 && o->junit)
 		r = write_junit(&s, e);
 	buf_free(&s.junit);
+	if (r == 0 && o->strict)
+		counts->untested = coverage_report(&s.covered, out);
+	coverage_finish(&s.covered);
 	if (r < 0)
 		return r;
 	buf_addf(out, "%zu tests in %zu files: %zu passed, %zu failed", counts->tests, counts->files, counts->passed,
@@ -339,5 +344,5 @@ int ruletest_run(const char *const *paths, size_t n, const struct ruletest_optio
 	if (counts->broken)
 		buf_addf(out, ", %zu files could not be read", counts->broken);
 	buf_add(out, "\n");
-	return counts->failed || counts->broken ? 1 : 0;
+	return counts->failed || counts->broken || counts->untested ? 1 : 0;
 }

@@ -15,12 +15,14 @@ struct ruletest_options {
 	/* The default set where it is elsewhere (config/default/rules.d); NULL: rules_root/default. */
 	const char *default_dir;
 	const char *only;  /* run tests whose name holds this text; NULL: all */
+	bool strict;	   /* rules that change arrays and are not tested both ways are told, and a failure */
 	bool verbose;	   /* a line for each test that passed, too */
 	const char *junit; /* write the results to this file, too; NULL: no */
 };
 
 struct ruletest_counts {
 	size_t files, tests, passed, failed, broken; /* broken: files that could not be read */
+	size_t untested;			     /* strict: rules */
 };
 
 /* Runs the files, and the *.test.yaml of the directories (with theirs), in the order of their names. What failed is

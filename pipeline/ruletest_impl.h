@@ -54,6 +54,17 @@ struct runner {
 	char problem[512]; /* the test itself cannot be run */
 };
 
+/* Rules that change arrays, and what the tests showed of them. */
+struct coverage {
+	struct covered *rules;
+	size_t n;
+};
+
+void coverage_add(struct coverage *c, const struct ruleset *rules, const struct runner *r);
+/* A line for each that no test fires, or none holds back; how many. */
+size_t coverage_report(const struct coverage *c, struct buf *out);
+void coverage_finish(struct coverage *c);
+
 /* All arrays of a world are in one set, so that they may share disks. */
 #define MODEL_SET "test"
 #define DEFAULT_SIZE UINT64_C(1000000000000)

@@ -70,4 +70,41 @@ ok "actions" 0 "$sparectl" rules doc actions
 like "with parameters" '^    severity +.*\(required\)'
 ok "something else" 2 "$sparectl" rules doc verbs
 ok "the shipped rules" 0 "$sparectl" rules check --strict "$repo/config/default/rules.d" "${none[@]}"
+# A rule that changes arrays wants a test that makes it fire, and one that does not.
+mkdir -p cover
+cat > cover/rule.yaml <<-'END'
+	version: 1
+	rules:
+	  - name: gone
+	    description: A member that is gone is failed.
+	    watch: member
+	    where: {member.state: missing}
+	    for: 10s
+	    do: [fail-member]
+END
+cat > cover/one.test.yaml <<-'END'
+	version: 1
+	worlds:
+	  w: {devices: {sda..sdc: {}}, arrays: {data: {level: raid5, members: [sda, sdb, sdc]}}}
+	tests:
+	  - name: gone
+	    world: w
+	    load: [rule.yaml]
+	    events: [{at: 0s, event: device.removed, device: sda}]
+	    until: 20s
+	    expect: [{at: 10s, rule: gone}]
+END
+ok "a test that passes" 0 "$sparectl" rules test cover --base cover "${none[@]}"
+ok "is half of what is wanted" 1 "$sparectl" rules test cover --base cover --strict "${none[@]}"
+like "of a rule that is never held back" "cover/rule.yaml:3: warning: 'gone' changes arrays, and no test holds it back .no-test.$"
+cat > cover/two.test.yaml <<-'END'
+	version: 1
+	worlds:
+	  w: {devices: {sda..sdc: {}}, arrays: {data: {level: raid5, members: [sda, sdb, sdc]}}}
+	tests:
+	  - {name: quiet, world: w, load: [rule.yaml], until: 20s, expect: []}
+END
+ok "with the other half" 0 "$sparectl" rules test cover --base cover --strict "${none[@]}"
+ok "and what nothing fires" 1 "$sparectl" rules test cover/two.test.yaml --base cover --strict "${none[@]}"
+like "is told, too" "no test fires it .no-test.$"
 end
