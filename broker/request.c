@@ -85,6 +85,7 @@ static const struct verb_keys keys_none,
 	keys_read_last = {{ARRAY, DEVICE, SLOT, {"off", KEY_BOOL, false}, PLANNED}},
 	keys_speed = {{THE_ARRAY, {"limit", KEY_RATE, false}, PLANNED}},
 	keys_answer = {{{"question", KEY_STRING, true}}},
+	keys_approve = {{{"question", KEY_STRING, true}, {"dry-run", KEY_BOOL, false}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {
@@ -100,7 +101,7 @@ const struct verb verb_table[] = {
 	{"rules-list", "the rules that run", VERB_RULES_LIST, .keys = &keys_list},
 	{"rules-why", "why a rule did or did not fire", VERB_RULES_WHY, .keys = &keys_why},
 	{"rules-reload", "read settings and rules again", VERB_RELOAD, .changes = true, .keys = &keys_none},
-	{"rules-approve", "yes to what a rule asks", VERB_COMMAND, "approve", true, &keys_answer},
+	{"rules-approve", "yes to what a rule asks", VERB_COMMAND, "approve", true, &keys_approve},
 	{"rules-deny", "no to what a rule asks", VERB_COMMAND, "deny", true, &keys_answer},
 	{"array-start", "start an array", VERB_PLAN, "assemble", true, &keys_start},
 	{"array-stop", "stop an array", VERB_PLAN, "stop-array", true, &keys_stop},

@@ -310,6 +310,17 @@ int verb_rules_list(struct cli *c)
 
 /* ---- approve, deny ---- */
 
+static void print_lines(const json_t *lines)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+
+	for (size_t i = 0; i < json_array_size(lines); i++) {
+		out_text(&out, json_string_value(json_array_get(lines, i)));
+		buf_addc(&out, '\n');
+	}
+	out_flush(&out);
+}
+
 int verb_rules_answer(struct cli *c)
 {
 	bool yes = strcmp(c->verb->name, "rules approve") == 0;
@@ -318,9 +329,13 @@ int verb_rules_answer(struct cli *c)
 
 	request = client_request(yes ? "rules-approve" : "rules-deny");
 	json_object_set_new(request, "question", json_string(c->args[0]));
+	if (GIVEN(c, DRY_RUN))
+		json_object_set_new(request, "dry-run", json_true());
 	status = client_ask(c, request, &answer);
 	if (status == CLI_OK && GIVEN(c, JSON))
 		out_json(json_incref(answer));
+	else if (status == CLI_OK && GIVEN(c, DRY_RUN))
+		print_lines(j_list(answer, "plan"));
 	else if (status == CLI_OK)
 		printf("%s is %s\n", c->args[0], yes ? "approved" : "denied");
 	json_decref(answer);

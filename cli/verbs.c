@@ -408,7 +408,7 @@ const struct verb cli_verbs[] = {
 		"rules approve",
 		"QUESTION",
 		"yes to what a rule asks",
-		0,
+		OPT(DRY_RUN),
 		1,
 		1,
 		verb_rules_answer,
@@ -416,7 +416,7 @@ const struct verb cli_verbs[] = {
 			 "and the notification show, or the rule's name if it asks but once. What is not so any more "
 			 "is\n"
 			 "refused.",
-		.examples = {{"sparectl rules approve 6b081207-14", "a question by its id"},
+		.examples = {{"sparectl rules approve 6b081207-14 --dry-run", "what would be done, step by step"},
 			     {"sparectl rules approve night-shift", "by the rule's name, if it asks but once"}},
 		.exits = ASKS,
 		.see = "rules deny, rules list",

@@ -81,19 +81,26 @@ static json_t *do_mark(struct pipeline *p, const json_t *command)
 static json_t *do_answer(struct pipeline *p, const json_t *command)
 {
 	const char *verb, *id;
+	json_t *lines = NULL;
 	struct err e = {0};
 	json_error_t je;
-	int r;
+	int dry_run = 0, r;
 
-	if (json_unpack_ex((json_t *)command, &je, 0, "{s:s s:s}", "verb", &verb, "question", &id) < 0)
+	if (json_unpack_ex((json_t *)command, &je, 0, "{s:s s:s s?b}", "verb", &verb, "question", &id, "dry-run",
+			   &dry_run) < 0)
 		return refuse("usage", je.text);
 	engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
-	r = engine_answer(p->engine, id, strcmp(verb, "approve") == 0, &e);
-	inventory_touch(p->inv);
-	drain(p);
+	if (dry_run) {
+		lines = would_approve(p, id, &e);
+		r = lines ? 0 : -e.code;
+	} else {
+		r = engine_answer(p->engine, id, strcmp(verb, "approve") == 0, &e);
+		inventory_touch(p->inv);
+		drain(p);
+	}
 	if (r < 0)
 		return refuse(r == -ENOENT ? "not-found" : r == -ESTALE ? "refused" : "usage", e.msg);
-	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+	return json_pack("{s:b s:o s:s}", "ok", 1, "plan", lines ? lines : json_array(), "plan-id", "");
 }
 
 /* ---- commands with one ---- */

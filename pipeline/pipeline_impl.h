@@ -188,6 +188,8 @@ void raw_due(struct pipeline *p);
 
 /* One line for each step of the verdict, as it would be done now. A new reference. */
 json_t *would_do(struct pipeline *p, const struct verdict *v);
+/* The same of a yes to the question, on copies: nothing is answered. NULL with *e, a negative errno in it. */
+json_t *would_approve(struct pipeline *p, const char *question, struct err *e);
 
 /* ---- verdicts.c ---- */
 

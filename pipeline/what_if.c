@@ -2,6 +2,7 @@
 /* What an event would do: the same story told to copies, up to a minute ahead of now, with nothing behind it. */
 #include "pipeline/pipeline_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -253,5 +254,26 @@ json_t *would_do(struct pipeline *p, const struct verdict *v)
 	}
 	if (q)
 		close_question(q);
+	return lines;
+}
+
+json_t *would_approve(struct pipeline *p, const char *question, struct err *e)
+{
+	_cleanup_(freep) struct question *q = calloc(1, sizeof(*q));
+	json_t *lines = NULL;
+	int r = -ENOMEM;
+
+	if (q && open_question(q, p) == 0) {
+		q->copy.on_question = put_line;
+		q->verdicts = lines = json_array();
+		r = engine_answer(q->copy.engine, question, true, e);
+		carry_out(&q->copy);
+	} else {
+		err_sys(e, ENOMEM, "dry run");
+	}
+	if (q)
+		close_question(q);
+	if (r < 0)
+		json_decref(TAKE_PTR(lines));
 	return lines;
 }

@@ -113,8 +113,7 @@ void engine_changed(struct engine *e, unsigned sorts)
 	e->dirty |= sorts;
 }
 
-/* Hands the queued verdicts out. */
-static void flush(struct engine *e)
+void verdicts_flush(struct engine *e)
 {
 	if (e->flushing)
 		return;
@@ -142,7 +141,7 @@ void engine_settle(struct engine *e)
 {
 	evaluate_watches(e);
 	marks_free(e);
-	flush(e);
+	verdicts_flush(e);
 }
 
 /* ---- time ---- */

@@ -454,6 +454,27 @@ static void keep_stats(const struct engine *old, struct engine *e, struct reload
 		counts->removed += ruleset_find(e->rs, old->rs->rules[i].name) < 0;
 }
 
+/* What nobody may answer any more is told, by the rules that asked. */
+static void withdraw_questions(struct engine *old, struct engine *e)
+{
+	struct question *next;
+
+	for (struct question *q = old->questions; q; q = next) {
+		const struct rule *was = &old->rs->rules[q->rule];
+		int k = ruleset_find(e->rs, was->name);
+		const struct rule *now = k < 0 ? NULL : &e->rs->rules[k];
+
+		next = q->next;
+		if (now && !now->disabled && now->hash == was->hash)
+			continue;
+		question_withdraw(old, q,
+				  !now		  ? "the rule was removed"
+				  : now->disabled ? "the rule was disabled"
+						  : "the rule was changed");
+	}
+	e->counter = MAX(e->counter, old->counter);
+}
+
 int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *ret)
 {
 	struct engine *next, swap;
@@ -463,6 +484,8 @@ int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *re
 	if (r < 0)
 		return r;
 	keep_stats(e, next, &counts);
+	withdraw_questions(e, next);
+	verdicts_flush(e);
 	next->evicted += e->evicted;
 	if (!next->evicted_rule[0])
 		memcpy(next->evicted_rule, e->evicted_rule, sizeof(next->evicted_rule));

@@ -518,6 +518,8 @@ const char *rule_hash_text(const struct rule *r, char text[HASH_TEXT]);
 /* Builds one with the next number. NULL when out of memory. */
 struct verdict *verdict_new(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
 			    struct bound **b, size_t n, const char *reason);
+/* Hands the queued verdicts out. */
+void verdicts_flush(struct engine *e);
 /* The same, and puts it into the queue. NULL when out of memory. */
 struct verdict *verdict_queue(struct engine *e, const struct rule *r, enum verdict_kind kind, const struct match *m,
 			      struct bound **b, size_t n, const char *reason);

@@ -159,6 +159,12 @@ for answer in approve deny; do
 	same "the request of $answer" "$(sent)" "{\"question\": \"6b-14\", \"v\": 1, \"verb\": \"rules-$answer\"}"
 done
 
+play '{"v":1,"id":0,"ok":true,"plan":["fail-member sdb from data","activate-spare sdx for data"],"plan-id":""}'
+ok "rules approve --dry-run" 0 "${ctl[@]}" rules approve 6b-14 --dry-run
+same "prints what would be done" "$out" "$(printf 'fail-member sdb from data\nactivate-spare sdx for data')"
+wait
+same "and asks for no more" "$(sent)" '{"dry-run": true, "question": "6b-14", "v": 1, "verb": "rules-approve"}'
+
 same "every request, answer and message was valid by the schema" "$(cat invalid)" ""
 # The example of the manual, against the same.
 play '{"v":1,"id":1,"ok":true}' '+{"type":"event","event":{"kind":"array.degraded","array-name":"data"}}' \

@@ -95,8 +95,8 @@ struct fixture {
 	struct buf log;
 	int64_t now, asleep; /* boot; how much of it was slept */
 	uint64_t seq;
-	char last_id[40];
 	bool unanswered; /* what becomes of verdicts is told by the test; else: they are done at once */
+	char last_id[40], last_reason[64];
 };
 
 _unused_ static struct fake_subject *fake_find(struct fixture *fx, enum subject_sort sort, const char *id)
@@ -238,6 +238,8 @@ _unused_ static void fixture_verdict(void *u, const struct verdict *v)
 	struct fixture *fx = u;
 
 	snprintf(fx->last_id, sizeof(fx->last_id), "%s", v->id);
+	if (v->reason)
+		snprintf(fx->last_reason, sizeof(fx->last_reason), "%s", v->reason);
 	print_when(fx, v->time);
 	buf_addf(&fx->log, " %s %s", v->rule, v->key);
 	if (v->kind != VERDICT_FIRED)

@@ -156,6 +156,41 @@ static void inhibition_withdraws(void **state)
 	fixture_end(&fx);
 }
 
+/* A reload that takes the rule away, or changes what it looks at, takes its question back; another text does not. */
+static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
+{
+	static const char *const rest = "    do: [fail-member]\n";
+	static const char *const reasons[] = {NULL, "the rule was removed", "the rule was changed",
+					      "the rule was disabled"};
+	struct fixture fx = {0};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		_cleanup_(buf_free) struct buf text = {0};
+		struct ruleset *next;
+
+		fx = (struct fixture){0};
+		gone(&fx, "drop");
+		fake_member_state(&fx, "data/0", MEMBER_MISSING);
+		changed(&fx, 1 * S);
+		expect_log(&fx, "1s r data/0 asked\n");
+		buf_addf(&text,
+			 "version: 1\nrules:\n  - name: %s\n    description: other\n    watch: member\n"
+			 "    where: {member.state: %s}\n    mode: ask\n    unless: {array.maintenance: true}\n%s%s",
+			 i == 1 ? "other" : "r", i == 2 ? "failed" : "missing", rest, i == 3 ? "disable: [r]\n" : "");
+		next = fixture_rules(buf_str(&text));
+		assert_int_equal(engine_reload(fx.engine, next, NULL), 0);
+		ruleset_unref(next);
+		assert_int_equal(questions(&fx), i < 2); /* of the same, and of the other rule */
+		if (reasons[i])
+			assert_string_equal(fx.last_reason, reasons[i]);
+		expect_log(&fx, i == 0	 ? ""
+				: i == 1 ? "1s r data/0 withdrawn\n1s other data/0 asked\n"
+					 : "1s r data/0 withdrawn\n");
+		fixture_end(&fx);
+	}
+}
+
 /* Questions, their answers and deadlines go on over copies, reloads and restarts as if there were none. */
 static void questions_agree_with_the_oracle(void **state)
 {
@@ -222,6 +257,7 @@ int main(void)
 		unit(what_nobody_answers_is_dropped_or_done),
 		unit(a_state_that_ends_withdraws_its_question),
 		unit(inhibition_withdraws),
+		unit(a_reload_withdraws_what_no_rule_asks_any_more),
 		unit(questions_agree_with_the_oracle),
 	};
 
