@@ -27,9 +27,15 @@
 	X(emit)                                                                                                        \
 	X(exec)
 
+/* What only a person does: no rule can name it. */
+#define PERSONAL(X)                                                                                                    \
+	X(create_array)                                                                                                \
+	X(delete_array)                                                                                                \
+	X(rename_array)
+
 const struct action_ops *const action_list[] = {
 #define X(name) &action_##name,
-	ACTIONS(X)
+	ACTIONS(X) PERSONAL(X)
 #undef X
 		NULL,
 };

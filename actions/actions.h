@@ -29,7 +29,7 @@ struct action_ops {
 
 /* All actions, NULL-terminated. */
 extern const struct action_ops *const action_list[];
-/* Their descs, NULL-terminated, for the rule loader. */
+/* The descs of those that a rule may name, NULL-terminated, for the rule loader. */
 extern const struct action_desc *const action_descs[];
 const struct action_ops *action_find(const char *name);
 

@@ -224,6 +224,24 @@ static int sayable(struct exec *x, const struct meta_volume *v, enum member_stat
 	return r < 0 ? r : n;
 }
 
+/* The first resync of a volume has ended: md says so in the superblocks when all of it is in sync. */
+static bool redundancy_made(struct exec *x, const struct volume_run *run, const struct meta_volume *v)
+{
+	if (v->initialised || v->level == RAID0 || run->status.action != DM_IDLE || !dm_raid_settled(&run->status))
+		return false;
+	for (unsigned i = 0; i < v->slots; i++) {
+		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		const struct bay *b;
+
+		if (v->members[i].state != MEMBER_IN_SYNC || !d || !d->dev || set_slice_refresh(d, v->guid) < 0)
+			return false;
+		b = &d->bay[set_bay_of(d, v->guid)];
+		if (b->super_status < 0 || b->super.resync_offset != UINT64_MAX)
+			return false;
+	}
+	return true;
+}
+
 int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e)
 {
 	const struct meta_volume *v = exec_volume(x, run->guid);
@@ -251,6 +269,13 @@ int facts_edit(struct exec *x, struct volume_run *run, bool *lost, struct err *e
 		if (r < 0)
 			return r;
 		log_notice("%s: slot %u (disk %s) is %s", v->name, i, v->members[i].ref, member_words[found[i]]);
+	}
+	if (n == 0 && redundancy_made(x, run, v)) {
+		struct meta_edit made = {.op = META_SET_INITIALISED, .clean = true};
+
+		memcpy(made.volume, v->guid, sizeof(made.volume));
+		r = exec_edit(x, &made, e);
+		return r < 0 ? r : 1;
 	}
 	return n;
 }

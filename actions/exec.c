@@ -112,6 +112,16 @@ const struct meta_volume *exec_volume(const struct exec *x, const char *guid)
 	return x->set.view ? meta_view_volume(x->set.view, guid) : NULL;
 }
 
+void exec_forget_run(struct exec *x, const char *guid)
+{
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (strcmp(x->run[i]->guid, guid) == 0) {
+			free(x->run[i]);
+			x->run[i] = x->run[--x->n_runs];
+			return;
+		}
+}
+
 struct volume_run *exec_run(struct exec *x, const char *guid)
 {
 	const struct meta_volume *v = exec_volume(x, guid);
@@ -154,11 +164,11 @@ static int look_at_kernel(struct exec *x, bool fresh, struct err *e)
 	struct volume_run *run;
 	int r = 0;
 
-	for (size_t i = 0; i < x->set.view->n_volumes && r >= 0; i++) {
+	for (size_t i = 0; x->set.view && i < x->set.view->n_volumes && r >= 0; i++) {
 		run = exec_run(x, x->set.view->volumes[i].guid);
 		r = !run ? err_set(e, ENOMEM, "out of memory") : fresh ? run_find(x, run, e) : 0;
 	}
-	if (r >= 0 && fresh)
+	if (r >= 0 && fresh && x->set.view)
 		r = legs_read(x, e);
 	for (size_t i = 0; i < x->n_runs && r >= 0; i++) {
 		r = run_read(x, x->run[i], e);
@@ -285,7 +295,10 @@ static int show_plan(struct exec *x, struct err *e)
 
 	if (r < 0)
 		return r;
-	show_view(x->set.view, "metadata before", &text);
+	if (x->set.view)
+		show_view(x->set.view, "metadata before", &text);
+	else
+		buf_addf(&text, "metadata before: none, set %s is new\n", x->set.guid);
 	show_view(after, "metadata after", &text);
 	for (size_t i = 0; i < x->n_runs; i++) {
 		struct volume_run *run = x->run[i];
@@ -319,8 +332,7 @@ static int add_facts(struct exec *x, struct err *e)
 	return 0;
 }
 
-/* New disks of the set: read back what was written on them, or forget them again. */
-static void settle_joining(struct exec *x)
+void exec_settle_joining(struct exec *x)
 {
 	for (size_t i = 0; i < x->set.n_disks; i++) {
 		struct set_disk *d = x->set.disk[i];
@@ -363,7 +375,7 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 	if (p->dry_run)
 		return stopped < 0 ? stopped : show_plan(x, e);
 	r = commit(x, &why);
-	settle_joining(x);
+	exec_settle_joining(x);
 	if (r < 0) {
 		/* What the commit found is written all the same, as far as it can be. */
 		converge_all(x, p, &(struct err){0});
@@ -404,7 +416,9 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 	x->stamps_durable = false;
 	x->note[0] = '\0';
 	if (x->set.view)
-		settle_joining(x);
+		exec_settle_joining(x);
+	else if (p->create)
+		set_close(&x->set); /* one that was only shown */
 	if (x->set.view && !p->dry_run)
 		x->env.dm->settle(x->env.dm->u);
 	x->timing.total = (exec_now(x) - begin) / NS_PER_US;

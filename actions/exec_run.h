@@ -99,6 +99,9 @@ int exec_work_view(struct exec *x, struct meta_view **ret, struct err *e);
 const struct meta_volume *exec_volume(const struct exec *x, const char *guid);
 /* Its run, made on first use; NULL when out of memory or unknown. */
 struct volume_run *exec_run(struct exec *x, const char *guid);
+void exec_forget_run(struct exec *x, const char *guid);
+/* New disks of the set: read back what was written on them, or forget them again. */
+void exec_settle_joining(struct exec *x);
 
 /* --- commit.c ------------------------------------------------------------------------------------------------ */
 
@@ -118,6 +121,10 @@ uint64_t commit_epoch(const struct exec *x, const struct meta_volume *v);
 int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, struct err *e);
 /* Makes a leaver's slice unreadable to the kernel: best effort. */
 void slice_invalidate(struct exec *x, const char *volume, const char *ref);
+/* Bays for a volume that the next commit makes: in memory, so that the commit's stamps announce it. */
+int slices_first(struct exec *x, const struct meta_volume *v, struct err *e);
+/* Nothing tells of a volume that is no more: stamps and superblocks of all its bays; best effort. */
+void slices_forget(struct exec *x, const char *volume);
 /* Writes the slices of a start: anew, zeroed for a rebuild, or with the resync asked for; flushed. */
 int slices_of_start(struct exec *x, const struct meta_volume *v, const struct start *st, bool before_commit,
 		    struct err *e);
@@ -142,6 +149,7 @@ void legs_drop_all(struct exec *x, const char *volume);
 void legs_drop_strays(struct exec *x, const struct volume_run *run);
 /* Holds every present disk of the set against other tools, and lets go of those that are gone. */
 int claims_make(struct exec *x, struct err *e);
+int claim_disk(struct exec *x, const struct set_disk *d, struct err *e);
 bool claims_held(struct exec *x);
 /* Lets go of all of them. -EBUSY: a volume of the set runs. */
 int claims_drop(struct exec *x, struct err *e);
@@ -210,6 +218,18 @@ int step_stop_finish(struct exec *x, const struct step *s, struct err *e);
 int step_scrub_finish(struct exec *x, const struct step *s, struct err *e);
 int step_read_last_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_speed_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_create_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_create.c */
+int step_create_finish(struct exec *x, const struct step *s, struct err *e);
+int step_delete_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_delete_finish(struct exec *x, const struct step *s, struct err *e);
+int step_rename_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_rename_finish(struct exec *x, const struct step *s, struct err *e);
+int step_delete_set_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_delete_set_finish(struct exec *x, const struct step *s, struct err *e);
+/* Takes back what a cut left half made. Returns how many volumes. */
+int births_undo(struct exec *x, struct err *e);
+/* Makes a blank disk, or one that the set has forgotten, a disk of the set. */
+int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err *e);
 extern const struct step_ops step_table[STEP_OP_MAX];
 
 /* --- exec_tell.c --------------------------------------------------------------------------------------------- */

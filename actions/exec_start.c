@@ -159,9 +159,13 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(freep) struct start_in *in = calloc(1, sizeof(*in));
 	struct volume_run *run;
-	const struct meta_volume *v = plan_volume(x, &run, e);
+	const struct meta_volume *v;
 	int r;
 
+	/* What was only made in memory has nothing that a start could read. */
+	if (x->plan->dry_run && x->plan->create)
+		return 0;
+	v = plan_volume(x, &run, e);
 	if (!in)
 		return err_set(e, ENOMEM, "out of memory");
 	if (!v)
@@ -402,15 +406,18 @@ int step_stop_prepare(struct exec *x, const struct step *s, struct err *e)
 
 int step_stop_finish(struct exec *x, const struct step *s, struct err *e)
 {
-	struct volume_run *run;
-	const struct meta_volume *v = plan_volume(x, &run, e);
+	struct volume_run *run = NULL;
 
+	/* The same plan may have deleted the volume. */
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (strcmp(x->run[i]->guid, x->plan->volume) == 0)
+			run = x->run[i];
 	(void)s;
-	if (!v)
-		return -ENOENT;
-	legs_drop_all(x, v->guid);
+	if (!run)
+		return err_set(e, ENOENT, "the set %s has no volume %s", x->set.guid, x->plan->volume);
+	legs_drop_all(x, run->guid);
 	if (run->told != ARRAY_INACTIVE)
-		tell_event(x, "array.stopped", v->guid, -1, NULL, NULL, 0);
+		tell_event(x, "array.stopped", run->guid, -1, NULL, NULL, 0);
 	run->told = ARRAY_INACTIVE;
 	run->syncing = run->lost = run->wants = false;
 	run->want = (struct table_options){0};

@@ -211,8 +211,7 @@ static int readd_prepare(struct exec *x, const struct step *s, struct err *e)
 
 /* --- spares ------------------------------------------------------------------------------------------------- */
 
-/* Makes a blank disk, or one that the set has forgotten, a disk of the set. */
-static int join_disk(struct exec *x, const struct step *s, struct set_disk *d, struct err *e)
+int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err *e)
 {
 	struct meta_set *work = NULL;
 	int r;
@@ -223,7 +222,7 @@ static int join_disk(struct exec *x, const struct step *s, struct set_disk *d, s
 		return err_set(e, ESTALE, "%s went on alone: it may hold newer data; wipe it first", d->dev->name);
 	r = exec_work(x, &work, e);
 	if (r == 0)
-		r = x->set.format->add_disk(work, d->dev->sectors, d->dev->sector_size, s->device, d->ref, e);
+		r = x->set.format->add_disk(work, d->dev->sectors, d->dev->sector_size, device, d->ref, e);
 	if (r < 0)
 		return r;
 	d->ours = d->adopted = d->joining = true;
@@ -255,7 +254,7 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 		r = exec_edit(x, &edit, e);
 		d->adopted = d->standing != META_SPLIT;
 	} else {
-		r = join_disk(x, s, d, e);
+		r = join_disk(x, s->device, d, e);
 	}
 	if (r < 0)
 		return r;
@@ -332,7 +331,7 @@ static int activate_prepare(struct exec *x, const struct step *s, struct err *e)
 	if (!out_of_array(v->members[slot].state))
 		return err_set(e, EBUSY, "slot %d of %s has a working member", slot, v->name);
 	if (!d->ours || !meta_view_disk(view, d->ref))
-		r = join_disk(x, s, d, e);
+		r = join_disk(x, s->device, d, e);
 	if (r == 0)
 		r = displace(x, view, v, (unsigned)slot, e);
 	if (r < 0)
@@ -388,12 +387,13 @@ static int add_spare_finish(struct exec *x, const struct step *s, struct err *e)
 static int record_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	struct meta_set *work;
+	int r = births_undo(x, e);
 
 	(void)s;
-	for (size_t i = 0; i < x->set.n_disks; i++)
+	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
 		if (x->set.disk[i]->dev && (x->set.disk[i]->torn || x->set.disk[i]->adopted))
 			return exec_work(x, &work, e);
-	return 0;
+	return MIN(r, 0);
 }
 
 static int claim_prepare(struct exec *x, const struct step *s, struct err *e)
@@ -427,6 +427,10 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_SCRUB] = {.finish = step_scrub_finish},
 	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
 	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},
+	[STEP_CREATE] = {.prepare = step_create_prepare, .finish = step_create_finish},
+	[STEP_DELETE] = {.prepare = step_delete_prepare, .finish = step_delete_finish},
+	[STEP_RENAME] = {.prepare = step_rename_prepare, .finish = step_rename_finish},
+	[STEP_DELETE_SET] = {.prepare = step_delete_set_prepare, .finish = step_delete_set_finish},
 	[STEP_RECORD] = {.prepare = record_prepare},
 	[STEP_CLAIM] = {.prepare = claim_prepare},
 	[STEP_RELEASE] = {.prepare = release_prepare},

@@ -173,6 +173,24 @@ static json_t *run_state(const struct volume_run *run, const struct meta_volume 
 	return j;
 }
 
+/* Which disk of the machine is which of the set, and where its room is: of a set that was just made nobody has read
+ * that.
+ */
+static json_t *disks_state(const struct exec *x)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < x->set.n_disks; i++) {
+		const struct set_disk *d = x->set.disk[i];
+
+		if (d->dev && d->ours && d->view)
+			json_array_append_new(list, json_pack("{s:s,s:s,s:I,s:I}", "id", d->device.id, "ref", d->ref,
+							      "room", (json_int_t)d->view->room_start, "sectors",
+							      (json_int_t)d->view->room_sectors));
+	}
+	return list;
+}
+
 json_t *exec_state(struct exec *x)
 {
 	const struct timing *t = &x->timing;
@@ -190,6 +208,8 @@ json_t *exec_state(struct exec *x)
 	}
 	j = json_pack("{s:s,s:I,s:o,s:o}", "set", x->set.guid, "seq", (json_int_t)x->set.view->seq, "view",
 		      meta_view_to_json(x->set.view), "volumes", volumes);
+	if (j && x->plan && x->plan->create)
+		json_object_set_new(j, "disks", disks_state(x));
 	if (j)
 		json_object_set_new(j, "timing",
 				    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "open", t->open, "commit", t->commit,

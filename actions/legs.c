@@ -233,7 +233,7 @@ void legs_drop_strays(struct exec *x, const struct volume_run *run)
 /* --- claims ------------------------------------------------------------------------------------------------ */
 
 /* One logical sector is enough: device-mapper opens the whole disk for itself. */
-static int claim_one(struct exec *x, const struct set_disk *d, struct err *e)
+int claim_disk(struct exec *x, const struct set_disk *d, struct err *e)
 {
 	char name[DM_NAME_LEN_MAX + 1], uuid[DM_UUID_LEN_MAX + 1], rest[40];
 	struct dm_info_view info;
@@ -281,7 +281,7 @@ int claims_make(struct exec *x, struct err *e)
 	}
 	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
 		if (x->set.disk[i]->dev && x->set.disk[i]->ours && meta_view_disk(x->set.view, x->set.disk[i]->ref))
-			r = claim_one(x, x->set.disk[i], e);
+			r = claim_disk(x, x->set.disk[i], e);
 	return r;
 }
 

@@ -23,6 +23,10 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_SCRUB] = {"scrub", NULL},
 	[STEP_READ_LAST] = {"read-last", "in"},
 	[STEP_REBUILD_SPEED] = {"rebuild-speed", NULL},
+	[STEP_CREATE] = {"create-array", NULL},
+	[STEP_DELETE] = {"delete-array", NULL},
+	[STEP_RENAME] = {"rename-array", NULL},
+	[STEP_DELETE_SET] = {"delete-set", NULL},
 	[STEP_RECORD] = {"record", NULL},
 	[STEP_CLAIM] = {"claim", NULL},
 	[STEP_RELEASE] = {"release", NULL},
@@ -41,6 +45,7 @@ void plan_free(struct plan *p)
 	if (!p)
 		return;
 	free(p->devices);
+	free(p->create);
 	free(p);
 }
 
@@ -85,7 +90,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 {
 	const struct op_row *row = &op_rows[s->op];
 	const char *array = p->array_name[0] ? p->array_name : p->array;
-	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM || s->op == STEP_RELEASE;
+	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM || s->op == STEP_RELEASE || s->op == STEP_DELETE_SET;
 	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && !s->dedicated;
 
 	if (s->refused) {
@@ -106,6 +111,12 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
 	print_assembly(s, out);
 	print_upkeep(s, out);
+	if (s->op == STEP_CREATE && p->create)
+		create_print(p, out);
+	if (s->to[0]) {
+		buf_add(out, " to ");
+		value_escape(s->to, 0, out);
+	}
 }
 
 void plan_print(const struct plan *p, struct buf *out)
@@ -151,6 +162,7 @@ static json_t *step_to_json(const struct step *s)
 	set_flag(j, "refused", s->refused);
 	if (s->on_failure != FAILURE_STOP)
 		json_object_set_new(j, "on-failure", json_string(failure_words[s->on_failure]));
+	set_text(j, "to", s->to);
 	set_text(j, "reason", s->reason);
 	return j;
 }
@@ -180,6 +192,8 @@ json_t *plan_to_json(const struct plan *p)
 		json_array_append_new(devices, device_to_json(&p->devices[i]));
 	json_object_set_new(j, "steps", steps);
 	json_object_set_new(j, "devices", devices);
+	if (p->create)
+		json_object_set_new(j, "create", create_to_json(p->create));
 	return j;
 }
 
@@ -219,18 +233,19 @@ static int find_op(const char *name, struct err *e)
 
 static int step_from_json(const json_t *j, struct step *s, struct err *e)
 {
-	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop";
+	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop",
+		   *to = NULL;
 	int degraded = 0, read_only = 0, force = 0, dedicated = 0, later = 0, refused = 0, slot = -1, r;
 	int repair = 0, undo = 0;
 	json_int_t rate = 0;
 	json_error_t je;
 
 	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT,
-			   "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?b s?I s?b s?s s?s}", "op", &op, "slot",
+			   "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?b s?I s?b s?s s?s s?s}", "op", &op, "slot",
 			   &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded, "read-only",
 			   &read_only, "force", &force, "dedicated", &dedicated, "repair", &repair, "undo", &undo,
 			   "table-later", &later, "rate", &rate, "refused", &refused, "on-failure", &on_failure,
-			   "reason", &reason) < 0)
+			   "reason", &reason, "to", &to) < 0)
 		return err_set(e, EINVAL, "plan: step: %s", je.text);
 	r = find_op(op, e);
 	if (r < 0)
@@ -255,8 +270,9 @@ static int step_from_json(const json_t *j, struct step *s, struct err *e)
 	return take_texts((struct text_slot[]){{"device", device, s->device, sizeof(s->device)},
 					       {"name", name, s->name, sizeof(s->name)},
 					       {"ref", ref, s->ref, sizeof(s->ref)},
-					       {"reason", reason, s->reason, sizeof(s->reason)}},
-			  4, e);
+					       {"reason", reason, s->reason, sizeof(s->reason)},
+					       {"to", to, s->to, sizeof(s->to)}},
+			  5, e);
 }
 
 static int device_from_json(const json_t *j, struct plan_device *d, struct err *e)
@@ -302,15 +318,15 @@ int plan_from_json(const json_t *j, struct plan **ret, struct err *e)
 				 *volume = NULL;
 	_cleanup_(plan_freep) struct plan *p = calloc(1, sizeof(*p));
 	int v, injected = 0, dry_run = 0, r;
-	json_t *steps, *devices;
+	json_t *steps, *devices, *create = NULL;
 	json_error_t je;
 
 	if (!p)
 		return err_sys(e, ENOMEM, "plan");
-	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:i s:s s:s s?b s?b s?s s?s s?s s?s s?s s?s s:o s:o}", "v",
-			   &v, "id", &id, "origin", &origin, "injected", &injected, "dry-run", &dry_run, "verdict",
+	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT, "{s:i s:s s:s s?b s?b s?s s?s s?s s?s s?s s?s s:o s:o s?o}",
+			   "v", &v, "id", &id, "origin", &origin, "injected", &injected, "dry-run", &dry_run, "verdict",
 			   &verdict, "rule", &rule, "set", &set, "array", &array, "array-name", &name, "volume",
-			   &volume, "steps", &steps, "devices", &devices) < 0)
+			   &volume, "steps", &steps, "devices", &devices, "create", &create) < 0)
 		return err_set(e, EINVAL, "plan: %s", je.text);
 	if (v != 1)
 		return err_set(e, EINVAL, "plan of version %d, this is version 1", v);
@@ -330,6 +346,8 @@ int plan_from_json(const json_t *j, struct plan **ret, struct err *e)
 		       7, e);
 	if (r == 0)
 		r = lists_from_json(p, steps, devices, e);
+	if (r == 0 && create)
+		r = create_from_json(create, &p->create, e);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(p);

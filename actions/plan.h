@@ -18,6 +18,10 @@ enum step_op {
 	STEP_SCRUB,
 	STEP_READ_LAST,
 	STEP_REBUILD_SPEED,
+	STEP_CREATE,	 /* a volume, in a set that is there or in a new one: plan.create says which */
+	STEP_DELETE,	 /* the volume's records go; it does not run */
+	STEP_RENAME,	 /* the volume gets another name; it does not run */
+	STEP_DELETE_SET, /* a set without volumes: its disks are blank again */
 	STEP_RECORD,  /* built in: write into the format what the kernel or udev found, and bring the table in line */
 	STEP_CLAIM,   /* built in: hold all disks of a managed set against other tools */
 	STEP_RELEASE, /* built in: let go of them, when the set is managed no more and none of its volumes runs */
@@ -45,8 +49,25 @@ struct step {
 	uint64_t rate;			 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
 	bool table_later;		 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
-	bool refused; /* by a guard or while planning: printed, recorded, not run */
+	bool refused;		/* by a guard or while planning: printed, recorded, not run */
+	char to[META_NAME_MAX]; /* STEP_RENAME: the new name */
 	char reason[PLAN_REASON_MAX];
+};
+
+/* What STEP_CREATE makes. */
+struct plan_create {
+	bool new_set;	   /* the plan's set is nowhere yet; else it is there */
+	bool assume_clean; /* what is on the disks counts as in sync: a person's word */
+	enum raid_level level;
+	int layout;	  /* md's number */
+	uint32_t chunk;	  /* sectors */
+	uint64_t sectors; /* usable, at least; 0: all there is room for */
+	unsigned n_slots; /* 0: a set without a volume */
+	unsigned n_disks; /* the slots' first, then spares */
+	struct plan_create_disk {
+		char device[DEVICE_ID_MAX], name[32];
+		bool wipe; /* it holds something, which a person has asked to be wiped */
+	} disk[WORLD_SPARES_MAX];
 };
 
 struct plan_device {
@@ -69,6 +90,7 @@ struct plan {
 	/* All present disks of the set, and those that steps bring in. A disk that act cannot find here is absent. */
 	size_t n_devices;
 	struct plan_device *devices;
+	struct plan_create *create; /* NULL: no step makes anything */
 };
 
 void plan_free(struct plan *p);
@@ -80,3 +102,7 @@ void plan_print(const struct plan *p, struct buf *out);
 json_t *plan_to_json(const struct plan *p);
 int plan_from_json(const json_t *j, struct plan **ret, struct err *e);
 const char *step_op_name(enum step_op op);
+/* plan_create.c. */
+void create_print(const struct plan *p, struct buf *out);
+json_t *create_to_json(const struct plan_create *c);
+int create_from_json(const json_t *j, struct plan_create **ret, struct err *e);

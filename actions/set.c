@@ -362,7 +362,7 @@ static int refresh_copies(struct set *s, struct err *e)
 	return 0;
 }
 
-static int join(struct set *s, struct err *e)
+int set_join(struct set *s, struct err *e)
 {
 	const struct meta_view *views[META_DISKS_MAX];
 	const struct meta_copy *copies[META_DISKS_MAX];
@@ -520,7 +520,7 @@ static int reread(struct set *s, struct err *e)
 			log_warning("%s", e->msg);
 			blockdev_close(TAKE_PTR(s->disk[i]->dev));
 		}
-	return join(s, e);
+	return set_join(s, e);
 }
 
 /* A disk that failed, and of which that could not be recorded: no volume could do without it, or it is a spare. It gets
@@ -542,6 +542,14 @@ static bool retry_failed(struct set *s)
 			any = true;
 	}
 	return any;
+}
+
+static bool any_ours(const struct set *s)
+{
+	for (size_t i = 0; i < s->n_disks; i++)
+		if (s->disk[i]->dev && s->disk[i]->ours)
+			return true;
+	return false;
 }
 
 int set_open(struct set *s, const struct plan *p, struct err *e)
@@ -574,7 +582,9 @@ int set_open(struct set *s, const struct plan *p, struct err *e)
 	if (!new && !s->rejoin)
 		return 0;
 	s->rejoin = false;
-	return join(s, e);
+	if (p->create && p->create->new_set && !any_ours(s))
+		return 0;
+	return set_join(s, e);
 }
 
 void set_close(struct set *s)

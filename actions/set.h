@@ -63,9 +63,11 @@ struct set {
 };
 
 /* Opens what the plan names, closes what it names no more, reads what is new or was changed by others, and joins it.
- * -ENODATA: no disk of the set can be read. */
+ * -ENODATA: no disk of the set can be read. Of a plan that makes the set: 0, and .meta is NULL. */
 int set_open(struct set *s, const struct plan *p, struct err *e);
 void set_close(struct set *s);
+/* Joins what the disks that are open hold. */
+int set_join(struct set *s, struct err *e);
 /* Reads one disk again: after its metadata were made, or for what the kernel wrote into its slices. */
 int set_disk_read(struct set *s, struct set_disk *d, struct err *e);
 int set_disk_read_bays(struct set *s, struct set_disk *d);

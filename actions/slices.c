@@ -136,6 +136,48 @@ void slice_invalidate(struct exec *x, const char *volume, const char *ref)
 	}
 }
 
+int slices_first(struct exec *x, const struct meta_volume *v, struct err *e)
+{
+	for (unsigned i = 0; i < v->slots; i++) {
+		struct set_disk *d;
+		int bay = bay_for(x, v, i, &d, e);
+
+		if (bay < 0)
+			return bay;
+		restamp(x, v, i, d, &d->bay[bay], 0, false);
+		/* By the copy that is on the disk there is no such volume. */
+		d->bay[bay].stamp.seq_current = d->bay[bay].stamp.hash_current = 0;
+		d->bay[bay].stamp.seq_intended = d->bay[bay].stamp.hash_intended = 0;
+	}
+	return 0;
+}
+
+void slices_forget(struct exec *x, const char *volume)
+{
+	_cleanup_(freep) void *zero = blockio_alloc(2 * STAMP_BYTES + SUPER_BYTES);
+	int result[META_DISKS_MAX] = {0};
+	struct io_batch batch = {0};
+
+	for (unsigned i = 0; zero && i < x->set.n_disks; i++) {
+		struct set_disk *d = x->set.disk[i];
+		int bay = d->dev && d->view && !d->error ? set_bay_of(d, volume) : -1;
+
+		if (bay < 0)
+			continue;
+		d->bay[bay] = (struct bay){.super_status = -ENODATA};
+		io_batch_write(&batch, i, d->dev, slice_bay_sector(d->view->room_start, (unsigned)bay) * 512, zero,
+			       2 * STAMP_BYTES + SUPER_BYTES, true);
+	}
+	exec_mark(x, "slices of a volume that is no more");
+	if (io_batch_run(x->set.pool, &batch, result) < 0)
+		log_warning("the slices of the volume %s stay", volume);
+	io_batch_free(&batch);
+	for (unsigned i = 0; i < x->set.n_disks; i++)
+		if (result[i] < 0)
+			log_warning("%s: the slice of the volume %s stays: %s", x->set.disk[i]->dev->name, volume,
+				    strerror(-result[i]));
+}
+
 /* --- at a start ------------------------------------------------------------------------------------------- */
 
 static uint64_t failed_bits(const struct meta_volume *v, const struct start *st)

@@ -34,6 +34,7 @@ struct world_spare {
 	bool flapping, unproven; /* marks that activate-spare avoids */
 	enum contents contents;	 /* of a disk that is not of_set: only a blank one is ever taken */
 	char holds[64];		 /* the same in words, escaped: "ext4 file system" */
+	bool unused_set;	 /* it is of another set, which has no array: nothing on it counts */
 };
 
 struct world_array {

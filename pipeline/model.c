@@ -1,36 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "pipeline/model.h"
+#include "pipeline/model_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What DDF as mdadm makes it keeps for itself at a disk's end, sectors. */
-enum { RESERVED_SECTORS = 65536, ROOM_SECTORS = 32000 };
-
-struct model_disk_state {
-	char id[DEVICE_ID_MAX], set[META_GUID_MAX];
-	uint64_t sectors;
-	bool present;
-	char contents[16], contents_name[64];
-	json_t *copy; /* the set's view as this disk holds it, NULL: none */
-};
-
-struct model_set_state {
-	struct meta_view view;
-	bool running[META_VOLUMES_MAX];
-	bool listed[META_VOLUMES_MAX][META_SLOTS_MAX]; /* by the kernel's table */
-	const char *scrub[META_VOLUMES_MAX];	       /* what the kernel compares, NULL: nothing */
-	bool read_last[META_VOLUMES_MAX][META_SLOTS_MAX];
-	uint64_t rate[META_VOLUMES_MAX];
-	json_t *told; /* the view at the last state */
-};
-
-struct model {
-	struct model_disk_state *disks;
-	struct model_set_state *sets;
-	size_t n_disks, n_sets;
-};
 
 int model_new(struct model **ret)
 {
@@ -54,7 +27,7 @@ void model_free(struct model *m)
 	free(m);
 }
 
-static struct model_disk_state *find_disk(const struct model *m, const char *id)
+struct model_disk_state *model_find_disk(const struct model *m, const char *id)
 {
 	for (size_t i = 0; i < m->n_disks; i++)
 		if (strcmp(m->disks[i].id, id) == 0)
@@ -62,7 +35,7 @@ static struct model_disk_state *find_disk(const struct model *m, const char *id)
 	return NULL;
 }
 
-static struct model_set_state *find_set(const struct model *m, const char *guid)
+struct model_set_state *model_find_set(const struct model *m, const char *guid)
 {
 	for (size_t i = 0; i < m->n_sets; i++)
 		if (strcmp(m->sets[i].view.set, guid) == 0)
@@ -70,8 +43,8 @@ static struct model_set_state *find_set(const struct model *m, const char *guid)
 	return NULL;
 }
 
-static struct meta_volume *find_volume(const struct model *m, const char *array, struct model_set_state **ret_set,
-				       size_t *ret_i)
+struct meta_volume *model_find_volume(const struct model *m, const char *array, struct model_set_state **ret_set,
+				      size_t *ret_i)
 {
 	for (size_t i = 0; i < m->n_sets; i++) {
 		struct meta_view *v = &m->sets[i].view;
@@ -89,7 +62,7 @@ static struct meta_volume *find_volume(const struct model *m, const char *array,
 
 static struct model_set_state *get_set(struct model *m, const char *guid)
 {
-	struct model_set_state *s = find_set(m, guid), *more;
+	struct model_set_state *s = model_find_set(m, guid), *more;
 
 	if (s)
 		return s;
@@ -182,14 +155,14 @@ int model_disk(struct model *m, const char *id, uint64_t bytes)
 
 uint64_t model_sectors(const struct model *m, const char *id)
 {
-	const struct model_disk_state *d = find_disk(m, id);
+	const struct model_disk_state *d = model_find_disk(m, id);
 
 	return d ? d->sectors : 0;
 }
 
 int model_contents(struct model *m, const char *id, const char *contents, const char *name)
 {
-	struct model_disk_state *d = find_disk(m, id);
+	struct model_disk_state *d = model_find_disk(m, id);
 
 	if (!d)
 		return -ENOENT;
@@ -201,7 +174,7 @@ int model_contents(struct model *m, const char *id, const char *contents, const 
 /* The disk joins the set. */
 static struct meta_disk *join(struct model *m, struct model_set_state *s, const char *id)
 {
-	struct model_disk_state *d = find_disk(m, id);
+	struct model_disk_state *d = model_find_disk(m, id);
 	struct meta_disk *p = d ? find_ref(s, id) : NULL;
 
 	if (!d || p || s->view.n_disks == META_DISKS_MAX)
@@ -291,7 +264,7 @@ int model_spare(struct model *m, const char *set, const char *id)
 
 void model_present(struct model *m, const char *id, bool present)
 {
-	struct model_disk_state *d = find_disk(m, id);
+	struct model_disk_state *d = model_find_disk(m, id);
 
 	if (d)
 		d->present = present;
@@ -314,7 +287,7 @@ bool model_slot(struct model *m, const char *array, unsigned slot, enum member_s
 {
 	struct model_set_state *s;
 	size_t i;
-	struct meta_volume *v = find_volume(m, array, &s, &i);
+	struct meta_volume *v = model_find_volume(m, array, &s, &i);
 
 	if (!v || slot >= v->slots)
 		return false;
@@ -326,7 +299,7 @@ void model_rebuilt(struct model *m, const char *array)
 {
 	struct model_set_state *s;
 	size_t i;
-	struct meta_volume *v = find_volume(m, array, &s, &i);
+	struct meta_volume *v = model_find_volume(m, array, &s, &i);
 
 	for (unsigned k = 0; v && k < v->slots; k++)
 		if (v->members[k].state == MEMBER_REBUILDING)
@@ -338,7 +311,7 @@ void model_run_state(struct model *m, const char *array, bool running)
 	struct model_set_state *s;
 	size_t i;
 
-	if (find_volume(m, array, &s, &i))
+	if (model_find_volume(m, array, &s, &i))
 		s->running[i] = running;
 }
 
@@ -346,7 +319,7 @@ void model_run_state(struct model *m, const char *array, bool running)
 
 json_t *model_probe(const struct model *m, const char *id)
 {
-	const struct model_disk_state *d = find_disk(m, id);
+	const struct model_disk_state *d = model_find_disk(m, id);
 
 	if (!d || !d->present)
 		return NULL;
@@ -381,7 +354,7 @@ static int do_activate(struct model_set_state *s, struct meta_volume *v, const s
 
 static void drop(struct model *m, struct model_set_state *s, const char *id)
 {
-	struct model_disk_state *d = find_disk(m, id);
+	struct model_disk_state *d = model_find_disk(m, id);
 	struct meta_disk *p = find_ref(s, id);
 
 	if (p)
@@ -415,7 +388,7 @@ static void do_record(struct model *m, struct model_set_state *s)
 		struct meta_volume *v = &s->view.volumes[i];
 
 		for (unsigned k = 0; s->running[i] && k < v->slots; k++) {
-			const struct model_disk_state *d = find_disk(m, v->members[k].ref);
+			const struct model_disk_state *d = model_find_disk(m, v->members[k].ref);
 
 			if (d && !d->present && v->members[k].state != MEMBER_FAILED)
 				v->members[k].state = MEMBER_MISSING;
@@ -447,7 +420,7 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 		   struct err *e)
 {
 	size_t i = 0;
-	struct meta_volume *v = p->volume[0] ? find_volume(m, p->volume, &s, &i) : NULL;
+	struct meta_volume *v = p->volume[0] ? model_find_volume(m, p->volume, &s, &i) : NULL;
 
 	switch (step->op) {
 	case STEP_ASSEMBLE:
@@ -485,6 +458,17 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_RECORD:
 		do_record(m, s);
 		return 0;
+	case STEP_DELETE:
+		model_delete(s, p->volume);
+		return 0;
+	case STEP_RENAME:
+		if (v)
+			snprintf(v->name, sizeof(v->name), "%s", step->to);
+		return 0;
+	case STEP_DELETE_SET:
+		model_delete_set(m, s);
+		return 0;
+	case STEP_CREATE:
 	case STEP_CLAIM:
 	case STEP_RELEASE:
 	case STEP_OP_MAX:
@@ -495,10 +479,14 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 
 int model_step(struct model *m, const struct plan *p, const struct step *step, struct err *e)
 {
-	struct model_set_state *s = find_set(m, p->set);
-	int r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);
+	struct model_set_state *s = model_find_set(m, p->set);
+	int r;
 
-	if (r == 0 && !step->table_later)
+	if (step->op == STEP_CREATE)
+		return model_create(m, p, e);
+	r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);
+
+	if (r == 0 && !step->table_later && step->op != STEP_DELETE_SET)
 		load_tables(s);
 	return r;
 }
@@ -516,7 +504,7 @@ static json_t *model_options(const struct model_set_state *s, size_t i)
 
 json_t *model_state(struct model *m, const char *set)
 {
-	struct model_set_state *s = find_set(m, set);
+	struct model_set_state *s = model_find_set(m, set);
 	json_t *volumes;
 
 	if (!s)
@@ -538,6 +526,6 @@ json_t *model_state(struct model *m, const char *set)
 							       : "idle",
 						"options", model_options(s, i)));
 	}
-	return json_pack("{s:s s:I s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
-			 meta_view_to_json(&s->view), "volumes", volumes);
+	return json_pack("{s:s s:I s:o s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
+			 meta_view_to_json(&s->view), "volumes", volumes, "disks", model_disks(m, set));
 }

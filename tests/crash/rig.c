@@ -297,7 +297,7 @@ static bool holds(const struct rig *r, const struct plan *p, const struct step *
 	case STEP_ASSEMBLE:
 		return run->running;
 	case STEP_STOP:
-		return !run->running;
+		return !run || !run->running;
 	case STEP_FAIL_MEMBER:
 		return !member;
 	case STEP_READD_MEMBER:

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the two halves of the model share: model.c disks, sets and plans on members, model_make.c arrays that come and
+ * go.
+ */
+#pragma once
+
+#include "pipeline/model.h"
+
+/* What DDF as mdadm makes it keeps for itself at a disk's end, sectors. */
+enum { RESERVED_SECTORS = 65536, ROOM_SECTORS = 32000 };
+
+struct model_disk_state {
+	char id[DEVICE_ID_MAX], set[META_GUID_MAX];
+	uint64_t sectors;
+	bool present;
+	char contents[16], contents_name[64];
+	json_t *copy; /* the set's view as this disk holds it, NULL: none */
+};
+
+struct model_set_state {
+	struct meta_view view;
+	bool running[META_VOLUMES_MAX];
+	bool listed[META_VOLUMES_MAX][META_SLOTS_MAX]; /* by the kernel's table */
+	const char *scrub[META_VOLUMES_MAX];	       /* what the kernel compares, NULL: nothing */
+	bool read_last[META_VOLUMES_MAX][META_SLOTS_MAX];
+	uint64_t rate[META_VOLUMES_MAX];
+	json_t *told; /* the view at the last state */
+};
+
+struct model {
+	struct model_disk_state *disks;
+	struct model_set_state *sets;
+	size_t n_disks, n_sets;
+};
+
+struct model_set_state *model_find_set(const struct model *m, const char *guid);
+struct model_disk_state *model_find_disk(const struct model *m, const char *id);
+struct meta_volume *model_find_volume(const struct model *m, const char *array, struct model_set_state **ret_set,
+				      size_t *ret_i);
+
+/* ---- model_make.c */
+
+int model_create(struct model *m, const struct plan *p, struct err *e);
+void model_delete(struct model_set_state *s, const char *volume);
+void model_delete_set(struct model *m, struct model_set_state *s);
+/* "disks" of a state. */
+json_t *model_disks(const struct model *m, const char *set);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "pipeline/model_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int model_create(struct model *m, const struct plan *p, struct err *e)
+{
+	const struct plan_create *c = p->create;
+	const char *members[META_SLOTS_MAX];
+	struct model_array a = {
+		.name = p->volume, .set = p->set, .level = c->level, .members = members, .n_members = c->n_slots};
+	struct model_set_state *s;
+	int r = 0;
+	size_t i;
+
+	for (unsigned k = 0; k < c->n_slots; k++)
+		members[k] = c->disk[k].device;
+	if (c->n_slots)
+		r = model_array(m, &a, e);
+	if (r == 0 && c->n_slots)
+		snprintf(model_find_volume(m, p->volume, &s, &i)->name, META_NAME_MAX, "%s", p->array_name);
+	for (unsigned k = c->n_slots; k < c->n_disks && r == 0; k++)
+		r = model_spare(m, p->set, c->disk[k].device);
+	return r;
+}
+
+void model_delete(struct model_set_state *s, const char *volume)
+{
+	struct meta_view *v = &s->view;
+
+	for (size_t i = 0; i < v->n_volumes; i++) {
+		size_t after = v->n_volumes - i - 1;
+
+		if (strcmp(v->volumes[i].guid, volume) != 0)
+			continue;
+		memmove(&v->volumes[i], &v->volumes[i + 1], after * sizeof(v->volumes[0]));
+		memmove(&s->running[i], &s->running[i + 1], after * sizeof(s->running[0]));
+		memmove(&s->listed[i], &s->listed[i + 1], after * sizeof(s->listed[0]));
+		v->n_volumes--;
+		return;
+	}
+}
+
+void model_delete_set(struct model *m, struct model_set_state *s)
+{
+	for (size_t i = 0; i < m->n_disks; i++) {
+		struct model_disk_state *d = &m->disks[i];
+
+		if (strcmp(d->set, s->view.set) != 0)
+			continue;
+		d->set[0] = '\0';
+		json_decref(d->copy);
+		d->copy = NULL;
+	}
+	free(s->view.disks);
+	free(s->view.volumes);
+	json_decref(s->told);
+	*s = m->sets[--m->n_sets];
+}
+
+json_t *model_disks(const struct model *m, const char *set)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < m->n_disks; i++) {
+		const struct model_disk_state *d = &m->disks[i];
+
+		if (d->present && strcmp(d->set, set) == 0)
+			json_array_append_new(list, json_pack("{s:s s:s s:I s:I}", "id", d->id, "ref", d->id, "room",
+							      (json_int_t)(d->sectors - RESERVED_SECTORS / 2),
+							      "sectors", (json_int_t)ROOM_SECTORS));
+	}
+	return list;
+}
