@@ -330,12 +330,26 @@ static void refuse_as_told(const struct request *rq, json_t *answer)
 	json_decref(answer);
 }
 
+/* What is made has GUIDs that nobody else has; the pipeline has no chance in it. */
+static void draw_guids(json_t *command)
+{
+	const struct meta_format *f = meta_formats[0];
+	char guid[META_GUID_MAX];
+
+	if (f->new_guid(guid, NULL) == 0)
+		json_object_set_new(command, "volume", json_string(guid));
+	if (!json_object_get(command, "set") && !json_object_get(command, "new-set") && f->new_guid(guid, NULL) == 0)
+		json_object_set_new(command, "new-set", json_string(guid));
+}
+
 static json_t *as_command(const struct request *rq)
 {
 	json_t *command = strip(rq->j);
 	json_t *device = json_object_get(command, "device");
 
 	json_object_set_new(command, "verb", json_string(rq->verb->action));
+	if (strcmp(rq->verb->action, "create-array") == 0)
+		draw_guids(command);
 	/* The one action whose disk is not a member. */
 	if (device && strcmp(rq->verb->action, "activate-spare") == 0) {
 		json_object_set(command, "spare", device);
@@ -346,9 +360,16 @@ static json_t *as_command(const struct request *rq)
 
 static bool is_read_now(const struct commands *c, const json_t *request)
 {
+	static const char *const lists[] = {"devices", "spares"};
 	const char *device = text_of(request, "device");
+	bool any = device && pipeline_reads(c->b->pipeline, device);
+	const json_t *name;
+	size_t i;
 
-	return device && pipeline_reads(c->b->pipeline, device);
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+		json_array_foreach(json_object_get(request, lists[k]), i, name) any =
+			any || pipeline_reads(c->b->pipeline, json_string_value(name));
+	return any;
 }
 
 /* What a disk holds is not known while it is read, as it is after each change of it: nobody is told then that it is not

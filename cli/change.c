@@ -66,8 +66,7 @@ static void print_answer(const struct cli *c, const json_t *answer)
 	out_flush(&out);
 }
 
-/* Sends a changing request; takes it. */
-static int change(struct cli *c, json_t *request)
+int cli_change(struct cli *c, json_t *request)
 {
 	json_t *answer;
 	int status;
@@ -122,7 +121,7 @@ int verb_array(struct cli *c)
 		set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
 		set_string(request, "device", c->args[c->n_args - 1]);
 	}
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 int verb_scrub(struct cli *c)
@@ -132,7 +131,7 @@ int verb_scrub(struct cli *c)
 	set_string(request, "array", c->args[0]);
 	set_string(request, "mode", strchr(c->verb->name, ' ') + 1);
 	set_flag(request, "cancel", c->opt[OPT_CANCEL]);
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 int verb_read_last(struct cli *c)
@@ -142,7 +141,7 @@ int verb_read_last(struct cli *c)
 	set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
 	set_string(request, "device", c->args[c->n_args - 1]);
 	set_flag(request, "off", c->opt[OPT_OFF]);
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 /* A rate, "max", or "default": whatever the kernel's own limits are. */
@@ -164,7 +163,7 @@ int verb_speed(struct cli *c)
 		}
 		json_object_set_new(request, "limit", json_integer((json_int_t)v.u));
 	}
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 /* ---- spare ---- */
@@ -185,7 +184,7 @@ int verb_spare(struct cli *c)
 		set_string(request, "device", c->args[0]);
 		set_string(request, "array", c->opt[OPT_ARRAY]);
 	}
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 /* ---- maintenance ---- */

@@ -27,6 +27,18 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(DEVICE, "device", 0, "DEVICE", "only this device")                                                           \
 	X(RULE, "rule", 0, "RULE", "only this rule")                                                                   \
 	X(SLOT, "slot", 0, "N", "slot of the array")                                                                   \
+	X(LEVEL, "level", 0, "LEVEL", "raid0, raid1, raid5, raid6 or raid10")                                          \
+	X(LAYOUT, "layout", 0, "LAYOUT", "of raid5 and raid6: n-continue (default), n-restart, 0-restart")             \
+	X(CHUNK, "chunk", 0, "SIZE", "of the stripes' parts (default: 64KiB)")                                         \
+	X(SIZE, "size", 0, "SIZE", "usable (default: all that the disks have room for)")                               \
+	X(SPARE, "spare", 0, "DEVICE,..", "spares of the new set")                                                     \
+	X(IN, "in", 0, "SET", "in this set (GUID, or an array of it) instead of a new one")                            \
+	X(FORMAT, "format", 0, "FORMAT", "of the metadata: ddf")                                                       \
+	X(ASSUME_CLEAN, "assume-clean", 0, NULL, "no initial resync; what is on the disks must be redundant already")  \
+	X(WIPE, "wipe", 0, NULL, "give up what the disks hold")                                                        \
+	X(NO_MANAGE, "no-manage", 0, NULL, "leave the locks alone: the settings manage the set by a pattern")          \
+	X(STOP, "stop", 0, NULL, "stop the array before")                                                              \
+	X(CONTAINER, "container", 0, NULL, "and its set, if it was the last array of it")                              \
 	X(SINCE, "since", 0, "TIME", "not older: a duration (1h) or a time (2026-01-31T12:00:00Z)")                    \
 	X(UNTIL, "until", 0, "TIME", "older: likewise")                                                                \
 	X(KIND, "kind", 0, "KIND", "only this kind of event or command; a glob")                                       \
@@ -136,6 +148,11 @@ int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);
 int verb_speed(struct cli *c);
 int verb_spare(struct cli *c);
+int verb_create(struct cli *c); /* create.c */
+int verb_set_create(struct cli *c);
+int verb_delete(struct cli *c);
+int verb_set_delete(struct cli *c);
+int verb_rename(struct cli *c);
 int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */
 int verb_rules_test(struct cli *c);

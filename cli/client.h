@@ -11,6 +11,9 @@ json_t *client_request(const char *verb);
 /* Asks and waits for the answer. CLI_OK and *ret (a new reference); else the exit status, and what is wrong has been
  * told, with *ret where the answer holds more than an error (or NULL). Takes request. */
 int client_ask(struct cli *c, json_t *request, json_t **ret);
+/* Sends a changing request with the options of all such commands, and prints what came of it; takes it. Exit status.
+ * (change.c) */
+int cli_change(struct cli *c, json_t *request);
 /* The answer to a verb without keys, or NULL; says nothing. */
 json_t *client_ask_quietly(struct cli *c, const char *verb);
 /* The next line that is not an answer, however long that takes. 1, 0 at the end, or -errno. */

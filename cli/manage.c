@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/manage.h"
 #include "cli/claims.h"
 #include "cli/client.h"
 #include "cli/disk.h"
@@ -290,6 +291,23 @@ static void print(const struct job *job, bool changed)
 	out_flush(&out);
 }
 
+/* Others are kept off before spared is told to take the set, and let at it after spared has let go. */
+static int write_locks(struct job *job)
+{
+	struct err e = {0};
+
+	for (size_t i = 0; i < LOCKS; i++) {
+		if (lock_write(&job->changes[job->on ? i : LOCKS - 1 - i], &e) < 0)
+			return cli_fail_err(job->c, CLI_NO, &e);
+		if (i == 0 && !job->on && !job->root[0]) {
+			tell_daemon(job);
+			let_go(job);
+		}
+	}
+	afterwards(job);
+	return CLI_OK;
+}
+
 static int work(struct job *job, const char *program)
 {
 	struct cli *c = job->c;
@@ -308,39 +326,67 @@ static int work(struct job *job, const char *program)
 		print(job, false);
 		return CLI_OK;
 	}
-	/* Others are kept off before spared is told to take the set, and let at it after spared has let go. */
-	for (size_t i = 0; i < LOCKS; i++) {
-		if (lock_write(&job->changes[job->on ? i : LOCKS - 1 - i], &e) < 0)
-			return cli_fail_err(c, CLI_NO, &e);
-		if (i == 0 && !job->on && !job->root[0]) {
-			tell_daemon(job);
-			let_go(job);
-		}
-	}
-	afterwards(job);
-	print(job, true);
-	return CLI_OK;
+	status = write_locks(job);
+	if (status == CLI_OK)
+		print(job, true);
+	return status;
+}
+
+/* The rule calls the program that wrote it; below another root it is the one that will be installed there. */
+static void program_of(const struct job *job, char self[PATH_MAX])
+{
+	ssize_t n = job->root[0] ? 0 : readlink("/proc/self/exe", self, PATH_MAX - 1);
+
+	if (n > 0)
+		self[n] = '\0';
+	else
+		snprintf(self, PATH_MAX, "%s", SPARED_SBINDIR "/sparectl");
+}
+
+static void job_finish(struct job *job)
+{
+	for (size_t i = 0; i < LOCKS; i++)
+		lock_change_finish(&job->changes[i]);
+	buf_free(&job->notes);
+	free(job->guids);
+	free(job->guid_list);
 }
 
 static int manage(struct cli *c, bool on)
 {
 	struct job job = {.c = c, .on = on, .root = GIVEN(c, ROOT) ? c->opt[OPT_ROOT] : ""};
-	char self[PATH_MAX] = SPARED_SBINDIR "/sparectl";
-	ssize_t n;
+	char self[PATH_MAX];
 	int status;
 
-	/* The rule calls the program that wrote it; below another root it is the one that will be installed there. */
-	if (!job.root[0]) {
-		n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-		if (n > 0)
-			self[n] = '\0';
-	}
+	program_of(&job, self);
 	status = work(&job, self);
-	for (size_t i = 0; i < LOCKS; i++)
-		lock_change_finish(&job.changes[i]);
-	buf_free(&job.notes);
-	free(job.guids);
-	free(job.guid_list);
+	job_finish(&job);
+	return status;
+}
+
+int manage_set(struct cli *c, const char *guid, bool on, struct buf *notes)
+{
+	struct job job = {.c = c, .on = on, .root = "", .n = 1};
+	char self[PATH_MAX];
+	struct err e = {0};
+	int status = CLI_OK;
+
+	job.guids = calloc(1, sizeof(*job.guids));
+	job.guid_list = calloc(1, sizeof(*job.guid_list));
+	if (!job.guids || !job.guid_list || strlen(guid) >= sizeof(*job.guids)) {
+		job_finish(&job);
+		return cli_fail(c, CLI_NO, "failed", "out of memory");
+	}
+	snprintf(*job.guids, sizeof(*job.guids), "%s", guid);
+	job.guid_list[0] = *job.guids;
+	program_of(&job, self);
+	for (size_t i = 0; i < LOCKS && status == CLI_OK; i++)
+		if (lock_change(&lock_table[i], job.root, job.guid_list, job.n, self, on, &job.changes[i], &e) < 0)
+			status = cli_fail_err(c, CLI_NO, &e);
+	if (status == CLI_OK)
+		status = write_locks(&job);
+	buf_add(notes, buf_str(&job.notes));
+	job_finish(&job);
 	return status;
 }
 

@@ -263,6 +263,91 @@ const struct verb cli_verbs[] = {
 		.see = "status, array check",
 	},
 	{
+		"array create",
+		"NAME DEVICE...",
+		"make an array of blank disks",
+		CHANGING | OPT(LEVEL) | OPT(LAYOUT) | OPT(CHUNK) | OPT(SIZE) | OPT(SPARE) | OPT(IN) | OPT(FORMAT) |
+			OPT(ASSUME_CLEAN) | OPT(WIPE) | OPT(NO_MANAGE) | OPT(INITRAMFS),
+		2,
+		-1,
+		verb_create,
+		.about =
+			"Makes a set of the disks, which is managed from its first byte on, with one array, and starts "
+			"it; its\n"
+			"redundancy is made in the background. With --in the disks are of a set, or join it. A disk "
+			"that "
+			"holds\n"
+			"anything is refused, unless --wipe gives that up; one in use always is.",
+		.examples = {{"sparectl array create vault --level raid6 sdb sdc sdd sde --spare sdf",
+			      "a set of five disks"},
+			     {"sparectl array create fast --level raid10 --size 20GB sdb sdc sdd sde --in vault",
+			      "in the room that is left"}},
+		.exits = CHANGES,
+		.see = "set create, array delete, manage",
+	},
+	{
+		"array delete",
+		"ARRAY",
+		"forget an array: its data are gone",
+		CHANGING | OPT(STOP) | OPT(CONTAINER) | OPT(YES) | OPT(NO_MANAGE) | OPT(INITRAMFS),
+		1,
+		1,
+		verb_delete,
+		.about = "Takes an array that does not run out of the metadata: its room is free for others. Its disks "
+			 "stay\n"
+			 "disks of the set, spares where they are of no other array; with --container they are blank "
+			 "again.",
+		.examples = {{"sparectl array delete old --dry-run", "what would be written"},
+			     {"sparectl array delete old --stop --container", "and the set, with its locks"}},
+		.exits = CHANGES,
+		.see = "array create, array stop, set delete",
+	},
+	{
+		"array rename",
+		"ARRAY NAME",
+		"give an array another name",
+		CHANGING,
+		2,
+		2,
+		verb_rename,
+		.about = "Writes the name into the metadata, where mdadm finds it, too. The array must not run: its "
+			 "device has\n"
+			 "its name.",
+		.examples = {{"sparectl array rename data vault", "/dev/mapper/vault at the next start"},
+			     {"sparectl array rename data vault --dry-run", "what would be written"}},
+		.exits = CHANGES,
+		.see = "array stop, array start",
+	},
+	{
+		"set create",
+		"DEVICE...",
+		"make a set of blank disks, without an array",
+		CHANGING | OPT(FORMAT) | OPT(WIPE) | OPT(NO_MANAGE) | OPT(INITRAMFS),
+		1,
+		-1,
+		verb_set_create,
+		.about = "Its disks are spares until arrays are made in it.",
+		.examples = {{"sparectl set create sdb sdc sdd", "arrays come later: array create --in"},
+			     {"sparectl set create sdb --dry-run", "what would be written"}},
+		.exits = CHANGES,
+		.see = "array create, set delete",
+	},
+	{
+		"set delete",
+		"SET",
+		"make the disks of a set without arrays blank again",
+		CHANGING | OPT(YES) | OPT(NO_MANAGE) | OPT(INITRAMFS),
+		1,
+		1,
+		verb_set_delete,
+		.about = "Refused while the set has an array. SET is its GUID, as 'status --json' and 'meta show' tell "
+			 "it.",
+		.examples = {{"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa", "by its GUID"},
+			     {"sparectl status --json | jq -r '.status.sets[].id'", "the sets that are known"}},
+		.exits = CHANGES,
+		.see = "array delete, release",
+	},
+	{
 		"spare add",
 		"DEVICE",
 		"make a blank disk a spare",

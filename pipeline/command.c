@@ -155,7 +155,7 @@ static json_t *do_plan(struct pipeline *p, const json_t *command, const char *ac
 
 	if (r < 0) {
 		job_free(j);
-		return refuse(r == -ENOENT ? "not-found" : "usage", e.msg);
+		return refuse(r == -ENOENT ? "not-found" : r == -EEXIST ? "refused" : "usage", e.msg);
 	}
 	reason = first_refusal(j->plan);
 	if (reason || plan_runnable(j->plan) == 0) {

@@ -118,7 +118,7 @@ static bool learn_event(struct inventory *inv, struct device *d, const struct ev
 static void not_read(struct device *d)
 {
 	d->probed = false;
-	d->probing = false;
+	d->probing = d->probe_late = false;
 	d->reread = false;
 	d->probe_again = 0;
 	d->unanswered = 0;
@@ -304,6 +304,11 @@ unsigned inventory_probed(struct inventory *inv, const char *device_id, const js
 		return 0;
 	snprintf(before, sizeof(before), "%s", d->set);
 	d->probing = false;
+	if (d->probe_late) {
+		d->probe_late = false;
+		d->probe_again = inv->now;
+		return 0;
+	}
 	d->probed = true;
 	note_answer(inv, d, answer);
 	meta_view_free(TAKE_PTR(d->view));

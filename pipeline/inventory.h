@@ -43,7 +43,8 @@ struct device {
 	struct meta_view *view;	   /* what its own metadata says; kept while away */
 	enum meta_standing standing;
 	char set[META_GUID_MAX], ref[META_REF_MAX]; /* kept while away */
-	int last_spare;				    /* enum spare_state at the last differences, -1: was none */
+	bool probe_late; /* what the probe that is awaited read was written to since: its answer does not count */
+	int last_spare;	 /* enum spare_state at the last differences, -1: was none */
 	struct device_cache *cache;
 };
 
@@ -190,6 +191,10 @@ extern const struct world_ops inventory_world_ops;
 int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *ret);
 /* The picture of a set alone, without an array (a plan about its spares only). 0, or -ENOENT. */
 int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *ret);
+/* The picture of the disks that an array is to be made of, as the lists "devices" and "spares" of params name them by
+ * id; the set need not be there yet. */
+void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,
+			  struct world_array *ret);
 /* A picture has room for so many disks: one that is asked about takes the place of the last that nobody asked about. */
 void inventory_draw_disk(const struct inventory *inv, const char *device, struct world_array *w);
 /* What one spare could serve, and why not more. Returns how many arrays. */
@@ -203,6 +208,8 @@ int inventory_plan_devices(const struct inventory *inv, struct plan *p);
 int inventory_maintenance(struct inventory *inv, const char *device, const char *array, bool on, int64_t until);
 void inventory_errors(struct inventory *inv, const char *device, int64_t errors);
 void inventory_stopped(struct inventory *inv, const char *array, enum stopped_by by);
+/* The set is no more: disks that are away are of none, either. */
+void inventory_forget_set(struct inventory *inv, const char *set);
 void inventory_stuck(struct inventory *inv, const char *set, const char *reason);
 void inventory_spent(struct inventory *inv, const char *array, int64_t boot); /* a destructive plan by a rule */
 void inventory_touch(struct inventory *inv);				      /* marks changed */

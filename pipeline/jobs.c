@@ -96,6 +96,74 @@ static const struct disk_set *only_managed_set(const struct inventory *inv)
 	return only;
 }
 
+static int resolve_devices(const struct inventory *inv, json_t *params, const char *key, struct err *e)
+{
+	json_t *list = json_object_get(params, key), *name;
+	size_t i;
+
+	json_array_foreach(list, i, name)
+	{
+		const struct device *d = inventory_find_device(inv, json_string_value(name));
+
+		if (!d)
+			return err_set(e, ENOENT, "no device '%.64s' is known", json_string_value(name));
+		json_array_set_new(list, i, json_string(d->id));
+	}
+	return 0;
+}
+
+/* A device's name can be had once. */
+static int name_free(const struct inventory *inv, const char *name, struct err *e)
+{
+	const struct array *a = name ? inventory_find_array(inv, name) : NULL;
+
+	return a ? err_set(e, EEXIST, "there is an array '%.64s' already, in the set %s", name, a->set) : 0;
+}
+
+/* By its GUID, or by an array of it. */
+static const struct disk_set *set_named(const struct inventory *inv, const char *name)
+{
+	const struct array *a = inventory_find_array(inv, name);
+
+	return inventory_set(inv, a ? a->set : name);
+}
+
+static int target_of_create(const struct inventory *inv, json_t *params, char set[META_GUID_MAX], struct err *e)
+{
+	const char *new_set = json_string_value(json_object_get(params, "new-set"));
+	const char *name = json_string_value(json_object_get(params, "set"));
+	const struct disk_set *s = name ? set_named(inv, name) : NULL;
+	int r = name_free(inv, json_string_value(json_object_get(params, "name")), e);
+
+	if (r == 0)
+		r = resolve_devices(inv, params, "devices", e);
+	if (r == 0)
+		r = resolve_devices(inv, params, "spares", e);
+	if (r < 0)
+		return r;
+	if (name && !s)
+		return err_set(e, ENOENT, "no set '%.64s' is known", name);
+	if (!s && (!new_set || strlen(new_set) >= META_GUID_MAX))
+		return err_set(e, EINVAL, "create-array: in which set?");
+	if (!s && inventory_set(inv, new_set))
+		return err_set(e, EEXIST, "there is a set %s already", new_set);
+	snprintf(set, META_GUID_MAX, "%s", s ? s->guid : new_set);
+	return 0;
+}
+
+/* An array, or a set that has none. */
+static int target_of_delete(const struct inventory *inv, const char *name, char set[META_GUID_MAX], struct err *e)
+{
+	const struct disk_set *s = inventory_set(inv, name);
+
+	if (!s)
+		return err_set(e, ENOENT, "no set '%.64s' is known", name);
+	if (s->view && s->view->n_volumes)
+		return err_set(e, EEXIST, "the set has an array, %s: delete that one", s->view->volumes[0].name);
+	snprintf(set, META_GUID_MAX, "%s", s->guid);
+	return 0;
+}
+
 int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
 	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e)
 {
@@ -103,8 +171,17 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 	const struct array *a = name ? inventory_find_array(inv, name) : array ? inventory_array(inv, array) : NULL;
 	const struct disk_set *s = NULL;
 	const struct device *d;
-	int r = resolve_device(inv, params, "device", e);
+	int r;
 
+	array_id[0] = '\0';
+	if (strcmp(action, "create-array") == 0)
+		return target_of_create(inv, params, set, e);
+	if (strcmp(action, "delete-array") == 0 && json_object_get(params, "set"))
+		return target_of_delete(inv, json_string_value(json_object_get(params, "set")), set, e);
+	r = strcmp(action, "rename-array") == 0 ? name_free(inv, json_string_value(json_object_get(params, "to")), e)
+						: 0;
+	if (r == 0)
+		r = resolve_device(inv, params, "device", e);
 	if (r == 0)
 		r = resolve_device(inv, params, "spare", e);
 	if (r < 0)
@@ -159,6 +236,18 @@ static struct step *add_builtin(struct plan *plan, enum step_op op)
 	return s;
 }
 
+/* What is to be made is nowhere yet. */
+static int job_draw(const struct pipeline *p, const struct job *j, struct world_array *world)
+{
+	if (strcmp(j->ask[0].action, "create-array") == 0) {
+		inventory_draw_parts(p->inv, j->set, j->ask[0].params, world);
+		/* The settings are written when it is done in earnest. */
+		world->managed = world->managed || (j->dry_run && json_object_get(j->ask[0].params, "new-set"));
+		return 0;
+	}
+	return j->array[0] ? inventory_draw(p->inv, j->array, world) : inventory_draw_set(p->inv, j->set, world);
+}
+
 static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struct err *e)
 {
 	struct guard_settings guards = {.plans_per_hour = (unsigned)p->settings->budget};
@@ -166,7 +255,7 @@ static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struc
 	int r = world ? 0 : -ENOMEM;
 
 	if (r == 0)
-		r = j->array[0] ? inventory_draw(p->inv, j->array, world) : inventory_draw_set(p->inv, j->set, world);
+		r = job_draw(p, j, world);
 	if (r < 0)
 		return err_set(e, -r, "%s is no longer known", j->array[0] ? j->array : j->set);
 	for (size_t i = 0; i < j->n_asks; i++) {

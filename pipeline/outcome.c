@@ -186,15 +186,31 @@ static void tell_steps(struct pipeline *p, struct job *j)
 	}
 }
 
+/* Act tells no state of a set that is no more. */
+static void forget_set(struct pipeline *p, const struct job *j, enum action_result result)
+{
+	for (size_t i = 0; j->plan && i < j->plan->n_steps && result == ACTION_OK; i++)
+		if (j->plan->step[i].op == STEP_DELETE_SET && !j->plan->step[i].refused) {
+			inventory_forget_set(p->inv, j->set);
+			model_changed(p, SORT_ALL, j);
+		}
+}
+
 /* What disks hold changed in a way that only reading them tells. */
 static void read_again(struct pipeline *p, const struct job *j)
 {
 	for (size_t i = 0; j->plan && i < j->plan->n_steps; i++) {
 		enum step_op op = j->plan->step[i].op;
 
-		if (!j->plan->step[i].refused && (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE ||
-						  op == STEP_REMOVE_MEMBER || op == STEP_READD_MEMBER))
+		if (j->plan->step[i].refused)
+			continue;
+		if (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE || op == STEP_REMOVE_MEMBER ||
+		    op == STEP_READD_MEMBER)
 			ask_probe(p, j->plan->step[i].device);
+		for (size_t k = 0; op == STEP_CREATE && k < j->plan->create->n_disks; k++)
+			ask_probe(p, j->plan->create->disk[k].device);
+		for (size_t k = 0; op == STEP_DELETE_SET && k < j->plan->n_devices; k++)
+			ask_probe(p, j->plan->devices[k].id);
 	}
 }
 
@@ -279,6 +295,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		builtin_done(p, j, result, reason);
 	} else if (!j->dry_run) {
 		tell_steps(p, j);
+		forget_set(p, j, result);
 		read_again(p, j);
 	}
 	if (!quiet && j->plan && (j->plan->n_steps || j->origin == PLAN_OPERATOR))

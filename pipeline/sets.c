@@ -369,6 +369,22 @@ void set_refresh(struct inventory *inv, const char *guid)
 	take_volumes(inv, s);
 }
 
+void inventory_forget_set(struct inventory *inv, const char *set)
+{
+	char guid[META_GUID_MAX];
+
+	snprintf(guid, sizeof(guid), "%s", set);
+	for (size_t i = 0; i < inv->n_devices; i++) {
+		struct device *d = inv->devices[i];
+
+		if (strcmp(d->set, guid) != 0)
+			continue;
+		meta_view_free(TAKE_PTR(d->view));
+		d->set[0] = d->ref[0] = '\0';
+	}
+	set_refresh(inv, guid);
+}
+
 /* ---- act's state ---- */
 
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e)
@@ -436,6 +452,40 @@ static void take_options(struct array *a, const json_t *options)
 	}
 }
 
+/* Act has made the disk one of this set. What a probe read of it before that is old. */
+static int take_made(struct inventory *inv, const struct meta_view *v, const json_t *disks, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)disks, i, item)
+	{
+		const char *id = json_string_value(json_object_get(item, "id"));
+		const char *ref = json_string_value(json_object_get(item, "ref"));
+		struct device *d = id ? device_find(inv, id) : NULL;
+		struct meta_view *copy;
+		int r;
+
+		if (!d || !d->present || !ref || !meta_view_disk(v, ref) || strcmp(d->set, v->set) == 0)
+			continue;
+		r = view_copy(v, &copy, e);
+		if (r < 0)
+			return r;
+		snprintf(copy->self, sizeof(copy->self), "%s", ref);
+		copy->room_start = (uint64_t)json_integer_value(json_object_get(item, "room"));
+		copy->room_sectors = (uint64_t)json_integer_value(json_object_get(item, "sectors"));
+		meta_view_free(d->view);
+		d->view = copy;
+		d->probed = true;
+		d->probe_late = d->probing;
+		d->contents = CONTENTS_MEMBER;
+		snprintf(d->contents_name, sizeof(d->contents_name), "member of %s set %s", v->format, v->set);
+		snprintf(d->set, sizeof(d->set), "%s", v->set);
+		snprintf(d->ref, sizeof(d->ref), "%s", ref);
+	}
+	return 0;
+}
+
 static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 {
 	const char *guid = NULL, *dm = "", *action = "idle";
@@ -486,6 +536,8 @@ int inventory_state(struct inventory *inv, const json_t *state, const struct pla
 	if (r < 0)
 		return r;
 	r = take_written(inv, v, plan, e);
+	if (r == 0 && plan->create)
+		r = take_made(inv, v, json_object_get(state, "disks"), e);
 	if (r < 0)
 		return r;
 	set_refresh(inv, v->set);

@@ -3,6 +3,7 @@
 #include "pipeline/inventory_impl.h"
 
 #include "actions/guard.h"
+#include "actions/steps.h"
 #include "core/clock.h"
 
 #include <errno.h>
@@ -244,6 +245,53 @@ static void draw_frame(const struct disk_set *s, struct world_array *w)
 	snprintf(w->maker, sizeof(w->maker), "%s", s->maker);
 }
 
+/* A set that has no array, and that nobody runs. */
+static bool set_unused(const struct inventory *inv, const char *guid)
+{
+	const struct disk_set *s = guid[0] ? set_find(inv, guid) : NULL;
+
+	return s && s->view && s->view->n_volumes == 0 && !s->managed;
+}
+
+static void draw_part(const struct inventory *inv, const struct disk_set *s, const struct device *d,
+		      struct world_spare *w)
+{
+	const struct meta_disk *disk =
+		s && s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
+
+	draw_spare(inv, d, w);
+	w->unused_set = set_unused(inv, d->set);
+	if (!disk)
+		return;
+	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
+	w->of_set = true;
+	w->free_sectors = free_sectors(s, d, disk);
+	w->state = disk->failed ? SPARE_FAILED : disk->missing || d->standing != META_CURRENT ? SPARE_LOST : SPARE_IDLE;
+}
+
+void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,
+			  struct world_array *w)
+{
+	static const char *const keys[] = {"devices", "spares"};
+	const struct disk_set *s = set_find(inv, set_guid);
+	const json_t *id;
+	size_t i;
+
+	*w = (struct world_array){.managed = settings_manages(inv->settings, set_guid), .room = true};
+	snprintf(w->set, sizeof(w->set), "%s", set_guid);
+	if (s)
+		draw_frame(s, w);
+	for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+		json_array_foreach(json_object_get(params, keys[k]), i, id)
+		{
+			const struct device *d = inventory_device(inv, json_string_value(id));
+
+			if (d && d->present && d->probed && !d->is_path && w->n_spares < WORLD_SPARES_MAX &&
+			    !world_spare_named(w, d->id))
+				draw_part(inv, s, d, &w->spare[w->n_spares++]);
+		}
+}
+
 int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *w)
 {
 	const struct array *a = array_find(inv, array_id);
@@ -357,6 +405,9 @@ int inventory_plan_devices(const struct inventory *inv, struct plan *p)
 	for (size_t i = 0; i < inv->n_devices && n < PLAN_DEVICES_MAX; i++) {
 		const struct device *d = inv->devices[i];
 		bool wanted = p->set[0] && strcmp(d->set, p->set) == 0;
+
+		for (unsigned k = 0; p->create && k < p->create->n_disks && !wanted; k++)
+			wanted = strcmp(p->create->disk[k].device, d->id) == 0;
 
 		for (size_t k = 0; k < p->n_steps && !wanted; k++)
 			wanted = strcmp(p->step[k].device, d->id) == 0;
