@@ -223,6 +223,21 @@ static void do_history(struct commands *c, const struct request *rq)
 	json_decref(query);
 }
 
+/* It is as large as what it shows; what does not fit a line is not told. */
+static void do_world(struct commands *c, const struct request *rq)
+{
+	json_t *world = pipeline_world(c->b->pipeline);
+	size_t size = world ? json_dumpb(world, NULL, 0, JSON_COMPACT) : 0;
+
+	if (size > 0 && size < WORLD_SIZE_MAX) {
+		client_answer(rq->client, rq->id, json_pack("{s:o}", "world", world));
+		return;
+	}
+	json_decref(world);
+	client_refuse(rq->client, rq->id, "failed", NULL, "the picture has %zu bytes, and at most %d fit", size,
+		      WORLD_SIZE_MAX);
+}
+
 static void log_command(const struct request *rq)
 {
 	const struct peer *peer = client_peer(rq->client);
@@ -440,11 +455,11 @@ bool commands_turn(struct commands *c)
 }
 
 static handler_fn *const handlers[VERB_HANDLERS] = {
-	[VERB_HELP] = do_help,		 [VERB_STATUS] = do_status,	[VERB_METRICS] = do_metrics,
-	[VERB_SOURCES] = do_sources,	 [VERB_SETTINGS] = do_settings, [VERB_MONITOR] = do_monitor,
-	[VERB_HISTORY] = do_history,	 [VERB_INJECT] = do_inject,	[VERB_RULES_LIST] = do_rules_list,
-	[VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,	[VERB_PLAN] = do_change,
-	[VERB_COMMAND] = do_change,
+	[VERB_HELP] = do_help,	     [VERB_STATUS] = do_status,	      [VERB_METRICS] = do_metrics,
+	[VERB_SOURCES] = do_sources, [VERB_SETTINGS] = do_settings,   [VERB_MONITOR] = do_monitor,
+	[VERB_HISTORY] = do_history, [VERB_INJECT] = do_inject,	      [VERB_RULES_LIST] = do_rules_list,
+	[VERB_WORLD] = do_world,     [VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,
+	[VERB_PLAN] = do_change,     [VERB_COMMAND] = do_change,
 };
 
 bool commands_run(struct commands *c, struct client *client, const json_t *request)

@@ -44,10 +44,14 @@
  *                     {"type":"notice","notice":{"severity","text":"cut off: ..","lost":lines}}
  *   history [table] [device] [array] [rule] [kind] [person] [since] [until] [before] [limit]
  *                     "rows":[{"id","table","wall","row":{the stored object}}], newest first; "more":bool.
- *                     table: "event", "verdict", "intent", "outcome", "case" or "command"; kind: may be a glob; person:
+ *                     table: "event", "verdict", "intent", "outcome", "case", "command" or "world"
+ *                     (pictures as the verb world gives, stored at start and every six hours; told only if asked for);
+ *                     kind: may be a glob; person:
  *                     name or number of a user; since, until: ns since 1970; before: only rows with a smaller id (to
  *                     page); limit: at most 1000, default 100; rows that do not fit one line are left for the next
  *                     page, too
+ *   world             "world": a portable picture of all that decides, as spared-record(5) tells; of a broker with very
+ *                     many windows and disks it may not fit: "failed"
  *   history verdict   "rows" of this verdict: outcomes and intents of its plans, itself, its events; newest first
  *   history errors [device] [since] [until] [limit]
  *                     "errors":[{"day":"2026-01-31","device","errors":N,"statuses":{status:N}}], newest day first;

@@ -54,6 +54,8 @@ static int query_prepare(struct history *h, const json_t *query, const char *hea
 	int r;
 
 	buf_add(&sql, head);
+	if (!json_object_get(query, "table")) /* nothing that a person reads */
+		buf_add(&sql, " AND tbl<>'world'");
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		const char *text = json_string_value(json_object_get(query, filters[i].key));
 

@@ -115,6 +115,7 @@ const struct verb verb_table[] = {
 	{"monitor", "events, verdicts, plans, outcomes and notices as they happen", VERB_MONITOR,
 	 .keys = &keys_monitor},
 	{"history", "what happened", VERB_HISTORY, .keys = &keys_history},
+	{"world", "a portable picture of all that decides", VERB_WORLD, .keys = &keys_none},
 	{"inject", "an event: what it would do, or (live) the real thing", VERB_INJECT, .keys = &keys_inject},
 	{"rules-list", "the rules that run", VERB_RULES_LIST, .keys = &keys_list},
 	{"rules-why", "why a rule did or did not fire", VERB_RULES_WHY, .keys = &keys_why},

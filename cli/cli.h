@@ -58,6 +58,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(JUNIT, "junit", 0, "FILE", "write the results to FILE, too")                                                 \
 	X(RULES, "rules", 0, "DIR", "directory of the default set of rules")                                           \
 	X(BASE, "base", 0, "DIR", "directory that 'load' of tests is relative to (default: .)")                        \
+	X(PULL, "pull", 0, "DEVICE", "only that this device is pulled; all: that any one is")                          \
 	X(TYPE, "type", 0, "TYPE,..", "only this type: event, verdict, intent, outcome, command, ..")                  \
 	X(ROOT, "root", 0, "DIR", "the files below DIR; no program is run and spared is not told")                     \
 	X(INITRAMFS, "initramfs", 0, NULL, "run update-initramfs -u afterwards")                                       \
@@ -130,6 +131,8 @@ int cli_fail(const struct cli *c, int status, const char *code, const char *fmt,
 int cli_fail_err(const struct cli *c, int status, const struct err *e);
 /* The settings, read once. A file with errors: told, and the defaults are used. */
 const struct settings *cli_settings(struct cli *c);
+/* Kinds of events that are described in files: NULL-terminated, or NULL. What is wrong with these is told, once. */
+const char *const *cli_event_kinds(struct cli *c, struct diag *d);
 /* True if the person at the terminal types this word. */
 bool cli_confirm(const char *word);
 
@@ -142,8 +145,10 @@ int verb_sources(struct cli *c);
 int verb_metrics(struct cli *c);
 int verb_monitor(struct cli *c); /* events.c */
 int verb_inject(struct cli *c);
-int verb_history(struct cli *c); /* history.c */
-int verb_array(struct cli *c);	 /* change.c */
+int verb_history(struct cli *c);  /* history.c */
+int verb_forecast(struct cli *c); /* paper.c */
+int verb_record(struct cli *c);	  /* record.c */
+int verb_array(struct cli *c);	  /* change.c */
 int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);
 int verb_speed(struct cli *c);

@@ -14,8 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Kinds of events that are described in files; what is wrong with these is told, once. */
-static const char *const *described_kinds(struct cli *c, struct diag *d)
+const char *const *cli_event_kinds(struct cli *c, struct diag *d)
 {
 	static struct genl_descs *descs;
 
@@ -31,7 +30,7 @@ static const struct ruleset_options *rule_options(struct cli *c, struct diag *d)
 	o = (struct ruleset_options){
 		.actions = action_descs,
 		.mode = cli_settings(c)->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE,
-		.kinds = described_kinds(c, d),
+		.kinds = cli_event_kinds(c, d),
 	};
 	return &o;
 }
@@ -182,7 +181,7 @@ int verb_rules_test(struct cli *c)
 	int r;
 
 	diag_init(&d);
-	o.kinds = described_kinds(c, &d);
+	o.kinds = cli_event_kinds(c, &d);
 	diag_print(&d, NULL, &out);
 	diag_finish(&d);
 	r = ruletest_run(paths, n, &o, &out, &counts, &e);

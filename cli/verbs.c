@@ -79,6 +79,42 @@ const struct verb cli_verbs[] = {
 		.see = "rules why, rules test, rules doc",
 	},
 	{
+		"forecast",
+		"[FILE]",
+		"what would happen if a member failed, or was pulled, now",
+		OPT(PULL) | OPT(RULES),
+		0,
+		1,
+		verb_forecast,
+		.about = "On paper, by the rules and guards that run: for each member of each array what acts when it "
+			 "has\n"
+			 "errors, fails or is pulled, which spare takes its place, and what is left then; or why "
+			 "nothing\n"
+			 "does. Nothing is changed. With a recording: as of when it was made, with its rules.",
+		.examples = {{"sparectl forecast", "nightly, from a timer: spared-forecast.timer"},
+			     {"sparectl forecast --pull sdb", "before that disk is pulled"}},
+		.yes = "whichever member goes next, a spare takes its place",
+		.no = "of some array one would not be replaced",
+		.exits = ASKS,
+		.see = "status, inject, rules why",
+	},
+	{
+		"record",
+		"[FILE]",
+		"what decides, and what happened, as a file for a report",
+		OPT(SINCE),
+		0,
+		1,
+		verb_record,
+		.about = "Writes a recording: arrays, devices, spares and settings as they were, the events, verdicts "
+			 "and\n"
+			 "commands since (a day, if --since is not given), and the rules. It holds no data of disks.",
+		.examples = {{"sparectl record --since 2h report.jsonl", "the last two hours"},
+			     {"sparectl record | gzip > report.jsonl.gz", "the last day, packed"}},
+		.exits = ASKS,
+		.see = "forecast, history",
+	},
+	{
 		"sources",
 		"",
 		"where events come from, and what was lost",

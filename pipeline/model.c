@@ -35,6 +35,14 @@ struct model_disk_state *model_find_disk(const struct model *m, const char *id)
 	return NULL;
 }
 
+static struct model_disk_state *find_disk_by_ref(const struct model *m, const char *set, const char *ref)
+{
+	for (size_t i = 0; ref[0] && i < m->n_disks; i++)
+		if (strcmp(m->disks[i].ref, ref) == 0 && strcmp(m->disks[i].set, set) == 0)
+			return &m->disks[i];
+	return NULL;
+}
+
 struct model_set_state *model_find_set(const struct model *m, const char *guid)
 {
 	for (size_t i = 0; i < m->n_sets; i++)
@@ -92,11 +100,19 @@ static struct meta_disk *find_ref(const struct model_set_state *s, const char *r
 	return NULL;
 }
 
-static bool serves(const struct model_set_state *s, const char *id)
+/* What the set says of the disk. */
+static struct meta_disk *find_part(const struct model *m, const struct model_set_state *s, const char *id)
+{
+	const struct model_disk_state *d = model_find_disk(m, id);
+
+	return d && d->ref[0] && strcmp(d->set, s->view.set) == 0 ? find_ref(s, d->ref) : NULL;
+}
+
+static bool serves(const struct model_set_state *s, const char *ref)
 {
 	for (size_t i = 0; i < s->view.n_volumes; i++)
 		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
-			if (strcmp(s->view.volumes[i].members[k].ref, id) == 0 &&
+			if (strcmp(s->view.volumes[i].members[k].ref, ref) == 0 &&
 			    (s->view.volumes[i].members[k].state == MEMBER_IN_SYNC ||
 			     s->view.volumes[i].members[k].state == MEMBER_REBUILDING))
 				return true;
@@ -112,11 +128,11 @@ static void write_copies(struct model *m, const struct model_set_state *s, uint6
 		struct meta_view mine = s->view;
 
 		if (!d->present || strcmp(d->set, s->view.set) != 0 ||
-		    (d->copy && (uint64_t)seq < before && !serves(s, d->id)))
+		    (d->copy && (uint64_t)seq < before && !serves(s, d->ref)))
 			continue;
-		snprintf(mine.self, sizeof(mine.self), "%.*s", META_REF_MAX - 1, d->id);
-		mine.room_start = d->sectors - RESERVED_SECTORS / 2;
-		mine.room_sectors = ROOM_SECTORS;
+		snprintf(mine.self, sizeof(mine.self), "%s", d->ref);
+		mine.room_start = d->room_start;
+		mine.room_sectors = d->room_sectors;
 		json_decref(d->copy);
 		d->copy = meta_view_to_json(&mine);
 	}
@@ -175,15 +191,21 @@ int model_contents(struct model *m, const char *id, const char *contents, const 
 static struct meta_disk *join(struct model *m, struct model_set_state *s, const char *id)
 {
 	struct model_disk_state *d = model_find_disk(m, id);
-	struct meta_disk *p = d ? find_ref(s, id) : NULL;
+	struct meta_disk *p = d ? find_part(m, s, id) : NULL;
 
 	if (!d || p || s->view.n_disks == META_DISKS_MAX)
 		return p;
 	p = &s->view.disks[s->view.n_disks++];
 	*p = (struct meta_disk){.sectors = d->sectors > RESERVED_SECTORS ? d->sectors - RESERVED_SECTORS : 0};
-	snprintf(p->ref, sizeof(p->ref), "%s", id);
+	if (strlen(id) < META_REF_MAX)
+		snprintf(p->ref, sizeof(p->ref), "%s", id);
+	else
+		snprintf(p->ref, sizeof(p->ref), "joined-%zu", (size_t)(d - m->disks));
 	snprintf(p->guid, sizeof(p->guid), "%.*s", META_GUID_MAX - 1, id);
+	snprintf(d->ref, sizeof(d->ref), "%s", p->ref);
 	snprintf(d->set, sizeof(d->set), "%s", s->view.set);
+	d->room_start = d->sectors - RESERVED_SECTORS / 2;
+	d->room_sectors = ROOM_SECTORS;
 	return p;
 }
 
@@ -262,6 +284,64 @@ int model_spare(struct model *m, const char *set, const char *id)
 	return 0;
 }
 
+static bool in_array(const struct meta_member *m)
+{
+	return m->state == MEMBER_IN_SYNC || m->state == MEMBER_REBUILDING;
+}
+
+static void load_tables(struct model_set_state *s)
+{
+	for (size_t i = 0; i < s->view.n_volumes; i++)
+		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
+			s->listed[i][k] = in_array(&s->view.volumes[i].members[k]);
+}
+
+int model_view(struct model *m, const struct meta_view *v)
+{
+	struct model_set_state *s = get_set(m, v->set);
+
+	if (!s || s->view.n_disks || s->view.n_volumes || v->n_disks > META_DISKS_MAX ||
+	    v->n_volumes > META_VOLUMES_MAX)
+		return -ENOMEM;
+	s->view.format = v->format;
+	s->view.seq = v->seq;
+	snprintf(s->view.maker, sizeof(s->view.maker), "%s", v->maker);
+	if (v->n_disks)
+		memcpy(s->view.disks, v->disks, v->n_disks * sizeof(*v->disks));
+	if (v->n_volumes)
+		memcpy(s->view.volumes, v->volumes, v->n_volumes * sizeof(*v->volumes));
+	s->view.n_disks = v->n_disks;
+	s->view.n_volumes = v->n_volumes;
+	load_tables(s);
+	return 0;
+}
+
+int model_copy(struct model *m, const char *id, const struct meta_view *copy)
+{
+	struct model_disk_state *d = model_find_disk(m, id);
+
+	if (!d)
+		return -ENOENT;
+	snprintf(d->set, sizeof(d->set), "%s", copy->set);
+	snprintf(d->ref, sizeof(d->ref), "%s", copy->self);
+	d->room_start = copy->room_start;
+	d->room_sectors = copy->room_sectors;
+	json_decref(d->copy);
+	d->copy = meta_view_to_json(copy);
+	return d->copy ? 0 : -ENOMEM;
+}
+
+int model_known(struct model *m, const char *id, const char *set, const char *ref)
+{
+	struct model_disk_state *d = model_find_disk(m, id);
+
+	if (!d)
+		return -ENOENT;
+	snprintf(d->set, sizeof(d->set), "%s", set);
+	snprintf(d->ref, sizeof(d->ref), "%s", ref);
+	return 0;
+}
+
 void model_present(struct model *m, const char *id, bool present)
 {
 	struct model_disk_state *d = model_find_disk(m, id);
@@ -336,9 +416,10 @@ static int do_readd(struct model_set_state *s, struct meta_volume *v, const stru
 	return 0;
 }
 
-static int do_activate(struct model_set_state *s, struct meta_volume *v, const struct step *step, struct err *e)
+static int do_activate(const struct model *m, struct model_set_state *s, struct meta_volume *v, const struct step *step,
+		       struct err *e)
 {
-	struct meta_disk *p = find_ref(s, step->device), *displaced;
+	struct meta_disk *p = find_part(m, s, step->device), *displaced;
 
 	if (!v || !p || step->slot < 0)
 		return err_set(e, EINVAL, "%s is no spare here", step->device);
@@ -355,12 +436,12 @@ static int do_activate(struct model_set_state *s, struct meta_volume *v, const s
 static void drop(struct model *m, struct model_set_state *s, const char *id)
 {
 	struct model_disk_state *d = model_find_disk(m, id);
-	struct meta_disk *p = find_ref(s, id);
+	struct meta_disk *p = find_part(m, s, id);
 
 	if (p)
 		*p = s->view.disks[--s->view.n_disks];
 	if (d) {
-		d->set[0] = '\0';
+		d->set[0] = d->ref[0] = '\0';
 		json_decref(d->copy);
 		d->copy = NULL;
 	}
@@ -388,17 +469,12 @@ static void do_record(struct model *m, struct model_set_state *s)
 		struct meta_volume *v = &s->view.volumes[i];
 
 		for (unsigned k = 0; s->running[i] && k < v->slots; k++) {
-			const struct model_disk_state *d = model_find_disk(m, v->members[k].ref);
+			const struct model_disk_state *d = find_disk_by_ref(m, s->view.set, v->members[k].ref);
 
 			if (d && !d->present && v->members[k].state != MEMBER_FAILED)
 				v->members[k].state = MEMBER_MISSING;
 		}
 	}
-}
-
-static bool in_array(const struct meta_member *m)
-{
-	return m->state == MEMBER_IN_SYNC || m->state == MEMBER_REBUILDING;
 }
 
 static bool is_behind(const struct model_set_state *s, size_t i)
@@ -407,13 +483,6 @@ static bool is_behind(const struct model_set_state *s, size_t i)
 		if (s->listed[i][k] && !in_array(&s->view.volumes[i].members[k]))
 			return true;
 	return false;
-}
-
-static void load_tables(struct model_set_state *s)
-{
-	for (size_t i = 0; i < s->view.n_volumes; i++)
-		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
-			s->listed[i][k] = in_array(&s->view.volumes[i].members[k]);
 }
 
 static int do_step(struct model *m, struct model_set_state *s, const struct plan *p, const struct step *step,
@@ -442,7 +511,7 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_READD_MEMBER:
 		return do_readd(s, v, step, e);
 	case STEP_ACTIVATE_SPARE:
-		return do_activate(s, v, step, e);
+		return do_activate(m, s, v, step, e);
 	case STEP_ADD_SPARE:
 		return do_add_spare(m, s, p, step, e);
 	case STEP_SCRUB:

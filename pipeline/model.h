@@ -30,6 +30,13 @@ int model_contents(struct model *m, const char *id, const char *contents, const 
 int model_array(struct model *m, const struct model_array *a, struct err *e);
 /* A global spare of the set. */
 int model_spare(struct model *m, const char *set, const char *id);
+/* A set as its metadata say together: a picture of one that exists. Its arrays do not run. -ENOMEM: too much, or it is
+ * there already. */
+int model_view(struct model *m, const struct meta_view *v);
+/* What lies on the disk: one of such a set. */
+int model_copy(struct model *m, const char *id, const struct meta_view *copy);
+/* The disk is of that set, and is not here. */
+int model_known(struct model *m, const char *id, const char *set, const char *ref);
 /* Attached or not: what is away is not written to, and so falls behind. */
 void model_present(struct model *m, const char *id, bool present);
 /* A slot's state, as the kernel would find it: in-sync, rebuilding, failed, empty. The disks that are here learn it

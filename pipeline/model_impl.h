@@ -11,7 +11,8 @@ enum { RESERVED_SECTORS = 65536, ROOM_SECTORS = 32000 };
 
 struct model_disk_state {
 	char id[DEVICE_ID_MAX], set[META_GUID_MAX];
-	uint64_t sectors;
+	char ref[META_REF_MAX]; /* within its set */
+	uint64_t sectors, room_start, room_sectors;
 	bool present;
 	char contents[16], contents_name[64];
 	json_t *copy; /* the set's view as this disk holds it, NULL: none */

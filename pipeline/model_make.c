@@ -38,6 +38,9 @@ void model_delete(struct model_set_state *s, const char *volume)
 		memmove(&v->volumes[i], &v->volumes[i + 1], after * sizeof(v->volumes[0]));
 		memmove(&s->running[i], &s->running[i + 1], after * sizeof(s->running[0]));
 		memmove(&s->listed[i], &s->listed[i + 1], after * sizeof(s->listed[0]));
+		memmove(&s->scrub[i], &s->scrub[i + 1], after * sizeof(s->scrub[0]));
+		memmove(&s->read_last[i], &s->read_last[i + 1], after * sizeof(s->read_last[0]));
+		memmove(&s->rate[i], &s->rate[i + 1], after * sizeof(s->rate[0]));
 		v->n_volumes--;
 		return;
 	}
@@ -50,7 +53,7 @@ void model_delete_set(struct model *m, struct model_set_state *s)
 
 		if (strcmp(d->set, s->view.set) != 0)
 			continue;
-		d->set[0] = '\0';
+		d->set[0] = d->ref[0] = '\0';
 		json_decref(d->copy);
 		d->copy = NULL;
 	}
@@ -68,9 +71,9 @@ json_t *model_disks(const struct model *m, const char *set)
 		const struct model_disk_state *d = &m->disks[i];
 
 		if (d->present && strcmp(d->set, set) == 0)
-			json_array_append_new(list, json_pack("{s:s s:s s:I s:I}", "id", d->id, "ref", d->id, "room",
-							      (json_int_t)(d->sectors - RESERVED_SECTORS / 2),
-							      "sectors", (json_int_t)ROOM_SECTORS));
+			json_array_append_new(list, json_pack("{s:s s:s s:I s:I}", "id", d->id, "ref", d->ref, "room",
+							      (json_int_t)d->room_start, "sectors",
+							      (json_int_t)d->room_sectors));
 	}
 	return list;
 }

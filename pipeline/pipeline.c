@@ -261,6 +261,7 @@ static void start_rules(struct pipeline *p)
 	engine_changed(p->engine, SORT_ALL);
 	engine_wall(p->engine, pipeline_now(p), clock_awake(p->clock), clock_wall(p->clock));
 	engine_start(p->engine, pipeline_now(p), clock_awake(p->clock));
+	world_store(p);
 	builtin_replayed(p);
 	say_broker(p, "broker.started");
 }
@@ -394,6 +395,7 @@ void pipeline_advance(struct pipeline *p)
 	inventory_probe_again(p->inv, now, probe_again, p);
 	builtin_refresh(p);
 	engine_wall(p->engine, now, clock_awake(p->clock), clock_wall(p->clock));
+	world_store(p);
 	if (!p->shutting_down)
 		engine_advance(p->engine, now, clock_awake(p->clock));
 	drain(p);

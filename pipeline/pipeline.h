@@ -21,7 +21,8 @@ struct pipeline_ops {
 	/* Run a plan: act's messages through pipeline_act_message, the end through pipeline_act_done. One at a time per
 	 * set. */
 	void (*run)(void *u, const struct plan *p);
-	/* Keep a row of the history: table "event", "verdict", "intent", "outcome", "case". want_ack:
+	/* Keep a row of the history: table "event", "verdict", "intent", "outcome", "case",
+	 * "world". want_ack:
 	 * pipeline_stored(id) once it is durable (intents); where nothing can be stored it is to be called too, so that
 	 * people are not left waiting. */
 	void (*store)(void *u, const char *table, const json_t *row, const char *id, bool want_ack);
@@ -118,6 +119,11 @@ json_t *pipeline_questions(const struct pipeline *p);
  * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..],
  * "plans":[..],"questions":[..],"counts":{..}}. A new reference. */
 json_t *pipeline_status(const struct pipeline *p);
+/* A portable picture of all that decides: see snapshot.c, and spared-record(5). From it paper_open makes a pipeline that
+ * goes on as this one would, in another process. A new reference. */
+json_t *pipeline_world(const struct pipeline *p);
+/* It is told and stored only if its text is smaller: a line of the protocol, with what stands around it. */
+enum { WORLD_SIZE_MAX = (1 << 20) - 4096 };
 /* As engine_why, and "would_do":[one line for each step, as it would be done now].
  * subject: a device (id, name, /dev path), "ARRAY/SLOT", or an array (id, name), as the rule's trigger needs it. */
 int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e);

@@ -136,6 +136,8 @@ struct pipeline {
 	int64_t refresh;      /* boot, when progress is read next; 0: not needed */
 	int64_t loop_told;    /* boot, of the last broker.loop */
 	int64_t evicted_told; /* boot, of the last broker.evicted */
+	int64_t world_stored; /* boot, of the last picture in the history */
+	uint64_t world_seq;   /* its last event */
 	uint64_t evicted;     /* how many it and those before it told of */
 	struct list inbox, verdicts, scripts, jobs, work, replays;
 	struct {
@@ -183,6 +185,11 @@ void previous_facts(struct pipeline *p, struct event *ev);
 
 /* Errors that were merged, or waited for one below them, go on when their time has come. */
 void raw_due(struct pipeline *p);
+
+/* ---- snapshot.c ---- */
+
+/* A picture goes into the history: at the start, and when the last one is old and something happened since. */
+void world_store(struct pipeline *p);
 
 /* ---- what_if.c ---- */
 

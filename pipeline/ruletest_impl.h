@@ -45,6 +45,7 @@ struct runner {
 	int64_t boot, awake, wall;
 	struct model *model;
 	struct pipeline *p;
+	bool real_time; /* texts print the time of the wall clock, not durations since 0 */
 	struct list plans, tokens;
 	struct firing *firings;
 	size_t n_firings;
@@ -82,6 +83,9 @@ void runner_serve(struct runner *r);
 /* What was asked for is forgotten. */
 void runner_drop(struct runner *r);
 
+/* A runner of an empty world; runner_finish is to be called. */
+void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
+		  size_t n_whys);
 /* Runs the test; whys are asked at their moments. 0, or -EINVAL with r->problem. */
 int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys);
 void runner_finish(struct runner *r);

@@ -262,7 +262,7 @@ static int run_time(struct runner *r)
 	}
 }
 
-static void begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
+void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
 		  size_t n_whys)
 {
 	static const char *manage_all[] = {"*"};
@@ -282,7 +282,7 @@ int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rule
 	struct err e = {0};
 	int rc;
 
-	begin(r, t, rules, whys, n_whys);
+	runner_begin(r, t, rules, whys, n_whys);
 	rc = model_new(&r->model);
 	if (rc == 0)
 		rc = runner_build(r, t->world, &e);

@@ -225,7 +225,7 @@ int runner_make_pipeline(struct runner *r, struct ruleset *rules, struct err *e)
 					 .notify = op_notify,
 					 .exec = op_exec,
 					 .u = r};
-	int rc = pipeline_make(&r->settings, rules, &r->clock, &ops, true, &r->p, e);
+	int rc = pipeline_make(&r->settings, rules, &r->clock, &ops, !r->real_time, &r->p, e);
 
 	if (rc < 0)
 		return rc;

@@ -107,6 +107,7 @@ static void limit_use(struct engine *e, const struct rule *r, const struct facts
 /* A watch tells by itself, once for each time that it becomes due. */
 static void tell_limited(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n)
 {
+	_cleanup_(buf_free) struct buf why = {0};
 	struct limit *l;
 
 	if (r->trigger == TRIGGER_WATCH)
@@ -116,7 +117,8 @@ static void tell_limited(struct engine *e, const struct rule *r, const struct ma
 	if (!l || l->told)
 		return;
 	l->told = true;
-	verdict_queue(e, r, VERDICT_LIMITED, m, b, n, "limit");
+	why_not_now(r, VERDICT_LIMITED, &b[0]->f, &why);
+	verdict_queue(e, r, VERDICT_LIMITED, m, b, n, buf_str(&why));
 }
 
 /* ---- inhibit ---- */

@@ -324,6 +324,26 @@ static void finish_rules(struct load *l)
 	lint_set(l);
 }
 
+/* FNV-1a, 64 bits: whether two processes read the same, not whether somebody cheats. */
+static uint64_t digest_add(uint64_t h, const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t digest_of(const struct rule_source *sources, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++) {
+		h = digest_add(h, &sources[i].layer, sizeof(sources[i].layer));
+		h = digest_add(h, &sources[i].len, sizeof(sources[i].len));
+		h = digest_add(h, sources[i].text, sources[i].len);
+	}
+	return h;
+}
+
 int ruleset_load(const struct rule_source *sources, size_t n, const struct ruleset_options *o, struct diag *d,
 		 struct ruleset **ret)
 {
@@ -336,6 +356,7 @@ int ruleset_load(const struct rule_source *sources, size_t n, const struct rules
 		return -ENOMEM;
 	rs->refs = 1;
 	rs->mode = o->mode;
+	rs->digest = digest_of(sources, n);
 	rs->trees = arena_array(&rs->arena, struct tree, n + 1);
 	raws = arena_array(&rs->arena, struct raw_file, n + 1);
 	for (const char *const *kind = o->kinds; kind && *kind; kind++) {

@@ -60,6 +60,9 @@ struct rule_info {
 	bool disabled;
 };
 
+/* Of the texts that it was loaded from: equal where they are. Into text, and returned. */
+enum { RULESET_DIGEST_MAX = 17 };
+const char *ruleset_digest(const struct ruleset *rs, char text[RULESET_DIGEST_MAX]);
 size_t ruleset_size(const struct ruleset *rs);
 /* i: 0 .. ruleset_size - 1, in the order of evaluation. The strings live as long as the rule set. */
 struct rule_info ruleset_rule(const struct ruleset *rs, size_t i);

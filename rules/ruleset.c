@@ -3,6 +3,8 @@
 #include "rules/ast.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 struct ruleset *ruleset_ref(struct ruleset *rs)
@@ -22,6 +24,12 @@ void ruleset_unref(struct ruleset *rs)
 		tree_finish(&rs->trees[i]);
 	arena_finish(&rs->arena);
 	free(rs);
+}
+
+const char *ruleset_digest(const struct ruleset *rs, char text[RULESET_DIGEST_MAX])
+{
+	snprintf(text, RULESET_DIGEST_MAX, "%016" PRIx64, rs->digest);
+	return text;
 }
 
 size_t ruleset_size(const struct ruleset *rs)

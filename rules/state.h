@@ -423,6 +423,11 @@ void order_free(struct engine *e, struct attempt *a);
 /* Arms the timer that ends it: of a new one, or of one that was saved and has rest_ns left. */
 void order_arm(struct engine *e, const struct rule *r, struct attempt *a, int64_t rest_ns);
 
+/* why.c */
+
+/* Why a verdict is held or limited, one line: "held by unless: device.maintenance is true". */
+void why_not_now(const struct rule *r, enum verdict_kind kind, const struct facts *f, struct buf *out);
+
 /* gate.c */
 
 enum gate { GATE_FIRED, GATE_LIMITED, GATE_HELD };

@@ -259,7 +259,7 @@ struct verdict *verdict_new(struct engine *e, const struct rule *r, enum verdict
 		return NULL;
 	box->refs = 1;
 	box->v.kind = kind;
-	box->v.reason = reason;
+	box->v.reason = arena_strdup(&box->arena, reason);
 	fill(e, r, m, b, n, box);
 	return &box->v;
 }

@@ -246,11 +246,15 @@ static bool from_summing(struct step_of_time *s)
 }
 
 /* The verdict was limited or held: told once for each time of being due. */
-static void not_now(struct step_of_time *s, enum verdict_kind kind, const struct match *m, const char *why)
+static void not_now(struct step_of_time *s, enum verdict_kind kind, const struct match *m, const char *gate)
 {
-	s->w->held = why;
-	if (!s->w->recorded)
-		verdict_queue(s->e, s->r, kind, m, &s->b, 1, why);
+	_cleanup_(buf_free) struct buf why = {0};
+
+	s->w->held = gate;
+	if (s->w->recorded)
+		return;
+	why_not_now(s->r, kind, &s->b->f, &why);
+	verdict_queue(s->e, s->r, kind, m, &s->b, 1, buf_str(&why));
 	s->w->recorded = true;
 }
 

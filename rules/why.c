@@ -110,10 +110,10 @@ static const struct cond *deciding(const struct cond *c, const struct facts *f, 
 }
 
 /* "member.state is in-sync, not in [failed, empty]" */
-static void explain_test(const struct why *w, const struct cond *c, bool holds, struct buf *out)
+static void explain_test(const struct facts *f, const struct cond *c, bool holds, bool place, struct buf *out)
 {
 	const char *op = c->test == TEST_EQ ? "" : cond_op_word(c);
-	struct value v = cond_value(c, &w->b->f);
+	struct value v = cond_value(c, f);
 
 	if (v.type == V_NONE && c->test != TEST_EXISTS) {
 		buf_addf(out, "%s is not known", c->name);
@@ -125,8 +125,24 @@ static void explain_test(const struct why *w, const struct cond *c, bool holds, 
 		buf_addf(out, ", not %s%s", op, *op ? " " : "");
 		cond_print_want(c, out);
 	}
-	if (c->at.file)
+	if (place && c->at.file)
 		buf_addf(out, " (%s:%d:%d)", basename(c->at.file), c->at.line, c->at.col);
+}
+
+void why_not_now(const struct rule *r, enum verdict_kind kind, const struct facts *f, struct buf *out)
+{
+	const struct cond *c = kind == VERDICT_HELD ? deciding(r->unless, f, cond_eval(r->unless, f)) : NULL;
+
+	if (kind == VERDICT_LIMITED) {
+		buf_addf(out, "limit: at most %" PRId64 " within ", r->limit_count);
+		why_duration(r->limit_within, out);
+		return;
+	}
+	buf_add(out, "held by unless: ");
+	if (c)
+		explain_test(f, c, true, false, out);
+	else
+		buf_add(out, "its conditions hold");
 }
 
 static void where_part(struct why *w)
@@ -143,7 +159,7 @@ static void where_part(struct why *w)
 		return;
 	c = deciding(w->r->where, &w->b->f, truth);
 	if (c)
-		explain_test(w, c, false, &text);
+		explain_test(&w->b->f, c, false, true, &text);
 	else
 		buf_add(&text, "its conditions do not hold");
 	why_answer(w, "no-match", "where: %s", buf_str(&text));
@@ -164,7 +180,7 @@ static void unless_part(struct why *w)
 		return;
 	c = deciding(w->r->unless, &w->b->f, truth);
 	if (c)
-		explain_test(w, c, true, &text);
+		explain_test(&w->b->f, c, true, true, &text);
 	else
 		buf_add(&text, "its conditions hold");
 	why_answer(w, "held", "held by unless: %s", buf_str(&text));

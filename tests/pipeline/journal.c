@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* journal RULES FILE.events..: plays each script to the pipeline on virtual time and compares what it says with
- * FILE.expected. UPDATE=1 in the environment writes that file instead. RULES: the directory of the shipped rules.
+ * FILE.expected. UPDATE=1 in the environment writes that file instead; RECORD=PATH a recording of it all. RULES: the
+ * directory of the shipped rules.
  *
  * A script: one thing a line, '#' begins a comment.
  *   manage GLOB..                       which sets are managed (all of the test's are in one set, "test")
@@ -13,13 +14,15 @@
  *   away DISK                           not here at start
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
- *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map
- * that is a disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP
- * failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
- * tells); rebuilt ARRAY; command JSON; inject JSON; what-if JSON; why RULE SUBJECT; act ok|failed|refused|timeout [N]
- * (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release (act answers later); crash (the
- * process dies and starts again); restart; shut-down; storm DISK COUNT REGIONS; status; probe-fails DISK; manage GLOB..
- * (a reload); nothing */
+ *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
+ * disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP failed|reinstated DISK
+ * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
+ * command JSON; inject JSON; what-if JSON; why RULE SUBJECT; forecast [all|DISK] (all: pulled); act
+ * ok|failed|refused|timeout [N] (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release
+ * (act answers later); crash (the process dies and starts again); restart; shut-down; storm DISK COUNT REGIONS; status;
+ * probe-fails DISK; manage GLOB.. (a reload); nothing */
+#include "pipeline/forecast.h"
+#include "pipeline/recording.h"
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -316,6 +319,70 @@ static void why(struct play *y, const char *rule, const char *subject)
 	json_decref(j);
 }
 
+static void say_case(struct play *y, const json_t *m, const json_t *k)
+{
+	struct value after = value_duration(json_integer_value(json_object_get(k, "after")));
+	const char *reason = json_string_value(json_object_get(k, "reason"));
+
+	play_time_stamp(y);
+	buf_addf(&y->out, "        %s %s: %s", json_string_value(json_object_get(m, "name")),
+		 json_string_value(json_object_get(k, "case")), json_string_value(json_object_get(k, "result")));
+	if (reason) {
+		buf_addf(&y->out, ": %s\n", reason);
+		return;
+	}
+	buf_addf(&y->out, " %s by %s after ", json_string_value(json_object_get(k, "spare")),
+		 json_string_value(json_object_get(k, "rule")));
+	value_print(&after, VALUE_CANONICAL, &y->out);
+	buf_addf(&y->out, ", redundancy %d, then %d, spares %d\n",
+		 (int)json_integer_value(json_object_get(k, "meanwhile")),
+		 (int)json_integer_value(json_object_get(k, "redundancy")),
+		 (int)json_integer_value(json_object_get(k, "spares")));
+}
+
+/* Through the text of the picture, as it goes to another process. */
+static json_t *picture(struct play *y)
+{
+	json_t *world = pipeline_world(y->p), *again;
+	char *text = json_dumps(world, JSON_COMPACT);
+
+	again = text ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	json_decref(world);
+	return again;
+}
+
+static void say_forecast(struct play *y, const char *pull)
+{
+	const struct forecast_options o = {.device = *pull && strcmp(pull, "all") != 0 ? pull : NULL,
+					   .only_pulled = *pull};
+	json_t *world = picture(y), *j = NULL, *a, *m, *k;
+	struct err e = {0};
+	size_t i, n, c;
+
+	if (forecast(world, y->rules, &o, &j, &e) < 0) {
+		play_time_stamp(y);
+		buf_addf(&y->out, "forecast: %s\n", e.msg);
+	}
+	json_array_foreach(json_object_get(j, "arrays"), i, a)
+	{
+		play_time_stamp(y);
+		buf_addf(&y->out, "forecast %s %s, spares %d (%s)%s%s%s\n",
+			 json_string_value(json_object_get(a, "name")), json_string_value(json_object_get(a, "state")),
+			 (int)json_integer_value(json_object_get(a, "spares")),
+			 json_string_value(json_object_get(a, "spare-reason")),
+			 json_is_true(json_object_get(a, "handled"))	? ": handled"
+			 : json_is_false(json_object_get(a, "handled")) ? ": not handled"
+									: ": left out",
+			 *json_string_value(json_object_get(a, "reason")) ? ": " : "",
+			 json_string_value(json_object_get(a, "reason")));
+		json_array_foreach(json_object_get(a, "members"), n, m)
+			json_array_foreach(json_object_get(m, "cases"), c, k) say_case(y, m, k);
+	}
+	json_decref(j);
+	json_decref(world);
+}
+
 static int result_of(const char *word)
 {
 	struct value v;
@@ -380,6 +447,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		}
 		return 0;
 	}
+	if (strcmp(verb, "forecast") == 0)
+		return say_forecast(y, w[0] ? w[0] : ""), 0;
 	if (strcmp(verb, "why") == 0)
 		return why(y, w[0], w[1]), 0;
 	if (strcmp(verb, "act") == 0) {
@@ -460,6 +529,27 @@ static int compare(struct play *y, const char *path)
 	return r;
 }
 
+/* The recording that sparectl would make at the end. */
+static int record(struct play *y, const char *path)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+	json_t *now = picture(y), *row;
+	FILE *f = fopen(path, "we");
+	size_t i;
+
+	recording_head(&out, y->boot + 1700000000 * NS_PER_SEC, 0, json_string_value(json_object_get(now, "rules")));
+	recording_line(&out, "world", json_incref(y->world));
+	recording_line(&out, "now", now);
+	json_array_foreach(y->rows, i, row) recording_line(&out, "row", json_incref(row));
+	json_array_foreach(y->rule_files, i, row) recording_line(&out, "rules", json_incref(row));
+	recording_line(&out, "end",
+		       json_pack("{s:I s:i}", "rows", (json_int_t)json_array_size(y->rows), "left-out", 0));
+	if (!f)
+		return 1;
+	fputs(buf_str(&out), f);
+	return fclose(f) != 0;
+}
+
 static int play(const char *rules_dir, const char *script)
 {
 	FILE *f = fopen(script, "re");
@@ -474,6 +564,8 @@ static int play(const char *rules_dir, const char *script)
 		fprintf(stderr, "%s:%d: cannot be done\n", script, y.line - 1);
 	snprintf(path, sizeof(path), "%.*s.expected", (int)(strlen(script) - strlen(".events")), script);
 	r = r < 0 ? 1 : compare(&y, path);
+	if (r == 0 && getenv("RECORD"))
+		r = record(&y, getenv("RECORD"));
 	printf("%s %s\n", r ? "FAIL" : "ok  ", script);
 	if (f)
 		fclose(f);

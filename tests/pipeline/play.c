@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/pipeline/play.h"
 
+#include "pipeline/recording.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -76,6 +78,11 @@ static void op_store(void *u, const char *table, const json_t *row, const char *
 	struct play *y = u;
 
 	y->stored++;
+	if (strcmp(table, "world") == 0 && !y->world)
+		y->world = json_deep_copy(row);
+	else if (y->world && recording_wants(table))
+		json_array_append_new(y->rows, json_pack("{s:s s:I s:o}", "table", table, "wall",
+							 (json_int_t)clock_wall_time(y), "row", json_deep_copy(row)));
 	if (strcmp(table, "intent") == 0)
 		json_object_set_new(y->intents, id, json_deep_copy(row));
 	if (strcmp(table, "outcome") == 0)
@@ -318,7 +325,12 @@ int play_pipeline(struct play *y)
 
 void play_begin(struct play *y, const char *script, const char *rules_dir)
 {
-	*y = (struct play){.script = script, .rules_dir = rules_dir, .boot = NS_PER_SEC, .intents = json_object()};
+	*y = (struct play){.script = script,
+			   .rules_dir = rules_dir,
+			   .boot = NS_PER_SEC,
+			   .intents = json_object(),
+			   .rows = json_array(),
+			   .rule_files = json_array()};
 	y->last = &y->first;
 	settings_init(&y->settings);
 	y->manage[0] = "*";
@@ -335,6 +347,9 @@ void play_finish(struct play *y)
 	ruleset_unref(y->rules);
 	model_free(y->model);
 	json_decref(y->intents);
+	json_decref(y->rows);
+	json_decref(y->world);
+	json_decref(y->rule_files);
 	settings_finish(&y->settings);
 	buf_free(&y->out);
 }

@@ -29,8 +29,10 @@ struct play {
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;
-	bool builtin_hangs; /* instead */
-	json_t *intents;    /* by id: stored and without an outcome */
+	bool builtin_hangs;   /* instead */
+	json_t *intents;      /* by id: stored and without an outcome */
+	json_t *rows, *world; /* what a recording has: what was stored since the start, and the picture then */
+	json_t *rule_files;
 	struct buf out;
 	size_t stored;
 	const char *rules_dir, *script;

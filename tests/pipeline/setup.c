@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The lines of a script that come before the first time: settings, rules, disks, arrays. */
 #include "config/diag.h"
+#include "config/dirs.h"
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -31,42 +32,71 @@ void play_managed(struct play *y, char **globs, int n)
 	}
 }
 
+static char *read_file(const char *path, size_t *len)
+{
+	struct buf b = {0};
+	FILE *f = fopen(path, "re");
+
+	for (int c; f && (c = fgetc(f)) != EOF;)
+		buf_addc(&b, (char)c);
+	if (f)
+		fclose(f);
+	*len = b.len;
+	return buf_take(&b);
+}
+
+/* The files, by their paths; a recording names them without their directory, which is another one everywhere. */
+static int load_files(struct play *y, char **paths, size_t n, struct diag *d)
+{
+	struct ruleset_options o = {.actions = action_descs};
+	struct rule_source sources[16] = {0};
+	int r;
+
+	for (size_t i = 0; i < n && i < ARRAY_SIZE(sources); i++) {
+		const char *slash = strrchr(paths[i], '/');
+		json_t *j;
+
+		sources[i].file = slash ? slash + 1 : paths[i];
+		sources[i].text = read_file(paths[i], &sources[i].len);
+		j = json_pack("{s:s s:i s:s%}", "file", sources[i].file, "layer", 0, "text", sources[i].text,
+			      sources[i].len);
+		json_array_append_new(y->rule_files, j);
+	}
+	r = ruleset_load(sources, MIN(n, ARRAY_SIZE(sources)), &o, d, &y->rules);
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++)
+		free((void *)sources[i].text);
+	return r;
+}
+
 static int load_rules(struct play *y, char **names, int n)
 {
-	struct rule_source sources[8] = {0};
-	struct ruleset_options o = {.actions = action_descs};
 	_cleanup_(buf_free) struct buf problems = {0};
+	struct drop_ins found = {0};
+	char own[8][512], *paths[16];
+	size_t n_paths = 0;
 	struct diag d;
-	int r;
+	int r = 0;
 
 	diag_init(&d);
 	if (n == 1 && strcmp(names[0], "shipped") == 0) {
-		r = ruleset_load_dirs(&y->rules_dir, 1, &o, &d, &y->rules);
-	} else {
-		for (int i = 0; i < n; i++) {
-			char path[512];
-			const char *slash = strrchr(y->script, '/');
-			struct buf b = {0};
-			FILE *f;
-
-			snprintf(path, sizeof(path), "%.*s%s", slash ? (int)(slash - y->script + 1) : 0, y->script,
-				 names[i]);
-			f = fopen(path, "re");
-			for (int c; f && (c = fgetc(f)) != EOF;)
-				buf_addc(&b, (char)c);
-			if (f)
-				fclose(f);
-			sources[i] = (struct rule_source){.file = names[i], .len = b.len};
-			sources[i].text = buf_take(&b);
-		}
-		r = ruleset_load(sources, (size_t)n, &o, &d, &y->rules);
-		for (int i = 0; i < n; i++)
-			free((void *)sources[i].text);
+		r = drop_ins_list(&y->rules_dir, 1, &d, &found);
+		for (size_t i = 0; i < found.n && n_paths < ARRAY_SIZE(paths); i++)
+			paths[n_paths++] = found.files[i].path;
 	}
+	for (int i = 0; found.n == 0 && i < n && i < 8; i++) {
+		const char *slash = strrchr(y->script, '/');
+
+		snprintf(own[i], sizeof(own[i]), "%.*s%s", slash ? (int)(slash - y->script + 1) : 0, y->script,
+			 names[i]);
+		paths[n_paths++] = own[i];
+	}
+	if (r == 0)
+		r = load_files(y, paths, n_paths, &d);
 	if (r < 0) {
 		diag_print(&d, NULL, &problems);
 		fputs(buf_str(&problems), stderr);
 	}
+	drop_ins_finish(&found);
 	diag_finish(&d);
 	return r;
 }
