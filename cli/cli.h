@@ -148,6 +148,7 @@ int verb_inject(struct cli *c);
 int verb_history(struct cli *c);  /* history.c */
 int verb_forecast(struct cli *c); /* paper.c */
 int verb_record(struct cli *c);	  /* record.c */
+int verb_replay(struct cli *c);	  /* replay.c */
 int verb_array(struct cli *c);	  /* change.c */
 int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);

@@ -112,7 +112,27 @@ const struct verb cli_verbs[] = {
 		.examples = {{"sparectl record --since 2h report.jsonl", "the last two hours"},
 			     {"sparectl record | gzip > report.jsonl.gz", "the last day, packed"}},
 		.exits = ASKS,
-		.see = "forecast, history",
+		.see = "forecast, replay, history",
+	},
+	{
+		"replay",
+		"[FILE]",
+		"what happened, under other rules",
+		OPT(RULES) | OPT(SINCE) | OPT(VERBOSE),
+		0,
+		1,
+		verb_replay,
+		.about = "Plays a recording, or what the daemon's history has, on a virtual clock: once with the "
+			 "recorded\n"
+			 "rules, once with those on disk or of --rules. What differs stands in two columns; with "
+			 "--verbose\n"
+			 "all. Nothing is changed, and the same recording gives the same answer.",
+		.examples = {{"sparectl replay --since 7d --rules ./new.d", "before these rules are installed"},
+			     {"sparectl replay report.jsonl", "somebody's recording, with the rules on disk"}},
+		.yes = "nothing differs",
+		.no = "something differs, or it cannot be replayed",
+		.exits = ASKS,
+		.see = "record, rules test, inject",
 	},
 	{
 		"sources",

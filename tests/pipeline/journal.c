@@ -23,6 +23,7 @@
  * probe-fails DISK; manage GLOB.. (a reload); nothing */
 #include "pipeline/forecast.h"
 #include "pipeline/recording.h"
+#include "pipeline/replay.h"
 #include "tests/pipeline/play.h"
 
 #include <errno.h>
@@ -215,14 +216,37 @@ static void say_json(struct play *y, const char *what, json_t *j)
 	json_decref(j);
 }
 
+/* As the broker stores who asked for what. */
+static void store_command(struct play *y, const json_t *command, const char *plan, bool refused)
+{
+	static const char *const verbs[] = {"array-start",  "array-stop",    "array-fail",   "array-remove",
+					    "array-re-add", "spare-add",     "spare-remove", "spare-activate",
+					    "maintenance",  "rules-approve", "rules-deny"};
+	const char *action = json_string_value(json_object_get(command, "verb"));
+	json_t *request = json_copy((json_t *)command);
+
+	json_object_del(request, "verb");
+	for (size_t i = 0; action && !json_is_true(json_object_get(command, "dry-run")) && i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(replay_action(verbs[i]), action) == 0)
+			json_array_append_new(y->rows,
+					      json_pack("{s:s s:I s:{s:s s:I s:i s:i s:s s:O s:s s:s}}", "table",
+							"command", "wall", (json_int_t)clock_wall(&y->clock), "row",
+							"kind", verbs[i], "wall", (json_int_t)clock_wall(&y->clock),
+							"uid", 0, "pid", 1, "program", "journal", "request", request,
+							"plan", plan, "result", refused ? "refused" : "planned"));
+	json_decref(request);
+}
+
 static void command(struct play *y, const char *text)
 {
-	json_t *j = json_loads(text, 0, NULL);
-	char id[PLAN_ID_MAX];
+	json_t *j = json_loads(text, 0, NULL), *answer;
+	char id[PLAN_ID_MAX] = "";
 
 	if (!j)
 		fprintf(stderr, "%s:%d: not JSON\n", y->script, y->line);
-	say_json(y, "answer ", pipeline_command(y->p, j, id));
+	answer = pipeline_command(y->p, j, id);
+	store_command(y, j, id, json_is_false(json_object_get(answer, "ok")));
+	say_json(y, "answer ", answer);
 	json_decref(j);
 }
 
