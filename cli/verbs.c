@@ -399,7 +399,8 @@ const struct verb cli_verbs[] = {
 		.about = "Refused while the set has an array. SET is its GUID, as 'status --json' and 'meta show' tell "
 			 "it.",
 		.examples = {{"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa", "by its GUID"},
-			     {"sparectl status --json | jq -r '.status.sets[].id'", "the sets that are known"}},
+			     {"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa --dry-run",
+			      "what would be written"}},
 		.exits = CHANGES,
 		.see = "array delete, release",
 	},

@@ -61,7 +61,8 @@ static int check_state(const json_t *state, struct err *e)
 					     "ref",	  "maintenance", "name",     "wwn",	      "serial",
 					     "model",	  "vendor",	 "firmware", "transport",     "controller",
 					     "enclosure", "slot",	 "map",	     "contents-name", NULL};
-	static const char *const array[] = {"id", "set", "name", "stopped-by", "maintenance", "members", "plans", NULL};
+	static const char *const array[] = {"id",    "set",	 "name",       "stopped-by", "maintenance", "members",
+					    "plans", "scrubbed", "mismatches", "rate",	     "read-last",   NULL};
 	static const char *const set[] = {"guid", "seq", NULL};
 	static const char *const engine[] = {"v",	  "boot",	 "awake",  "wall-offset", "counter", "windows",
 					     "attempts",  "schedules",	 "visits", "limits",	  "watches", "groups",
