@@ -212,7 +212,8 @@ static void handle(struct pipeline *p, struct event *ev)
 	cases_event(p->cases, p->inv, ev, store_case, p);
 	builtin_event(p, ev);
 	if (!p->shutting_down) {
-		engine_changed(p->engine, changed | SORT_BIT(SORT_DEVICE));
+		engine_changed(p->engine, changed);
+		engine_changed_fact(p->engine, FACT_DEVICE_ERRORS); /* of cases */
 		engine_event(p->engine, ev, clock_awake(p->clock));
 	}
 	check_loop(p, ev);

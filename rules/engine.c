@@ -113,6 +113,11 @@ void engine_changed(struct engine *e, unsigned sorts)
 	e->dirty |= sorts;
 }
 
+void engine_changed_fact(struct engine *e, enum fact_id fact)
+{
+	e->dirty_facts[fact] = e->any_dirty_fact = true;
+}
+
 void verdicts_flush(struct engine *e)
 {
 	if (e->flushing)
@@ -130,7 +135,7 @@ void verdicts_flush(struct engine *e)
 /* Effects of what fires (marks, inhibitions) change facts again; an end is certain all the same. */
 static void evaluate_watches(struct engine *e)
 {
-	for (int i = 0; e->started && e->dirty && i < SETTLE_MAX; i++) {
+	for (int i = 0; e->started && (e->dirty || e->any_dirty_fact) && i < SETTLE_MAX; i++) {
 		unsigned sorts = TAKE(e->dirty, 0);
 
 		watch_all(e, sorts);
@@ -430,6 +435,7 @@ void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outco
 	for (size_t i = 0; w->guarded && i < n_facts; i++)
 		w->guarded[facts[i]] = true;
 	/* What changed between the verdict and its refusal counts too. */
+	e->stats[w->node.rule].refused |= w->refused;
 	if (w->refused)
 		e->dirty |= e->rs->rules[w->node.rule].sorts;
 }

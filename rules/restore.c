@@ -218,6 +218,7 @@ static void restore_state(const struct restore *s, const struct rule *r, const j
 	w->waits = s->exact && get_flag(j, "waits");
 	w->interrupted = get_flag(j, "interrupted") || (!s->exact && get_flag(j, "waits"));
 	w->refused = get_flag(j, "refused");
+	s->e->stats[r->index].refused |= w->refused;
 	w->changed = get_flag(j, "changed");
 	w->since_awake = get_time(j, "since-awake", s->awake);
 	w->since_boot = get_time(j, "since-boot", s->boot);
@@ -416,7 +417,7 @@ static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine
 	if (r < 0)
 		return r;
 	copy->started = e->started;
-	copy->dirty = e->dirty;
+	copy->dirty = e->any_dirty_fact ? SORT_ALL : e->dirty;
 	if (copy->started) {
 		schedule_wall(copy);
 		schedule_start(copy);

@@ -216,6 +216,8 @@ void engine_wall(struct engine *e, int64_t boot, int64_t awake, int64_t wall);
 /* Facts of these sorts changed in the inventory. A change of a member's state is one of member, array and device.
  * SORT_ALL is always right, and only costs time. */
 void engine_changed(struct engine *e, unsigned sorts);
+/* This inventory fact changed, whoever's, and nothing else: only rules that name it look again. */
+void engine_changed_fact(struct engine *e, enum fact_id fact);
 /* Watch rules whose facts changed are evaluated now, for a change without an event. */
 void engine_settle(struct engine *e);
 /* One event, which the inventory has taken in: timers due before it fire, event rules see it, then watch rules whose

@@ -305,6 +305,7 @@ struct rule_stats {
 	uint64_t matched, fired, cleared, limited, held, no_key;
 	uint64_t evicted;
 	int64_t last;
+	bool refused; /* a plan of it was, at some time: any fact of its subjects may matter */
 };
 
 struct engine {
@@ -315,6 +316,7 @@ struct engine {
 	int64_t wall_offset; /* wall - boot, by the last event */
 	bool started;
 	unsigned dirty;
+	bool dirty_facts[FACT_MAX], any_dirty_fact;
 	uint64_t counter, pass;
 	struct timers by_boot, by_awake;
 	bool asleep;   /* what fires now was due while the machine slept */
@@ -458,6 +460,7 @@ void marks_free(struct engine *e);
 
 /* watch.c */
 
+/* The rules about the sorts, and about facts that are dirty. */
 void watch_all(struct engine *e, unsigned sorts);
 void watch_timer(struct engine *e, struct watch *w);
 void watch_free(struct engine *e, struct watch *w);

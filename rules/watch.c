@@ -493,13 +493,29 @@ static void drop_unseen(struct engine *e, const struct rule *r)
 	}
 }
 
+/* What a refused plan waits for is not named by its rule. */
+static bool concerned(const struct engine *e, const struct rule *r, unsigned sorts, const bool *facts)
+{
+	if (r->sorts & sorts)
+		return true;
+	for (int f = 0; facts && f < FACT_MAX; f++)
+		if (facts[f] && (r->named[f] || e->stats[r->index].refused))
+			return true;
+	return false;
+}
+
 void watch_all(struct engine *e, unsigned sorts)
 {
+	bool facts[FACT_MAX], any = TAKE(e->any_dirty_fact, false);
+
+	memcpy(facts, e->dirty_facts, sizeof(facts));
+	if (any)
+		memset(e->dirty_facts, 0, sizeof(e->dirty_facts));
 	e->event = NULL;
 	for (size_t i = 0; i < e->rs->n_watches; i++) {
 		struct visit v = {e, e->rs->watches[i]};
 
-		if (!(v.r->sorts & sorts))
+		if (!concerned(e, v.r, sorts, any ? facts : NULL))
 			continue;
 		e->pass++;
 		if (e->o.world->each(e->o.world_u, v.r->sort, visit_subject, &v) == 0)

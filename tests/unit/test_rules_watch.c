@@ -265,6 +265,51 @@ static void only_what_changed_is_looked_at(void **state)
 	fixture_end(&fx);
 }
 
+static int64_t seen(const struct fixture *fx, size_t rule)
+{
+	json_t *stats = engine_stats(fx->engine);
+	int64_t n = json_integer_value(json_object_get(json_array_get(stats, rule), "seen"));
+
+	json_decref(stats);
+	return n;
+}
+
+static void errors_of(struct fixture *fx, int64_t t, int64_t n)
+{
+	fx->now = t;
+	engine_before(fx->engine, t, t);
+	fake_set(fx, SORT_DEVICE, "sdb", FACT_DEVICE_ERRORS, value_int(n));
+	engine_changed_fact(fx->engine, FACT_DEVICE_ERRORS);
+	engine_settle(fx->engine);
+}
+
+/* A storm of errors is no reason to look at all members again, each time. */
+static void a_fact_concerns_those_that_name_it(void **state)
+{
+	struct fixture fx = {0};
+	int64_t before;
+
+	(void)state;
+	fixture_start(&fx, HEAD
+		      "  - name: states\n    description: d\n    watch: member\n    where: {member.state: failed}\n"
+		      "    do: [activate-spare]\n"
+		      "  - name: errors\n    description: d\n    watch: member\n    where: {device.errors: {ge: 3}}\n"
+		      "    do: [fail-member]\n");
+	before = seen(&fx, 0);
+	for (int i = 1; i <= 100; i++)
+		errors_of(&fx, i * S, i);
+	expect_log(&fx, "3s errors data/1\n");
+	assert_int_equal(seen(&fx, 0), before);
+	/* What is named by a guard, or could be by one, is looked at. */
+	fake_member_state(&fx, "data/1", MEMBER_FAILED);
+	changed(&fx, 200 * S);
+	expect_log(&fx, "3m20s states data/1\n");
+	engine_outcome(fx.engine, fx.last_id, OUTCOME_REFUSED, NULL, 0);
+	errors_of(&fx, 300 * S, 101);
+	expect_log(&fx, "5m states data/1\n");
+	fixture_end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +325,7 @@ int main(void)
 		unit(devices_with_array_facts_are_watched_for_each_membership),
 		unit(a_subject_that_leaves_is_forgotten_without_a_word),
 		unit(only_what_changed_is_looked_at),
+		unit(a_fact_concerns_those_that_name_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
