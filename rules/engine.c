@@ -88,6 +88,7 @@ void engine_free(struct engine *e)
 	buf_free(&e->key);
 	buf_free(&e->limit_key);
 	buf_free(&e->scratch);
+	buf_free(&e->compared);
 	ruleset_unref(e->rs);
 	free(e);
 }

@@ -123,10 +123,9 @@ static void tell_limited(struct engine *e, const struct rule *r, const struct ma
 
 /* ---- inhibit ---- */
 
-const struct inhibition *gate_inhibition(const struct engine *e, const struct rule *r, const struct facts *f)
+const struct inhibition *gate_inhibition(struct engine *e, const struct rule *r, const struct facts *f)
 {
 	for (const struct inhibition *in = e->inhibitions; in; in = in->next) {
-		_cleanup_(buf_free) struct buf text = {0};
 		size_t i = 0;
 
 		if (!in->covers[r->index])
@@ -139,9 +138,9 @@ const struct inhibition *gate_inhibition(const struct engine *e, const struct ru
 			/* Most keys are plain strings: no copy is needed for them. */
 			if (v->type == V_STRING && strcmp(v->str, in->values[i]) == 0)
 				continue;
-			buf_clear(&text);
-			value_print(v, VALUE_CANONICAL, &text);
-			if (strcmp(buf_str(&text), in->values[i]) != 0)
+			buf_clear(&e->compared);
+			value_print(v, VALUE_CANONICAL, &e->compared);
+			if (strcmp(buf_str(&e->compared), in->values[i]) != 0)
 				break;
 		}
 		if (i == in->per.n)
@@ -150,7 +149,7 @@ const struct inhibition *gate_inhibition(const struct engine *e, const struct ru
 	return NULL;
 }
 
-bool gate_inhibited(const struct engine *e, const struct rule *r, const struct facts *f)
+bool gate_inhibited(struct engine *e, const struct rule *r, const struct facts *f)
 {
 	return gate_inhibition(e, r, f) != NULL;
 }

@@ -31,17 +31,6 @@ static bool indexable(enum fact_id f)
 	       (type == V_STRING || type == V_ENUM || type == V_INT || type == V_BOOL);
 }
 
-/* Equal values have equal hashes. */
-static uint64_t value_hash(const struct value *v)
-{
-	uint64_t h;
-
-	if (v->type == V_STRING)
-		return text_hash(0, v->str);
-	h = (v->type == V_BOOL ? (uint64_t)v->b : (uint64_t)v->i) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
-}
-
 static void add_hash(struct arena *a, struct hashes *out, const struct value *v)
 {
 	out->v = arena_grow(a, out->v, &out->n, sizeof(*out->v));

@@ -99,6 +99,8 @@ void table_touch(struct table *t, struct entry_node *n, size_t room);
 void table_bound(struct engine *e, struct table *t, const struct entry_node *n);
 /* FNV-1a. */
 uint64_t text_hash(uint64_t seed, const char *text);
+/* Equal values have equal hashes. */
+uint64_t value_hash(const struct value *v);
 
 /* ---- what is kept ---- */
 
@@ -338,7 +340,7 @@ struct engine {
 	struct bound *bound; /* [0]: the event or subject itself; then one for each membership */
 	size_t n_bound, cap_bound;
 	bool members_bound;
-	struct buf key, limit_key, scratch;
+	struct buf key, limit_key, scratch, compared;
 	struct verdict **queue;
 	size_t n_queue, cap_queue;
 	bool flushing;
@@ -443,8 +445,8 @@ int64_t gate_limit_opens(struct engine *e, const struct rule *r, const struct fa
 /* How many verdicts of the rule count for its limit; after gate_limit_opens. */
 size_t gate_limit_used(struct engine *e, const struct rule *r, const struct facts *f);
 /* The inhibition that covers the rule and the facts; NULL: none. */
-const struct inhibition *gate_inhibition(const struct engine *e, const struct rule *r, const struct facts *f);
-bool gate_inhibited(const struct engine *e, const struct rule *r, const struct facts *f);
+const struct inhibition *gate_inhibition(struct engine *e, const struct rule *r, const struct facts *f);
+bool gate_inhibited(struct engine *e, const struct rule *r, const struct facts *f);
 /* Puts match.* into the contexts. */
 void gate_match(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n);
 /* The steps that change the engine itself (inhibit, mark) act at once: rules after this one see them. v may be NULL. */

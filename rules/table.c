@@ -14,6 +14,29 @@ uint64_t text_hash(uint64_t seed, const char *text)
 	return h ^ h >> 29;
 }
 
+uint64_t value_hash(const struct value *v)
+{
+	uint64_t h = v->type;
+
+	switch (v->type) {
+	case V_NONE:
+		return 0;
+	case V_STRING:
+		return text_hash(h, v->str);
+	case V_SET:
+		for (size_t i = 0; i < v->set->n; i++)
+			h = text_hash(h, v->set->words[i]);
+		return h;
+	case V_BOOL:
+		h += v->b;
+		break;
+	default:
+		h += v->u;
+	}
+	h *= UINT64_C(0x9e3779b97f4a7c15);
+	return h ^ h >> 32;
+}
+
 int table_init(struct table *t, size_t n_rules, entry_free_fn *free_one)
 {
 	t->free_one = free_one;

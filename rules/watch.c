@@ -93,24 +93,12 @@ static void close_span(struct engine *e, const struct rule *r, struct watch *w)
 
 /* ---- refused: what has to change ---- */
 
-/* FNV-1a of the printed value. */
-static uint32_t fact_print(const struct value *v)
-{
-	_cleanup_(buf_free) struct buf text = {0};
-	uint32_t h = UINT32_C(0x811c9dc5);
-
-	value_print(v, VALUE_CANONICAL, &text);
-	for (const char *p = buf_str(&text); *p; p++)
-		h = (h ^ (unsigned char)*p) * UINT32_C(0x01000193);
-	return h;
-}
-
 static void take_prints(struct watch *w, const struct facts *f)
 {
 	if (!w->prints)
 		w->prints = calloc(FACT_MAX, sizeof(*w->prints));
 	for (int i = 0; w->prints && i < FACT_MAX; i++)
-		w->prints[i] = fact_print(&f->v[i]);
+		w->prints[i] = (uint32_t)value_hash(&f->v[i]);
 }
 
 /* Facts that move by themselves say nothing about whether a plan would be allowed now. */
@@ -128,7 +116,7 @@ static bool facts_changed(const struct watch *w, const struct facts *f)
 		bool counts =
 			w->guarded ? w->guarded[i] : fact_table[i].from == FROM_INVENTORY && !restless((enum fact_id)i);
 
-		if (counts && w->prints[i] != fact_print(&f->v[i]))
+		if (counts && w->prints[i] != (uint32_t)value_hash(&f->v[i]))
 			return true;
 	}
 	return false;
