@@ -297,6 +297,11 @@ static void do_rules_list(struct commands *c, const struct request *rq)
 	json_decref(j);
 }
 
+static void do_rules_stats(struct commands *c, const struct request *rq)
+{
+	client_answer(rq->client, rq->id, pipeline_rule_stats(c->b->pipeline));
+}
+
 static void do_rules_why(struct commands *c, const struct request *rq)
 {
 	json_t *why = NULL;
@@ -455,11 +460,21 @@ bool commands_turn(struct commands *c)
 }
 
 static handler_fn *const handlers[VERB_HANDLERS] = {
-	[VERB_HELP] = do_help,	     [VERB_STATUS] = do_status,	      [VERB_METRICS] = do_metrics,
-	[VERB_SOURCES] = do_sources, [VERB_SETTINGS] = do_settings,   [VERB_MONITOR] = do_monitor,
-	[VERB_HISTORY] = do_history, [VERB_INJECT] = do_inject,	      [VERB_RULES_LIST] = do_rules_list,
-	[VERB_WORLD] = do_world,     [VERB_RULES_WHY] = do_rules_why, [VERB_RELOAD] = do_reload,
-	[VERB_PLAN] = do_change,     [VERB_COMMAND] = do_change,
+	[VERB_HELP] = do_help,
+	[VERB_STATUS] = do_status,
+	[VERB_METRICS] = do_metrics,
+	[VERB_SOURCES] = do_sources,
+	[VERB_SETTINGS] = do_settings,
+	[VERB_MONITOR] = do_monitor,
+	[VERB_HISTORY] = do_history,
+	[VERB_INJECT] = do_inject,
+	[VERB_RULES_LIST] = do_rules_list,
+	[VERB_WORLD] = do_world,
+	[VERB_RULES_STATS] = do_rules_stats,
+	[VERB_RULES_WHY] = do_rules_why,
+	[VERB_RELOAD] = do_reload,
+	[VERB_PLAN] = do_change,
+	[VERB_COMMAND] = do_change,
 };
 
 bool commands_run(struct commands *c, struct client *client, const json_t *request)

@@ -63,6 +63,7 @@
  *                     "rules":[as ruleset_to_json gives]; origin: with the places where each key was set;
  *                     "questions":[{"id","rule","description","subject","device","array","asked":wall ns,
  *                     "deadline":wall ns,"then":"drop"|"do"}]: what rules in mode ask wait for
+ *   rules-stats       "rules":[as engine_stats gives], "totals": as engine_totals gives
  *   rules-why rule subject
  *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors

@@ -118,6 +118,7 @@ const struct verb verb_table[] = {
 	{"world", "a portable picture of all that decides", VERB_WORLD, .keys = &keys_none},
 	{"inject", "an event: what it would do, or (live) the real thing", VERB_INJECT, .keys = &keys_inject},
 	{"rules-list", "the rules that run", VERB_RULES_LIST, .keys = &keys_list},
+	{"rules-stats", "what each rule saw, did and cost", VERB_RULES_STATS, .keys = &keys_none},
 	{"rules-why", "why a rule did or did not fire", VERB_RULES_WHY, .keys = &keys_why},
 	{"rules-reload", "read settings and rules again", VERB_RELOAD, .changes = true, .keys = &keys_none},
 	{"rules-approve", "yes to what a rule asks", VERB_COMMAND, "approve", true, &keys_approve},

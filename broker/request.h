@@ -20,6 +20,7 @@ enum verb_handler {
 	VERB_WORLD,
 	VERB_INJECT,
 	VERB_RULES_LIST,
+	VERB_RULES_STATS,
 	VERB_RULES_WHY,
 	VERB_RELOAD,
 	VERB_PLAN,    /* the pipeline makes a plan */

@@ -163,6 +163,7 @@ int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */
 int verb_rules_test(struct cli *c);
 int verb_rules_list(struct cli *c);
+int verb_rules_stats(struct cli *c);
 int verb_rules_why(struct cli *c);
 int verb_rules_reload(struct cli *c);
 int verb_rules_answer(struct cli *c);

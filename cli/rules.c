@@ -307,6 +307,56 @@ int verb_rules_list(struct cli *c)
 	return status;
 }
 
+/* ---- stats ---- */
+
+static void print_stats(const struct cli *c, const json_t *rules, const json_t *totals, struct buf *out)
+{
+	buf_addf(out, "%-26s %9s %9s %7s %7s %7s %9s %7s %9s  %s\n", "rule", "seen", "matched", "fired", "held",
+		 "limited", "inhibited", "open", "time", "last fired");
+	for (size_t i = 0; i < json_array_size(rules); i++) {
+		const json_t *s = json_array_get(rules, i);
+		_cleanup_(buf_free) struct buf spent = {0};
+
+		out_duration(&spent, j_int(s, "spent"));
+		out_word(c, out, j_int(s, "fired") ? TONE_BOLD : TONE_PLAIN, j_str(s, "rule"), 26);
+		buf_addf(out,
+			 " %9" PRId64 " %9" PRId64 " %7" PRId64 " %7" PRId64 " %7" PRId64 " %9" PRId64 " %7" PRId64
+			 " %9s  ",
+			 j_int(s, "seen"), j_int(s, "matched"), j_int(s, "fired"), j_int(s, "held"),
+			 j_int(s, "limited"), j_int(s, "inhibited"),
+			 j_int(s, "windows") + j_int(s, "attempts") + j_int(s, "states"), buf_str(&spent));
+		if (j_int(s, "last"))
+			out_time(out, j_int(s, "last"), false);
+		else
+			buf_addc(out, '-');
+		if (j_int(s, "evicted"))
+			buf_addf(out, "  %" PRId64 " windows dropped", j_int(s, "evicted"));
+		buf_addc(out, '\n');
+	}
+	buf_addf(out, "\n%" PRId64 " windows open, room %" PRId64 " of %" PRId64 " used, %" PRId64 " dropped",
+		 j_int(totals, "windows"), j_int(totals, "room-used"), j_int(totals, "room"), j_int(totals, "evicted"));
+	if (*j_str(totals, "evicted-rule"))
+		buf_addf(out, ", last of %s", j_str(totals, "evicted-rule"));
+	buf_addc(out, '\n');
+}
+
+int verb_rules_stats(struct cli *c)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+	json_t *answer;
+	int status = client_ask(c, client_request("rules-stats"), &answer);
+
+	if (status == CLI_OK && GIVEN(c, JSON)) {
+		out_json(json_pack("{s:i,s:O,s:O}", "v", 1, "rules", json_object_get(answer, "rules"), "totals",
+				   json_object_get(answer, "totals")));
+	} else if (status == CLI_OK) {
+		print_stats(c, j_list(answer, "rules"), json_object_get(answer, "totals"), &out);
+		out_flush(&out);
+	}
+	json_decref(answer);
+	return status;
+}
+
 /* ---- approve, deny ---- */
 
 static void print_lines(const json_t *lines)

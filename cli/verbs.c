@@ -529,6 +529,26 @@ const struct verb cli_verbs[] = {
 		.see = "rules why, rules doc",
 	},
 	{
+		"rules stats",
+		"",
+		"what each rule saw, did and cost",
+		0,
+		0,
+		0,
+		verb_rules_stats,
+		.about =
+			"Of each rule: events or subjects that it saw, how many matched, how often it fired, was held "
+			"back by\n"
+			"unless, limited or inhibited, what it keeps open, and the time that it took. Since the daemon "
+			"started,\n"
+			"or the rule was changed.",
+		.examples = {{"sparectl rules stats", "a line for each rule"},
+			     {"sparectl rules stats --json | jq '.rules | max_by(.spent).rule'",
+			      "the one that costs most"}},
+		.exits = ASKS,
+		.see = "rules why, metrics",
+	},
+	{
 		"rules why",
 		"RULE SUBJECT",
 		"why a rule did, or did not, fire for a device, ARRAY/SLOT or array",

@@ -422,6 +422,11 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot)
 
 /* ---- life ---- */
 
+static int64_t ticks(void *u)
+{
+	return clock_awake(((struct pipeline *)u)->clock);
+}
+
 static int make_engine(struct pipeline *p, struct ruleset *rules, bool virtual_time)
 {
 	char prefix[16] = "V-";
@@ -434,6 +439,7 @@ static int make_engine(struct pipeline *p, struct ruleset *rules, bool virtual_t
 						   .world_u = p->inv,
 						   .on_verdict = on_verdict,
 						   .u = p,
+						   .ticks = ticks,
 						   .prefix = prefix,
 						   .virtual_time = virtual_time,
 						   .room = (size_t)p->settings->windows},

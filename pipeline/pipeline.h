@@ -115,6 +115,8 @@ bool pipeline_busy(const struct pipeline *p);
 json_t *pipeline_what_if(struct pipeline *p, const struct event *ev);
 /* As engine_questions. */
 json_t *pipeline_questions(const struct pipeline *p);
+/* {"rules": as engine_stats gives, "totals": as engine_totals}. A new reference. */
+json_t *pipeline_rule_stats(const struct pipeline *p);
 /* The whole picture for sparectl status:
  * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..],
  * "plans":[..],"questions":[..],"counts":{..}}. A new reference. */

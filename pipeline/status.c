@@ -162,6 +162,11 @@ json_t *pipeline_questions(const struct pipeline *p)
 	return engine_questions(p->engine);
 }
 
+json_t *pipeline_rule_stats(const struct pipeline *p)
+{
+	return json_pack("{s:o s:o}", "rules", engine_stats(p->engine), "totals", engine_totals(p->engine));
+}
+
 json_t *pipeline_status(const struct pipeline *p)
 {
 	json_t *arrays = json_array(), *sets = json_array(), *devices = json_array();

@@ -345,14 +345,17 @@ static size_t take_group(struct engine *e, const struct rule *r, struct bound *a
 
 static bool match_contexts(struct engine *e, const struct rule *r, struct bound *all, size_t n)
 {
-	bool any = false;
+	bool any = false, inhibited = false;
 
 	for (size_t i = 0; i < n; i++) {
+		bool covered = e->inhibitions && gate_inhibited(e, r, &all[i].f);
+
 		all[i].done = false;
-		all[i].passed = !(e->inhibitions && gate_inhibited(e, r, &all[i].f)) &&
-				(!r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE);
+		all[i].passed = !covered && (!r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE);
 		any |= all[i].passed;
+		inhibited |= covered;
 	}
+	e->stats[r->index].inhibited += inhibited;
 	return any;
 }
 
@@ -382,14 +385,18 @@ static bool event_rule(struct engine *e, const struct rule *r)
 
 static void event_rules(struct engine *e, const struct kind_index *k)
 {
+	bool sampled = stats_sampled(e), stopped = false;
 	struct candidates c;
 	const struct rule *r;
 
 	candidates_find(e, k, &c);
-	do {
-		r = candidates_next(&c);
-	} while (r && !event_rule(e, r));
-	heard_event(e, k, r);
+	while (!stopped && (r = candidates_next(&c))) {
+		int64_t begin = stats_ticks(e, sampled);
+
+		stopped = event_rule(e, r);
+		stats_spent(e, r, sampled, begin);
+	}
+	heard_event(e, k, stopped ? r : NULL);
 }
 
 void engine_event(struct engine *e, const struct event *ev, int64_t awake)
@@ -439,23 +446,4 @@ void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outco
 	e->stats[w->node.rule].refused |= w->refused;
 	if (w->refused)
 		e->dirty |= e->rs->rules[w->node.rule].sorts;
-}
-
-json_t *engine_stats(const struct engine *e)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < e->rs->n; i++) {
-		const struct rule_stats *s = &e->stats[i];
-
-		json_array_append_new(
-			list, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "rule",
-					e->rs->rules[i].name, "seen", (json_int_t)heard_of(e, &e->rs->rules[i]).n,
-					"matched", (json_int_t)s->matched, "fired", (json_int_t)s->fired, "cleared",
-					(json_int_t)s->cleared, "limited", (json_int_t)s->limited, "held",
-					(json_int_t)s->held, "no-key", (json_int_t)s->no_key, "evicted",
-					(json_int_t)s->evicted, "windows", (json_int_t)e->windows.of_rule[i].n, "last",
-					(json_int_t)s->last, "regex-limit", (json_int_t)regex_over(&e->rs->rules[i])));
-	}
-	return list;
 }

@@ -194,18 +194,29 @@ static bool order_key(struct engine *e, const struct rule *r, const char *key, s
 	return true;
 }
 
+/* It would be one of the events that the rule waits for. */
+static bool is_part(struct engine *e, const struct rule *r, struct bound *b)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->n_parts; i++)
+		any |= pass(e, r, NULL, i, &(struct order_group){.b = {b}, .n = 1}) > 0;
+	return any;
+}
+
 bool order_event(struct engine *e, const struct rule *r, struct bound *all, size_t n)
 {
 	struct order_group g;
-	bool any = false;
+	bool any = false, inhibited = false;
 
 	for (size_t i = 0; i < n; i++)
-		all[i].done = e->inhibitions && gate_inhibited(e, r, &all[i].f);
+		inhibited |= all[i].done = e->inhibitions && gate_inhibited(e, r, &all[i].f);
+	e->stats[r->index].inhibited += inhibited;
 	for (size_t i = 0; i < n; i++) {
 		if (all[i].done)
 			continue;
 		if (!key_text(&r->per, &all[i].f, &e->key)) {
-			e->stats[r->index].no_key++;
+			e->stats[r->index].no_key += is_part(e, r, &all[i]);
 			continue;
 		}
 		g = (struct order_group){.b = {&all[i]}, .n = 1};

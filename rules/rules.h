@@ -183,6 +183,8 @@ struct engine_options {
 	 * may call engine_outcome and engine_changed, nothing else of the engine. */
 	void (*on_verdict)(void *u, const struct verdict *v);
 	void *u;
+	/* ns of a clock that runs on: for the time that rules cost, and for nothing else. NULL: not measured. */
+	int64_t (*ticks)(void *u);
 	const char *prefix; /* of verdict ids, at most 16 bytes, copied */
 	bool virtual_time;  /* texts print times as durations since 0: tests */
 	/* The windows of thresholds may have so much room, each for itself and for the events that it keeps; limits the
@@ -286,7 +288,10 @@ int engine_would(struct engine *e, const char *rule, enum subject_sort sort, con
 		 struct err *err);
 /* The text of such an object (where "would_do":[lines] may have been added): the answer first, then the parts. */
 void why_print(const json_t *why, struct buf *out);
-/* Per rule:
- * {"rule","seen","matched","fired","cleared","limited","held","no-key","evicted","windows","last","regex-limit"}. A new
- * reference. */
+/* Per rule, in their order: [{"rule","seen","last-seen":wall
+ * ns,"matched","no-key","inhibited","held","limited","fired", "cleared","last":wall ns of the last
+ * firing,"windows","attempts","states","evicted","spent":ns,"regex-limit"}]: since the engine was made, or the rule
+ * changed; times are 0 for never. A new reference. */
 json_t *engine_stats(const struct engine *e);
+/* {"windows","attempts","states","limits","timers","room-used","room","evicted","evicted-rule"}. A new reference. */
+json_t *engine_totals(const struct engine *e);

@@ -304,10 +304,11 @@ struct heard {
 
 struct rule_stats {
 	struct heard heard; /* what heard_of does not count: before a reload, and what is no event */
-	uint64_t matched, fired, cleared, limited, held, no_key;
+	uint64_t matched, fired, cleared, limited, held, no_key, inhibited;
 	uint64_t evicted;
 	int64_t last;
-	bool refused; /* a plan of it was, at some time: any fact of its subjects may matter */
+	int64_t spent; /* ns, about */
+	bool refused;  /* a plan of it was, at some time: any fact of its subjects may matter */
 };
 
 struct engine {
@@ -319,7 +320,7 @@ struct engine {
 	bool started;
 	unsigned dirty;
 	bool dirty_facts[FACT_MAX], any_dirty_fact;
-	uint64_t counter, pass;
+	uint64_t counter, pass, samples;
 	struct timers by_boot, by_awake;
 	bool asleep;   /* what fires now was due while the machine slept */
 	int64_t until; /* to where time is moving */
@@ -515,6 +516,14 @@ void visit_free(struct engine *e, struct visit_due *v);
 void visit_arm(struct engine *e, const struct rule *r, const char *id, int64_t boot);
 /* The next time of the rule, on the engine's clock. */
 bool schedule_next(const struct engine *e, const struct rule *r, int64_t *ret_boot);
+
+/* stats.c */
+
+/* Whether what comes now is timed. */
+bool stats_sampled(struct engine *e);
+/* When it began; 0: it is not timed. */
+int64_t stats_ticks(const struct engine *e, bool sampled);
+void stats_spent(struct engine *e, const struct rule *r, bool sampled, int64_t begin);
 
 /* save.c */
 

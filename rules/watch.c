@@ -405,6 +405,7 @@ static void watch_step(struct engine *e, const struct rule *r, enum subject_sort
 	s.covered = e->inhibitions && gate_inhibited(e, r, &b->f);
 	e->stats[r->index].heard.n++;
 	e->stats[r->index].matched += s.holds;
+	e->stats[r->index].inhibited += s.holds && s.covered;
 	if (!w && (!s.holds || s.covered))
 		return;
 	if (!w)
@@ -494,7 +495,7 @@ static bool concerned(const struct engine *e, const struct rule *r, unsigned sor
 
 void watch_all(struct engine *e, unsigned sorts)
 {
-	bool facts[FACT_MAX], any = TAKE(e->any_dirty_fact, false);
+	bool facts[FACT_MAX], any = TAKE(e->any_dirty_fact, false), sampled = stats_sampled(e);
 
 	memcpy(facts, e->dirty_facts, sizeof(facts));
 	if (any)
@@ -502,14 +503,17 @@ void watch_all(struct engine *e, unsigned sorts)
 	e->event = NULL;
 	for (size_t i = 0; i < e->rs->n_watches; i++) {
 		struct visit v = {e, e->rs->watches[i]};
+		int64_t begin;
 
 		if (!concerned(e, v.r, sorts, any ? facts : NULL))
 			continue;
 		e->pass++;
+		begin = stats_ticks(e, sampled);
 		if (e->o.world->each(e->o.world_u, v.r->sort, visit_subject, &v) == 0)
 			drop_unseen(e, v.r);
 		if (v.r->count)
 			group_all(e, v.r);
+		stats_spent(e, v.r, sampled, begin);
 	}
 }
 

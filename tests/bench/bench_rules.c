@@ -160,10 +160,23 @@ static struct ruleset *load(const char *dir, const char *text)
 	return rs;
 }
 
+static int64_t ticks(void *u)
+{
+	struct timespec t;
+
+	(void)u;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * NS_PER_SEC + t.tv_nsec;
+}
+
 static struct engine *start(struct ruleset *rs, struct world *w, uint64_t *fired)
 {
-	struct engine_options o = {
-		.world = &ops, .world_u = w, .on_verdict = count_verdict, .u = fired, .room = SIZE_MAX / 8};
+	struct engine_options o = {.world = &ops,
+				   .world_u = w,
+				   .on_verdict = count_verdict,
+				   .u = fired,
+				   .ticks = ticks,
+				   .room = SIZE_MAX / 8};
 	struct engine *e;
 
 	if (engine_new(rs, &o, &e) < 0)

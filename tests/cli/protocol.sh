@@ -105,6 +105,17 @@ like "with the places of keys" '^ +limit +/a/r\.yaml:6:12, then /b/s\.yaml:4:9$'
 wait
 same "the request of list" "$(sent)" '{"origin": true, "v": 1, "verb": "rules-list"}'
 
+play '{"v":1,"id":0,"ok":true,"rules":[{"rule":"r","seen":120,"matched":40,"fired":2,"held":1,"limited":3,"inhibited":4,"windows":5,"attempts":1,"states":0,"spent":1500000,"last":0,"evicted":7}],"totals":{"windows":5,"room-used":9,"room":1000000,"evicted":7,"evicted-rule":"r"}}'
+ok "what rules saw and did" 0 "${ctl[@]}" rules stats
+like "a line for each" '^r +120 +40 +2 +1 +3 +4 +6 +1ms500us  -  7 windows dropped$'
+like "and one for all" '^5 windows open, room 9 of 1000000 used, 7 dropped, last of r$'
+wait
+same "the request of stats" "$(sent)" '{"v": 1, "verb": "rules-stats"}'
+play '{"v":1,"id":0,"ok":true,"rules":[],"totals":{"windows":5}}'
+ok "the same as JSON" 0 "${ctl[@]}" rules stats --json
+like "which has the totals" '"windows":5'
+wait
+
 names='{"v":1,"id":0,"ok":true,"status":{"devices":[{"id":"wwn-1","name":"sdq"}],"arrays":[]}}'
 play "$names" '{"v":1,"id":0,"ok":true}' \
 	'+{"type":"event","event":{"wall":1,"kind":"block.error","source":"tracefs","origin":"kernel","count":3,"device":"wwn-1","facts":{"error.status":"medium"}}}' \

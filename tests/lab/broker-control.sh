@@ -116,7 +116,11 @@ like "but change nothing" "$(as_nobody '{"v":1,"verb":"array-stop","array":"r5"}
 like "nor inject a live event" "$(as_nobody '{"v":1,"verb":"inject","kind":"a.b","live":true}')" '"denied"'
 like "a reload that is refused keeps the rules" "$(echo nonsense >> /etc/spared/spared.yaml; abuse ask '{"v":1,"verb":"rules-reload"}')" '"usage"'
 like "they run on" "$(abuse ask '{"v":1,"verb":"rules-list"}')" excessive-errors
-for request in '"help"' '"status"' '"sources"' '"metrics"' '"settings"' '"history"' '"history","errors":true' \
+stats=$(abuse ask '{"v":1,"verb":"rules-stats"}')
+ok "the rules saw something" jq -e '.rules | any(.seen > 0 and .spent >= 0)' <<< "$stats"
+ok "each rule is there" jq -e '[.rules[].rule] | any(. == "excessive-errors")' <<< "$stats"
+like "a person reads it, too" "$(sparectl rules stats)" 'windows open, room [0-9]+ of 1000000 used'
+for request in '"help"' '"status"' '"rules-stats"' '"sources"' '"metrics"' '"settings"' '"history"' '"history","errors":true' \
 	'"monitor","types":["event"]' '"inject","kind":"array.degraded"' '"inject","kind":"block.slow","live":true' \
 	'"maintenance","on":true,"device":"none"' '"array-stop","array":"none"' '"history","verdict":"none"'; do
 	said+=$(abuse ask "{\"v\":1,\"verb\":$request}" | grep 'not by the schema' || true)

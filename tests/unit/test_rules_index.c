@@ -186,11 +186,89 @@ static void parts_are_found_too(void **state)
 	fixture_end(&fx);
 }
 
+/* ---- what it says of itself ---- */
+
+static int64_t ticking(void *u)
+{
+	static int64_t now;
+
+	(void)u;
+	return now += 10;
+}
+
+static int64_t stat(const json_t *stats, const char *rule, const char *name)
+{
+	const json_t *s;
+	size_t i;
+
+	json_array_foreach(stats, i, s)
+	{
+		if (strcmp(json_string_value(json_object_get(s, "rule")), rule) == 0)
+			return json_integer_value(json_object_get(s, name));
+	}
+	return -1;
+}
+
+static void each_gate_is_counted(void **state)
+{
+	struct engine_options o;
+	struct fixture fx = {0};
+	json_t *stats, *totals;
+
+	(void)state;
+	fixture_start(
+		&fx,
+		"version: 1\nrules:\n"
+		"  - name: mutes\n    description: d\n    event: device.removed\n    priority: 900\n"
+		"    do: [{inhibit: {rules: muted, for: 1h}}]\n"
+		"  - name: muted\n    description: d\n    event: block.error\n    do: [fail-member]\n"
+		"  - name: held\n    description: d\n    event: block.error\n    unless: {device.present: true}\n"
+		"    do: [fail-member]\n"
+		"  - name: limited\n    description: d\n    event: block.error\n    limit: 1h\n    do: [fail-member]\n"
+		"  - name: counts\n    description: d\n    event: block.error\n"
+		"    threshold: {count: 1000, within: 1h, per: error.region}\n    do: [fail-member]\n"
+		"  - name: keyless\n    description: d\n"
+		"    sequence:\n      within: 1h\n      per: device.controller\n      steps:\n"
+		"        - {event: block.error, where: {error.region: 1}}\n"
+		"        - {event: block.error, where: {error.region: 2}}\n    do: [fail-member]\n"
+		"  - name: states\n    description: d\n    watch: device\n    where: {device.name: sda}\n    for: 1h\n"
+		"    do: [{mark: {as: x}}]\n");
+	o = fixture_options(&fx);
+	o.ticks = ticking;
+	engine_free(fx.engine);
+	assert_int_equal(engine_new(fx.rules, &o, &fx.engine), 0);
+	engine_start(fx.engine, 0, 0);
+	feed(&fx, new_event(&fx, "device.removed", "sda", 1 * S));
+	fake_set(&fx, SORT_DEVICE, "sda", FACT_DEVICE_CONTROLLER, VALUE_NONE);
+	for (int i = 0; i < 640; i++)
+		block_error(&fx, "sda", 2 * S, 1 + i % 4);
+	stats = engine_stats(fx.engine);
+	totals = engine_totals(fx.engine);
+	assert_int_equal(stat(stats, "muted", "inhibited"), 640);
+	assert_int_equal(stat(stats, "muted", "matched"), 0);
+	assert_int_equal(stat(stats, "held", "held"), 640);
+	assert_int_equal(stat(stats, "limited", "fired"), 1);
+	assert_int_equal(stat(stats, "limited", "limited"), 639);
+	assert_int_equal(stat(stats, "limited", "last"), 2 * S);
+	assert_int_equal(stat(stats, "counts", "windows"), 4);
+	assert_int_equal(stat(stats, "keyless", "no-key"), 320);
+	assert_int_equal(stat(stats, "keyless", "seen"), 640);
+	assert_int_equal(stat(stats, "states", "states"), 1);
+	/* One event in 64 is timed: ten of these, each of which took a tick. */
+	assert_in_range(stat(stats, "held", "spent"), 10 * 9 * 64, 10 * 11 * 64);
+	assert_int_equal(json_integer_value(json_object_get(totals, "windows")), 4);
+	assert_int_equal(json_integer_value(json_object_get(totals, "states")), 1);
+	json_decref(stats);
+	json_decref(totals);
+	fixture_end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(as_if_each_were_asked),
 		unit(parts_are_found_too),
+		unit(each_gate_is_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
