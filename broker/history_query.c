@@ -253,7 +253,7 @@ static int last_day(struct history *h, int64_t from, int64_t until, const char *
 static bool add_errors(sqlite3_stmt *st, json_t *day, struct room *room)
 {
 	json_t *entry = json_array_get(day, json_array_size(day) - 1);
-	json_int_t n = sqlite3_column_int64(st, 3), before;
+	json_int_t n = sqlite3_column_int64(st, 3), all;
 
 	if (!entry || strcmp(json_string_value(json_object_get(entry, "device")), column_text(st, 1)) != 0) {
 		if (json_array_size(day) == (size_t)room->rows)
@@ -262,8 +262,9 @@ static bool add_errors(sqlite3_stmt *st, json_t *day, struct room *room)
 				  "errors", 0, "statuses");
 		json_array_append_new(day, entry);
 	}
-	before = json_integer_value(json_object_get(entry, "errors"));
-	json_object_set_new(entry, "errors", json_integer(before + n));
+	if (__builtin_add_overflow(json_integer_value(json_object_get(entry, "errors")), n, &all))
+		all = INT64_MAX;
+	json_object_set_new(entry, "errors", json_integer(all));
 	json_object_set_new(json_object_get(entry, "statuses"), column_text(st, 2), json_integer(n));
 	return true;
 }
