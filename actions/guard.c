@@ -208,6 +208,29 @@ static bool refuses_last_copy(const struct guard_case *c, char *reason, size_t s
 	return true;
 }
 
+/* What several disks have in common is in doubt, not each of them: nothing is decided about one that went with them. */
+static bool refuses_shared_cause(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct world_slot *s = c->step->slot < 0 ? NULL : &c->before->slot[c->step->slot];
+
+	if (!s || s->together == 0 || (!takes_away(c->step->op) && c->step->op != STEP_ACTIVATE_SPARE))
+		return false;
+	snprintf(reason, size, "%u disks went at once, %s too: %s %s is in doubt, not each disk", s->together, s->name,
+		 s->together_in, strcmp(s->together_in, "controller") == 0 ? s->controller : s->enclosure);
+	return true;
+}
+
+/* A disk that has just come back is missing until it is read. */
+static bool refuses_unread(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct world_slot *s = c->step->slot < 0 ? NULL : &c->before->slot[c->step->slot];
+
+	if (!s || !takes_away(c->step->op) || !s->unread)
+		return false;
+	snprintf(reason, size, "%s is being read", s->name);
+	return true;
+}
+
 static bool refuses_budget(const struct guard_case *c, char *reason, size_t size)
 {
 	const struct action_ops *ops = action_find(step_op_name(c->step->op));
@@ -239,6 +262,9 @@ const struct guard guard_table[] = {
 	{"stopped", "rules do not start what a person stopped", true, refuses_stopped},
 	{"redundancy", "no member is taken away that the array needs", false, refuses_redundancy},
 	{"last-copy", "the last readable copy is never failed", false, refuses_last_copy},
+	{"unread", "rules do not take a disk away that has come and was not read yet", true, refuses_unread},
+	{"shared-cause", "where three disks of one controller or enclosure went at once, rules wait two minutes", true,
+	 refuses_shared_cause},
 	{"budget", "rules change an array only so often an hour", true, refuses_budget},
 	{"room", "an array is only run where its slices have room", false, refuses_room},
 	{NULL},

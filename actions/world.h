@@ -14,10 +14,13 @@ struct world_slot {
 	char ref[META_REF_MAX];
 	enum member_state state; /* with what is known beyond the format: missing and stale too */
 	bool readable;		 /* present, and its probe could read it */
+	bool unread;		 /* present, and not read yet */
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
 	char controller[64], enclosure[64];
 	bool read_last; /* while it runs; else when it ran last */
+	unsigned together;	 /* so many disks went at once, this one too, a moment ago; 0: not so */
+	const char *together_in; /* "controller", "enclosure": what they have in common */
 };
 
 struct world_spare {

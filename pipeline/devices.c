@@ -244,6 +244,9 @@ static unsigned device_went(struct inventory *inv, struct device *d, const struc
 	inv->version++;
 	if (d->set[0])
 		set_refresh(inv, d->set);
+	d->went = MAX(ev->time, 1);
+	inv->now = MAX(inv->now, ev->time);
+	together_went(inv, d);
 	return SORT_ALL;
 }
 

@@ -282,6 +282,7 @@ bool inventory_time(struct inventory *inv, int64_t boot)
 		changed |= maintenance_over(&inv->devices[i]->maintenance, &inv->devices[i]->maintenance_until, boot);
 	for (size_t i = 0; i < inv->n_arrays; i++)
 		changed |= maintenance_over(&inv->arrays[i]->maintenance, &inv->arrays[i]->maintenance_until, boot);
+	changed |= together_over(inv);
 	return changed;
 }
 
@@ -292,7 +293,9 @@ void inventory_wall(struct inventory *inv, int64_t wall)
 
 bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot)
 {
-	int64_t first = inv->maintenance ? inv->maintenance_until : 0, t;
+	int64_t first = inv->maintenance ? inv->maintenance_until : 0, t = inv->doubt_until;
+
+	first = t > 0 && (first == 0 || t < first) ? t : first;
 
 	for (size_t i = 0; i < inv->n_devices; i++) {
 		t = inv->devices[i]->maintenance ? inv->devices[i]->maintenance_until : 0;

@@ -22,6 +22,7 @@ struct device {
 	bool seen;	  /* told since the last inventory_rescan */
 	bool doubted;	  /* and what is known of its contents may be old */
 	bool was_present; /* restored as present, not told yet */
+	int64_t went;	  /* boot, when it went last; 0: not since the start */
 	char wwn[64], serial[96], model[64], vendor[48], firmware[32], transport[16];
 	char controller[64], enclosure[64], slot[48];
 	char map[DEVICE_ID_MAX]; /* the multipath map that it is a path of, or itself */

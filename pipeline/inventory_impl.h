@@ -48,9 +48,10 @@ struct inventory {
 	size_t n_told;
 	bool maintenance; /* of everything */
 	int64_t maintenance_until;
-	int64_t now;	  /* boot */
-	int64_t wall;	  /* at .now */
-	uint64_t version; /* grows with each change: caches of an older one are void */
+	int64_t now;	     /* boot */
+	int64_t wall;	     /* at .now */
+	int64_t doubt_until; /* boot: disks that went at once are in doubt; 0: none */
+	uint64_t version;    /* grows with each change: caches of an older one are void */
 	const struct strset *(*marks)(void *u, const char *device);
 	void *marks_u;
 };
@@ -75,6 +76,16 @@ struct array *array_find(const struct inventory *inv, const char *id);
 struct disk_set *set_find(const struct inventory *inv, const char *guid);
 /* Takes one fact of a device over. False: it is not one that is kept in the device. *changed: it is another value. */
 bool device_learn(struct device *d, enum fact_id fact, const struct value *v, bool *changed);
+
+/* What disks that went at once have in common. */
+enum together { TOGETHER_CONTROLLER, TOGETHER_ENCLOSURE };
+enum { TOGETHER_MIN = 3 };
+/* How many went at once with this one, and are in doubt until then; 0: none of it. */
+unsigned inventory_together(const struct inventory *inv, const struct device *d, enum together *ret,
+			    int64_t *ret_until);
+void together_went(struct inventory *inv, const struct device *d);
+/* True once when the doubt is over. */
+bool together_over(struct inventory *inv);
 
 /* Tags by the settings. */
 void device_learn_tags(struct inventory *inv, struct device *d);

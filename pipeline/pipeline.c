@@ -391,8 +391,10 @@ void pipeline_advance(struct pipeline *p)
 	raw_due(p);
 	drain(p);
 	inventory_wall(p->inv, clock_wall(p->clock));
-	if (inventory_time(p->inv, now))
+	if (inventory_time(p->inv, now)) {
+		engine_retry(p->engine); /* guards look at time, too */
 		model_changed(p, SORT_ALL, NULL);
+	}
 	inventory_probe_again(p->inv, now, probe_again, p);
 	builtin_refresh(p);
 	engine_wall(p->engine, now, clock_awake(p->clock), clock_wall(p->clock));

@@ -161,6 +161,8 @@ void inventory_draw_disk(const struct inventory *inv, const char *device, struct
 static void draw_slot(const struct inventory *inv, const struct array *a, unsigned slot, struct world_slot *w)
 {
 	const struct device *d = array_slot_device(inv, a, slot);
+	enum together what = TOGETHER_CONTROLLER;
+	int64_t until;
 
 	w->state = array_member_state(inv, a, slot);
 	snprintf(w->ref, sizeof(w->ref), "%s", a->volume->members[slot].ref);
@@ -170,10 +172,13 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	snprintf(w->name, sizeof(w->name), "%s", d->name);
 	w->readable = d->present && d->probed && d->view;
 	w->read_last = a->member[slot].read_last && strcmp(a->member[slot].device, d->id) == 0;
+	w->unread = d->present && !d->probed;
 	w->usable = d->size / 512;
 	w->media = d->media;
 	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
 	snprintf(w->enclosure, sizeof(w->enclosure), "%s", d->enclosure);
+	w->together = inventory_together(inv, d, &what, &until);
+	w->together_in = what == TOGETHER_CONTROLLER ? "controller" : "enclosure";
 }
 
 static bool has_room(const struct inventory *inv, const struct array *a)

@@ -447,3 +447,17 @@ void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outco
 	if (w->refused)
 		e->dirty |= e->rs->rules[w->node.rule].sorts;
 }
+
+void engine_retry(struct engine *e)
+{
+	const struct table *tables[] = {&e->watches, &e->groups};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer) {
+			struct watch *w = (struct watch *)n;
+
+			w->changed |= w->state == WATCH_ACTIVE && w->refused;
+		}
+	}
+	e->dirty = SORT_ALL;
+}

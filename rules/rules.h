@@ -240,6 +240,9 @@ enum outcome { OUTCOME_OK, OUTCOME_FAILED, OUTCOME_REFUSED };
 void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outcome, const enum fact_id *facts,
 		    size_t n_facts);
 
+/* What was refused may be allowed now, though no fact tells: such verdicts are due again, at most every 10 s. */
+void engine_retry(struct engine *e);
+
 /* Marks that the mark action gave and that are not over: they are added to device.marks. The set is borrowed until the
  * engine runs again; NULL if none. */
 const struct strset *engine_marks(struct engine *e, const char *device);
