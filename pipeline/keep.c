@@ -8,8 +8,11 @@
 int pipeline_reload(struct pipeline *p, const struct settings *settings, struct ruleset *rules,
 		    struct reload_counts *ret)
 {
-	int r = engine_reload(p->engine, rules, ret);
+	int r;
 
+	/* Until now the old rules held: their timers first, and what begins anew begins now. */
+	engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
+	r = engine_reload(p->engine, rules, ret);
 	if (r < 0)
 		return r;
 	p->settings = settings;

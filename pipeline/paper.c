@@ -347,7 +347,7 @@ int paper_open(struct paper *p, const json_t *world, struct ruleset *rules, stru
 	int r;
 
 	*p = (struct paper){0};
-	runner_begin(&p->run, &p->test, rules, NULL, 0);
+	runner_begin(&p->run, &p->test, &rules, NULL, 0);
 	p->run.real_time = true;
 	r = check_world(world, e);
 	if (r == 0)

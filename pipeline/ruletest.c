@@ -91,7 +91,8 @@ static char *read_text(const char *path, size_t *len)
 	return buf_take(&b);
 }
 
-static int load_rules(const struct session *s, const struct test_case *t, struct diag *d, struct ruleset **ret)
+static int load_rules(const struct session *s, const struct test_case *t, const struct test_words *load, struct diag *d,
+		      struct ruleset **ret)
 {
 	struct ruleset_options ro = {.actions = action_descs, .kinds = s->o->kinds};
 	struct rule_source *sources;
@@ -99,10 +100,10 @@ static int load_rules(const struct session *s, const struct test_case *t, struct
 	const char **only = calloc(t->only.n + 1, sizeof(*only));
 	int r = only ? 0 : -ENOMEM;
 
-	if (t->load.n == 0)
+	if (load->n == 0)
 		r = add_rules(s->o, "default", &f, d);
-	for (size_t i = 0; r == 0 && i < t->load.n; i++)
-		r = add_rules(s->o, t->load.w[i], &f, d);
+	for (size_t i = 0; r == 0 && i < load->n; i++)
+		r = add_rules(s->o, load->w[i], &f, d);
 	sources = calloc(f.n + 1, sizeof(*sources));
 	for (size_t i = 0; r == 0 && sources && i < f.n; i++) {
 		sources[i] = (struct rule_source){.file = f.paths[i], .layer = (int)i};
@@ -125,6 +126,30 @@ static int load_rules(const struct session *s, const struct test_case *t, struct
 	free(only);
 	rule_files_finish(&f);
 	return r;
+}
+
+static void drop_rules(struct ruleset **rules)
+{
+	for (size_t i = 0; rules && rules[i]; i++)
+		ruleset_unref(rules[i]);
+	free(rules);
+}
+
+/* The rules of the test, then those of each of its reloads, in their order; ends with NULL. NULL: with the problems in
+ * d. */
+static struct ruleset **load_all(const struct session *s, const struct test_case *t, struct diag *d)
+{
+	struct ruleset **rules = calloc(t->n_entries + 2, sizeof(*rules));
+	int r = rules ? load_rules(s, t, &t->load, d, &rules[0]) : -ENOMEM;
+	size_t n = 1;
+
+	for (size_t i = 0; r == 0 && i < t->n_entries; i++)
+		if (t->entries[i].what == TEST_RELOAD)
+			r = load_rules(s, t, &t->entries[i].files, d, &rules[n++]);
+	if (r == 0)
+		return rules;
+	drop_rules(rules);
+	return NULL;
 }
 
 /* ---- one test ---- */
@@ -153,7 +178,7 @@ static void whys_free(struct why_at *list, size_t n)
 }
 
 /* A test that failed is run once more, to ask why what is missing did not come. */
-static bool explain(const struct test_case *t, struct ruleset *rules, const struct why_at *more, size_t n_more,
+static bool explain(const struct test_case *t, struct ruleset *const *rules, const struct why_at *more, size_t n_more,
 		    const char *file, struct buf *out)
 {
 	struct runner r;
@@ -172,7 +197,7 @@ static bool explain(const struct test_case *t, struct ruleset *rules, const stru
 
 static bool run_test(struct session *s, const struct test_case *t, const char *file)
 {
-	_cleanup_(ruleset_unrefp) struct ruleset *rules = NULL;
+	struct ruleset **rules;
 	struct why_at *missing = NULL, *whys;
 	size_t n, n_missing = 0;
 	struct diag d;
@@ -180,8 +205,8 @@ static bool run_test(struct session *s, const struct test_case *t, const char *f
 	bool ok;
 
 	diag_init(&d);
-	ok = load_rules(s, t, &d, &rules) == 0;
-	if (!ok) {
+	rules = load_all(s, t, &d);
+	if (!rules) {
 		buf_addf(s->out, "FAIL %s:%d \"%s\": its rules cannot be loaded\n", file, t->place.line, t->name);
 		diag_print(&d, NULL, s->out);
 		diag_finish(&d);
@@ -192,11 +217,12 @@ static bool run_test(struct session *s, const struct test_case *t, const char *f
 	ok = runner_run(&r, t, rules, whys, n) == 0 && report_test(&r, file, NULL);
 	if (!ok && !r.problem[0])
 		n_missing = missing_whys(&r, &missing);
-	coverage_add(&s->covered, rules, &r);
+	coverage_add(&s->covered, rules[0], &r);
 	runner_finish(&r);
 	whys_free(whys, n);
 	if (!ok)
 		explain(t, rules, missing, n_missing, file, s->out);
+	drop_rules(rules);
 	free(missing);
 	return ok;
 }

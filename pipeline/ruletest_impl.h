@@ -39,7 +39,7 @@ struct why_at {
 
 struct runner {
 	const struct test_case *test;
-	struct ruleset *rules;
+	struct ruleset *rules, *const *reloads; /* those that run; those of the next reload, and so on */
 	struct settings settings;
 	struct clock clock;
 	int64_t boot, awake, wall;
@@ -83,11 +83,12 @@ void runner_serve(struct runner *r);
 /* What was asked for is forgotten. */
 void runner_drop(struct runner *r);
 
-/* A runner of an empty world; runner_finish is to be called. */
-void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
+/* A runner of an empty world; runner_finish is to be called. rules: those of the start, then those of each reload. */
+void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *const *rules, struct why_at *whys,
 		  size_t n_whys);
 /* Runs the test; whys are asked at their moments. 0, or -EINVAL with r->problem. */
-int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys);
+int runner_run(struct runner *r, const struct test_case *t, struct ruleset *const *rules, struct why_at *whys,
+	       size_t n_whys);
 void runner_finish(struct runner *r);
 bool firing_kind_is(const struct firing *f, enum test_expect_kind what);
 

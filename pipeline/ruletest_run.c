@@ -173,6 +173,16 @@ static int answer_entry(struct runner *r, const struct test_entry *en)
 	return rc;
 }
 
+static int reload(struct runner *r)
+{
+	int rc;
+
+	r->rules = *r->reloads++;
+	rc = pipeline_reload(r->p, &r->settings, r->rules, NULL);
+	runner_serve(r);
+	return rc;
+}
+
 static int do_entry(struct runner *r, const struct test_entry *en)
 {
 	switch (en->what) {
@@ -195,11 +205,9 @@ static int do_entry(struct runner *r, const struct test_entry *en)
 		r->wall += en->duration;
 		return 0;
 	case TEST_RELOAD:
-		break;
+		return reload(r);
 	}
-	snprintf(r->problem, sizeof(r->problem), "%s:%d: 'reload' is not supported yet", en->place.file,
-		 en->place.line);
-	return -EINVAL;
+	return 0;
 }
 
 /* ---- time ---- */
@@ -262,12 +270,13 @@ static int run_time(struct runner *r)
 	}
 }
 
-void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys,
+void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *const *rules, struct why_at *whys,
 		  size_t n_whys)
 {
 	static const char *manage_all[] = {"*"};
 
-	*r = (struct runner){.test = t, .rules = rules, .whys = whys, .n_whys = n_whys, .wall = t->wall};
+	*r = (struct runner){
+		.test = t, .rules = rules[0], .reloads = rules + 1, .whys = whys, .n_whys = n_whys, .wall = t->wall};
 	list_init(&r->plans);
 	list_init(&r->tokens);
 	r->clock = (struct clock){.boot = virtual_boot, .awake = virtual_awake, .wall = virtual_wall, .u = r};
@@ -277,7 +286,8 @@ void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *r
 	r->outcome_used = calloc(t->n_outcomes + 1, sizeof(int));
 }
 
-int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rules, struct why_at *whys, size_t n_whys)
+int runner_run(struct runner *r, const struct test_case *t, struct ruleset *const *rules, struct why_at *whys,
+	       size_t n_whys)
 {
 	struct err e = {0};
 	int rc;
@@ -287,7 +297,7 @@ int runner_run(struct runner *r, const struct test_case *t, struct ruleset *rule
 	if (rc == 0)
 		rc = runner_build(r, t->world, &e);
 	if (rc == 0)
-		rc = runner_make_pipeline(r, rules, &e);
+		rc = runner_make_pipeline(r, r->rules, &e);
 	if (rc < 0) {
 		snprintf(r->problem, sizeof(r->problem), "%.500s", e.msg[0] ? e.msg : strerror(-rc));
 		return -EINVAL;
