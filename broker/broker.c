@@ -215,6 +215,11 @@ static void rescan(struct broker *b)
 	pipeline_enumerated(b->pipeline);
 }
 
+static long long ms_since_start(const struct broker *b)
+{
+	return (clock_boot(&clock_system) - b->started_boot) / NS_PER_MS;
+}
+
 static void on_tidy(void *u)
 {
 	struct broker *b = u;
@@ -238,6 +243,9 @@ static void accept_requests(struct broker *b, bool whole)
 	if (b->accepting || !b->control || !whole)
 		return;
 	b->accepting = true;
+	log_info("%s %lld ms after the start",
+		 pipeline_started(b->pipeline) ? "the first picture is whole" : "a part of the disks is known",
+		 ms_since_start(b));
 	broker_tidy(b);
 	loop_timer_stop(b->patience);
 	control_accept(b->control);
@@ -311,6 +319,7 @@ static void on_enumerated(void *u)
 		return;
 	b->enumerated = true;
 	b->stage = MAX(b->stage, BROKER_RUNNING);
+	log_info("all disks are told %lld ms after the start", ms_since_start(b));
 	pipeline_enumerated(b->pipeline);
 	systemd_notify("READY=1\nSTATUS=Listening.");
 }

@@ -2,16 +2,23 @@
 #include "broker/probe.h"
 
 #include "actions/meta/meta.h"
+#include "broker/proc.h"
 #include "broker/sandbox.h"
 #include "core/log.h"
 #include "core/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
-enum { DISK = 3, BLANK_BYTES = 1 << 20 };
+enum { BROKER = STDIN_FILENO, BLANK_BYTES = 1 << 20, BLANK_PIECE = 64 << 10 };
 
 struct reading {
 	struct blockdev *dev;
@@ -47,22 +54,31 @@ static bool all_zero(const unsigned char *p, size_t len)
 	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
+/* 1: all zero; 0: not; or -errno. A piece at a time, which is not new memory each time, and mostly the first one tells.
+ */
+static int is_zero(const struct meta_reader *r, uint64_t sector, uint32_t sectors)
+{
+	_cleanup_(freep) unsigned char *buf = malloc(BLANK_PIECE);
+
+	if (!buf)
+		return -ENOMEM;
+	for (uint32_t at = 0; at < sectors; at += BLANK_PIECE / 512) {
+		uint32_t n = MIN(sectors - at, BLANK_PIECE / 512u);
+		int status = r->read(r->u, sector + at, buf, n);
+
+		if (status < 0 || !all_zero(buf, (size_t)n * 512))
+			return status < 0 ? status : 0;
+	}
+	return 1;
+}
+
 /* 1: the first and the last MiB are zero; 0: they are not; or -errno. */
 static int is_blank(const struct meta_reader *r)
 {
 	uint32_t sectors = (uint32_t)MIN(r->sectors, BLANK_BYTES / 512);
-	_cleanup_(freep) unsigned char *buf = malloc((size_t)sectors * 512 + 1);
-	int status;
+	int status = sectors ? is_zero(r, 0, sectors) : -ENODATA;
 
-	if (!buf)
-		return -ENOMEM;
-	if (sectors == 0)
-		return -ENODATA;
-	status = r->read(r->u, 0, buf, sectors);
-	if (status < 0 || !all_zero(buf, (size_t)sectors * 512))
-		return status < 0 ? status : 0;
-	status = r->read(r->u, r->sectors - sectors, buf, sectors);
-	return status < 0 ? status : all_zero(buf, (size_t)sectors * 512);
+	return status == 1 ? is_zero(r, r->sectors - sectors, sectors) : status;
 }
 
 static json_t *answer(enum contents contents, const char *name, json_t *view)
@@ -114,27 +130,98 @@ json_t *probe_describe(struct blockdev *dev)
 }
 
 /* Sizes are asked for with all rights; from the first byte that is read there are none. */
-static json_t *describe_shut_in(const char *name)
+static json_t *describe_shut_in(const char *node)
 {
 	_cleanup_(blockdev_closep) struct blockdev *dev = NULL;
 	struct err e = {0};
 	int r;
 
-	json_object_seed(0); /* reads /dev/urandom */
-	r = blockio_open_fd(DISK, name, &dev, &e);
+	r = blockio_open_fd(PROBE_DISK, node, &dev, &e);
 	if (r == 0)
-		r = sandbox_enter(DISK, STDOUT_FILENO, &e);
+		r = sandbox_enter(PROBE_DISK, STDOUT_FILENO, &e);
 	return r < 0 ? answer(CONTENTS_UNREADABLE, e.msg, NULL) : probe_describe(dev);
 }
 
-int probe_main(int argc, char **argv)
+/* The disk's process, and its exit status. The open may hang. A disk that was read before has time. */
+static int read_disk(const json_t *request, int out, pid_t parent, json_t *(*describe)(const char *node))
 {
+	const char *node = json_string_value(json_object_get(request, "node"));
 	json_t *j;
 	int r;
 
-	prctl(PR_SET_NAME, "spared-probe");
-	j = describe_shut_in(argc == 1 ? argv[0] : "disk");
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (json_is_true(json_object_get(request, "again")))
+		setpriority(PRIO_PROCESS, 0, 0);
+	if (!node || getppid() != parent || dup2(out, STDOUT_FILENO) < 0)
+		return PROC_EXIT_EXEC;
+	syscall(SYS_close_range, PROBE_DISK, ~0u, 0);
+	if (open(node, O_RDONLY | O_NONBLOCK) != PROBE_DISK)
+		return PROC_EXIT_OPEN;
+	j = describe(node);
 	r = j ? wire_send(STDOUT_FILENO, j) : -ENOMEM;
 	json_decref(j);
 	return r < 0 ? 1 : 0;
+}
+
+/* One line is heard; who says more is ended by it. */
+static json_t *hear(int fd)
+{
+	struct wire_in in = {0};
+	json_t *j = NULL;
+
+	if (wire_recv(&in, fd, &j, NULL) != 1)
+		j = NULL;
+	wire_in_free(&in);
+	return j;
+}
+
+static json_t *serve(const json_t *request, json_t *(*describe)(const char *node))
+{
+	pid_t parent = getpid(), pid;
+	int fds[2], status = -1;
+	json_t *said;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return NULL;
+	pid = fork();
+	if (pid == 0)
+		_exit(read_disk(request, fds[1], parent, describe));
+	close(fds[1]);
+	said = pid > 0 ? hear(fds[0]) : NULL;
+	close(fds[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		json_decref(said);
+		return NULL;
+	}
+	return json_pack("{s:i s:o}", "status", status, "answer", said ? said : json_null());
+}
+
+int probe_serve(json_t *(*describe)(const char *node))
+{
+	json_t *line = json_pack("{s:b}", "ready", 1);
+	int r = line ? wire_send(BROKER, line) : -ENOMEM;
+	struct wire_in in = {0};
+	struct err e = {0};
+
+	json_decref(line);
+	while (r == 0 && (r = wire_recv(&in, BROKER, &line, &e)) == 1) {
+		json_t *j = serve(line, describe);
+
+		r = j ? wire_send(BROKER, j) : -ENOMEM;
+		json_decref(j);
+		json_decref(line);
+	}
+	wire_in_free(&in);
+	return r < 0 ? 1 : 0;
+}
+
+int probe_main(int argc _unused_, char **argv _unused_)
+{
+	struct err e = {0};
+
+	prctl(PR_SET_NAME, "spared-probe");
+	json_object_seed(0); /* reads /dev/urandom */
+	if (sandbox_prepare(PROBE_DISK, STDOUT_FILENO, &e) < 0)
+		log_warning("%s", e.msg); /* each will try it by itself, and tell */
+	return probe_serve(describe_shut_in);
 }

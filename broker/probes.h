@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Reading disks' metadata: one short-lived process a disk, some at once. One that hangs is killed and outlived. */
+/* Reading disks' metadata: one short-lived process a disk (probe.h), some at once. One that hangs is killed and
+ * outlived; whatever a disk does to the process that reads it, the others are read. */
 #pragma once
 
 #include "broker/loop.h"
@@ -16,7 +17,7 @@ struct probes_ops {
 	void *u;
 };
 
-/* at_once: processes. */
+/* at_once: disks. */
 int probes_new(struct loop *l, unsigned at_once, const struct probes_ops *ops, struct probes **ret);
 void probes_free(struct probes *p); /* kills what runs */
 DEFINE_CLEANUP(struct probes *, probes_free)

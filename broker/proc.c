@@ -38,7 +38,6 @@ static bool put_fd(int fd, int place)
 static void become_child(const struct proc_spec *spec, char *const *env, pid_t parent)
 {
 	int parked[PROC_FDS_MAX], in = spec->in, out = spec->out;
-	int next = PROC_FD_FIRST + (int)spec->n_fds;
 
 	reset_signals();
 	setpriority(PRIO_PROCESS, 0, spec->nice);
@@ -57,10 +56,8 @@ static void become_child(const struct proc_spec *spec, char *const *env, pid_t p
 	for (size_t i = 0; i < spec->n_fds; i++)
 		if (dup2(parked[i], PROC_FD_FIRST + (int)i) < 0)
 			_exit(PROC_EXIT_EXEC);
-	/* Before the open, which may hang: nothing of the caller's, its lock above all, may stay open here. */
-	syscall(SYS_close_range, next, ~0u, 0);
-	if (spec->open_path && open(spec->open_path, O_RDONLY | O_NONBLOCK) != next)
-		_exit(PROC_EXIT_OPEN);
+	/* Nothing of the caller's, its lock above all, may stay open here. */
+	syscall(SYS_close_range, PROC_FD_FIRST + (int)spec->n_fds, ~0u, 0);
 	execvpe(spec->argv[0], (char *const *)spec->argv, env);
 	_exit(PROC_EXIT_EXEC);
 }

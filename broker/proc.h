@@ -19,14 +19,11 @@ struct proc_spec {
 	int in, out;	       /* become stdin and stdout; -1: /dev/null. stderr is the caller's */
 	int fds[PROC_FDS_MAX]; /* become 3, 4, .. */
 	size_t n_fds;
-	/* Opened read-only by the child itself, between fork and exec (an open may hang), and given as the fd after
-	 * fds. */
-	const char *open_path;
 	bool dies_with_us; /* SIGKILL when the caller ends */
 	int nice;	   /* the caller's own is not inherited */
 };
 
-/* Exit status of a child that could not open open_path, or could not run argv. */
+/* Exit status of a child that could not run argv; of a disk's (probe.h), that could not open it. */
 enum { PROC_EXIT_OPEN = 124, PROC_EXIT_EXEC = 127 };
 
 /* The child's pid or -errno. Every fd that is not named is closed in it; signals are as at start. */

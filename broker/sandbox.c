@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,6 +70,12 @@ static const struct call {
 	{SCMP_SYS(exit_group)},
 };
 
+/* The filter as the kernel takes it, and for which fds it was made. Making it is half of what a sandbox costs. */
+static struct {
+	int disk, out;
+	struct sock_fprog program;
+} prepared;
+
 bool sandbox_is_whole(void)
 {
 	return !SANITIZED;
@@ -124,7 +132,7 @@ static int add_call(scmp_filter_ctx filter, const struct call *c, int fd)
 	return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, c->nr, n, arg);
 }
 
-static int filter_calls(int disk, int out, struct err *e)
+static scmp_filter_ctx make_filter(int disk, int out)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = filter ? seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) : -ENOMEM;
@@ -132,21 +140,59 @@ static int filter_calls(int disk, int out, struct err *e)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(calls); i++)
 		r = add_call(filter, &calls[i], calls[i].fd == FD_DISK ? disk : out);
 	if (r == 0)
-		r = seccomp_load(filter);
-	if (filter)
-		seccomp_release(filter);
-	return r < 0 ? err_sys(e, -r, "system calls cannot be filtered") : 0;
+		return filter;
+	seccomp_release(filter);
+	return NULL;
 }
 
-int sandbox_enter(int disk, int out, struct err *e)
+/* Its instructions, as the library writes them into a file. */
+static int read_program(int fd, struct sock_fprog *ret)
 {
+	off_t size = lseek(fd, 0, SEEK_END);
+	_cleanup_(freep) struct sock_filter *code = size > 0 ? malloc((size_t)size) : NULL;
+
+	if (!code || pread(fd, code, (size_t)size, 0) != size)
+		return -EIO;
+	*ret = (struct sock_fprog){.len = (unsigned short)((size_t)size / sizeof(*code)), .filter = TAKE_PTR(code)};
+	return 0;
+}
+
+int sandbox_prepare(int disk, int out, struct err *e)
+{
+	scmp_filter_ctx filter = SANITIZED ? NULL : make_filter(disk, out);
+	_cleanup_(closep) int fd = filter ? memfd_create("filter", MFD_CLOEXEC) : -1;
+	struct sock_fprog program;
 	int r;
 
 	if (SANITIZED)
 		return 0;
+	r = fd < 0 ? -ENOMEM : seccomp_export_bpf(filter, fd);
+	if (filter)
+		seccomp_release(filter);
+	if (r == 0)
+		r = read_program(fd, &program);
+	if (r < 0)
+		return err_sys(e, -r, "the filter of system calls");
+	free(prepared.program.filter);
+	prepared.disk = disk;
+	prepared.out = out;
+	prepared.program = program;
+	return 0;
+}
+
+int sandbox_enter(int disk, int out, struct err *e)
+{
+	bool ready = prepared.program.len && prepared.disk == disk && prepared.out == out;
+	int r = ready ? 0 : sandbox_prepare(disk, out, e);
+
+	if (SANITIZED)
+		return 0;
 	volunteer();
-	r = limit_resources(e);
+	if (r == 0)
+		r = limit_resources(e);
 	if (r == 0)
 		r = drop_privileges(e);
-	return r < 0 ? r : filter_calls(disk, out, e);
+	if (r == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prepared.program) < 0)
+		r = err_sys(e, errno, "system calls cannot be filtered");
+	return r;
 }

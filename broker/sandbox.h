@@ -11,5 +11,7 @@
  * kills the process (SIGSYS). stderr is not among it: what is on a disk does not write into the log.
  * In a sanitizer build it does nothing: the sanitizers need what it forbids. */
 int sandbox_enter(int disk, int out, struct err *e);
+/* Makes the filter for these fds ahead, for all processes that are forked from this one. */
+int sandbox_prepare(int disk, int out, struct err *e);
 /* False in a sanitizer build. */
 bool sandbox_is_whole(void);

@@ -3,6 +3,7 @@
  * own child: it is run as /proc/self/exe with the same options as spared. */
 #include "broker/act.h"
 #include "broker/acts.h"
+#include "broker/probe.h"
 #include "broker/probes.h"
 #include "broker/proc.h"
 #include "broker/programs.h"
@@ -17,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -27,24 +29,41 @@
 static struct loop *loop;
 static char dir[] = "/tmp/spared-workers-XXXXXX", path[128];
 
+#define BROKEN "/tmp/spared-workers-broken-%d" /* while it is there, probes of this process cannot run */
+
 /* ---- the children ---- */
 
 /* The "disk" is a file whose text says what happens. */
-static int fake_probe(void)
+static json_t *fake_describe(const char *node _unused_)
 {
-	char text[64] = "";
 	json_t *j = json_pack("{s:s}", "contents", "blank");
+	char text[64] = "";
 
-	if (read(3, text, sizeof(text) - 1) < 0)
-		return 1;
+	if (read(PROBE_DISK, text, sizeof(text) - 1) < 0)
+		_exit(1);
 	if (strcmp(text, "hang") == 0)
 		pause();
 	if (strcmp(text, "die") == 0)
 		raise(SIGKILL);
-	if (strcmp(text, "silent") != 0)
-		wire_send(1, j);
-	json_decref(j);
-	return strcmp(text, "status") == 0 ? 3 : 0;
+	if (strcmp(text, "die-all") == 0)
+		kill(getppid(), SIGKILL);
+	if (strcmp(text, "silent") == 0)
+		_exit(0);
+	if (strcmp(text, "status") == 0 || strcmp(text, "twice") == 0)
+		wire_send(STDOUT_FILENO, j);
+	if (strcmp(text, "status") == 0)
+		_exit(3);
+	if (strcmp(text, "twice") == 0)
+		poll(NULL, 0, 200);
+	return j;
+}
+
+static int fake_probe(void)
+{
+	char broken[64];
+
+	snprintf(broken, sizeof(broken), BROKEN, (int)getppid());
+	return access(broken, F_OK) == 0 ? 7 : probe_serve(fake_describe);
 }
 
 static int fake_act(void)
@@ -145,13 +164,15 @@ static void test_probes(void **state _unused_)
 		{"die", "d:the process that read it was killed by signal 9 (Killed);"},
 		{"silent", "d:the process that read it exited with status 0;"},
 		{"status", "d:the process that read it exited with status 3;"},
+		{"die-all", "d:the process that read it was killed by signal 9 (Killed);"},
+		{"twice", "d:the process that read it was killed by signal 13 (Broken pipe);"},
 		{"hang", "d:reading it took too long;"},
 	};
 	json_t *j;
 
 	assert_int_equal(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
 	for_rows (i, rows) {
-		probes_ask(probes, "d", make_file(rows[i].disk), i == 4 ? NS_PER_SEC : 20 * NS_PER_SEC, false);
+		probes_ask(probes, "d", make_file(rows[i].disk), i == 6 ? NS_PER_SEC : 20 * NS_PER_SEC, false);
 		assert_string_equal(run(1), rows[i].want);
 	}
 	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC, false);
@@ -170,6 +191,49 @@ static void test_probes(void **state _unused_)
 	for (int i = 0; i < 4; i++)
 		probes_ask(probes, i < 2 ? "again" : "new", path, 20 * NS_PER_SEC, i < 2);
 	assert_string_equal(run(4), "new:blank;new:blank;again:blank;again:blank;");
+	probes_free(probes);
+	probes = NULL;
+}
+
+/* A program that cannot run: each disk is told, and no more is started than there are disks. */
+static void test_probes_cannot_run(void **state _unused_)
+{
+	char broken[64];
+	FILE *f;
+
+	snprintf(broken, sizeof(broken), BROKEN, (int)getpid());
+	f = fopen(broken, "w");
+	fclose(f);
+	assert_int_equal(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
+	probes_ask(probes, "a", make_file("fine"), 20 * NS_PER_SEC, false);
+	probes_ask(probes, "b", make_file("fine"), 20 * NS_PER_SEC, false);
+	assert_string_equal(run(2), "a:the process that read it exited with status 7;"
+				    "b:the process that read it exited with status 7;");
+	unlink(broken);
+	probes_ask(probes, "c", make_file("fine"), 20 * NS_PER_SEC, false);
+	assert_string_equal(run(1), "c:blank;");
+	probes_free(probes);
+	probes = NULL;
+}
+
+/* A disk that ends the process that forked its own costs the others nothing: they are read by the next one. */
+static void test_probe_ends_all(void **state _unused_)
+{
+	static const char *const disks[] = {"fine", "die-all", "silent", "fine", "die-all", "fine"};
+	char nodes[ARRAY_SIZE(disks)][128];
+
+	assert_int_equal(probes_new(loop, 1, &(struct probes_ops){on_answer, NULL}, &probes), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++) {
+		snprintf(nodes[i], sizeof(nodes[i]), "%s-%zu", make_file(disks[i]), i);
+		assert_int_equal(rename(path, nodes[i]), 0);
+		probes_ask(probes, "d", nodes[i], 20 * NS_PER_SEC, false);
+	}
+	assert_string_equal(run(ARRAY_SIZE(disks)),
+			    "d:blank;d:the process that read it was killed by signal 9 (Killed);"
+			    "d:the process that read it exited with status 0;d:blank;"
+			    "d:the process that read it was killed by signal 9 (Killed);d:blank;");
+	for (size_t i = 0; i < ARRAY_SIZE(disks); i++)
+		unlink(nodes[i]);
 	probes_free(probes);
 	probes = NULL;
 }
@@ -473,9 +537,9 @@ static int end(void **state _unused_)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_probes),	  unit(test_acts),     unit(test_act_hangs),
-		unit(test_programs),	  unit(test_recorder), unit(test_recorder_is_small),
-		unit(test_recorder_dies),
+		unit(test_probes),   unit(test_probe_ends_all),	   unit(test_probes_cannot_run),
+		unit(test_acts),     unit(test_act_hangs),	   unit(test_programs),
+		unit(test_recorder), unit(test_recorder_is_small), unit(test_recorder_dies),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
