@@ -8,6 +8,7 @@
 #include "core/wire.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ struct recording {
 	int64_t keep_time, keep_size; /* 0: not told yet, nothing is pruned */
 	int64_t prune_at;	      /* boot */
 	size_t stored;		      /* rows since it was pruned last */
+	bool untidy;		      /* a state or an answer was here, which may be large */
 };
 
 static void send_line(json_t *j)
@@ -122,10 +124,12 @@ static void keep(struct recording *r, const json_t *line)
 	json_t *row = json_object_get(line, "row");
 
 	/* Of the states that wait only the newest counts. */
-	if (json_object_get(line, "save"))
+	if (json_object_get(line, "save")) {
+		r->untidy = true;
 		list_foreach (k, &r->lines, link)
 			if (json_object_get(k->line, "save"))
 				drop(r, k);
+	}
 	add_name(row, "uid", "user");
 	add_name(row, "login-uid", "login");
 	k = calloc(1, sizeof(*k));
@@ -211,6 +215,14 @@ static void prune(struct recording *r)
 	r->prune_at = more ? now : now + PRUNE_EVERY;
 }
 
+/* The pieces lie between what stays: the C library would keep their pages. */
+static void tidy(struct recording *r)
+{
+	if (r->untidy)
+		malloc_trim(0);
+	r->untidy = false;
+}
+
 static int wait_ms(const struct recording *r)
 {
 	int64_t now = clock_boot(&clock_system);
@@ -234,6 +246,7 @@ static void answer(struct recording *r, const json_t *line)
 				   status == -EINVAL   ? "usage"
 				   : status == -ENOENT ? "not-found"
 						       : "failed");
+	r->untidy = true;
 	json_object_set(result, "token", json_object_get(line, "token"));
 	send_line(result);
 }
@@ -310,6 +323,7 @@ int record_main(int argc, char **argv)
 			more = store_batch(&r);
 			prune(&r);
 		} while (more);
+		tidy(&r);
 	}
 	list_foreach (k, &r.lines, link)
 		drop(&r, k);

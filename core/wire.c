@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <string.h>
 
+enum { KEEP_MAX = 64 << 10 }; /* a larger buffer is given back when it is empty */
+
 ssize_t wire_fill(struct wire_in *in, int fd)
 {
 	char chunk[16384];
@@ -43,6 +45,8 @@ int wire_next(struct wire_in *in, json_t **ret, struct err *e)
 	in->b.len -= len + 1;
 	in->b.s[in->b.len] = '\0';
 	in->scanned = 0;
+	if (in->b.len == 0 && in->b.cap > KEEP_MAX)
+		buf_free(&in->b);
 	if (!json_is_object(j)) {
 		json_decref(j);
 		return err_set(e, EBADMSG, "not a JSON object: %s", j ? "another type" : je.text);
