@@ -3,6 +3,7 @@
 
 #include "broker/broker_ops.h"
 #include "broker/proc.h"
+#include "broker/reload.h"
 #include "broker/systemd.h"
 #include "core/log.h"
 
@@ -28,7 +29,7 @@ enum { PROBES_MAX = 8, TURNS_MAX = 1000 };
 /* ---- configuration ---- */
 
 /* What settings and rules files say. On error *settings and *rules are NULL, or (rules only) *settings is good. */
-static int load_settings(const char *path, struct settings **ret, struct diag *d)
+int broker_load_settings(const char *path, struct settings **ret, struct diag *d)
 {
 	struct settings *s = calloc(1, sizeof(*s));
 	int r;
@@ -45,21 +46,20 @@ static int load_settings(const char *path, struct settings **ret, struct diag *d
 	return 0;
 }
 
-static void free_settings(struct settings *s)
+void broker_free_settings(struct settings *s)
 {
 	if (!s)
 		return;
 	settings_finish(s);
 	free(s);
 }
-DEFINE_CLEANUP(struct settings *, free_settings)
 
-static int load_genl(const struct settings *s, struct diag *d, struct genl_descs **ret)
+int broker_load_genl(const struct settings *s, struct diag *d, struct genl_descs **ret)
 {
 	return genl_descs_load(s->genl_dirs, s->n_genl_dirs, d, ret);
 }
 
-static int load_rules(const struct settings *s, const struct genl_descs *genl, struct diag *d, struct ruleset **ret)
+int broker_load_rules(const struct settings *s, const struct genl_descs *genl, struct diag *d, struct ruleset **ret)
 {
 	const struct ruleset_options o = {.actions = action_descs,
 					  .mode = s->rules_mode == RULES_SHADOW ? RULE_SHADOW : RULE_ENFORCE,
@@ -78,7 +78,7 @@ static void log_problems(struct diag *d, const char *tail)
 		log_msg(d->errors ? LOG_ERROR : LOG_WARN, "%s", line);
 }
 
-static void set_log_level(const struct broker *b)
+void broker_set_log_level(const struct broker *b)
 {
 	enum log_level level = LOG_INF;
 
@@ -93,18 +93,18 @@ static int first_load(struct broker *b, struct err *e)
 	int r;
 
 	diag_init(&d);
-	r = load_settings(b->options.config, &b->settings, &d);
+	r = broker_load_settings(b->options.config, &b->settings, &d);
 	if (r < 0) {
 		log_problems(&d, NULL);
 		diag_finish(&d);
 		return err_set(e, -r, "%s cannot be used", b->options.config);
 	}
-	set_log_level(b);
-	if (load_genl(b->settings, &d, &b->genl) < 0)
+	broker_set_log_level(b);
+	if (broker_load_genl(b->settings, &d, &b->genl) < 0)
 		log_problems(&d, "what is wrong is not heard");
 	diag_finish(&d);
 	diag_init(&d);
-	r = load_rules(b->settings, b->genl, &d, &b->rules);
+	r = broker_load_rules(b->settings, b->genl, &d, &b->rules);
 	log_problems(&d, r < 0 ? "no rule runs" : NULL);
 	diag_finish(&d);
 	if (r < 0) {
@@ -115,44 +115,6 @@ static int first_load(struct broker *b, struct err *e)
 		diag_finish(&d);
 	}
 	return r < 0 ? err_sys(e, -r, "rules") : 0;
-}
-
-int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret)
-{
-	_cleanup_(free_settingsp) struct settings *s = NULL;
-	_cleanup_(genl_descs_freep) struct genl_descs *genl = NULL;
-	_cleanup_(ruleset_unrefp) struct ruleset *rules = NULL;
-	struct settings *old = b->settings;
-	struct genl_descs *old_genl = b->genl;
-	int r;
-
-	systemd_notify("RELOADING=1");
-	r = load_settings(b->options.config, &s, d);
-	if (r == 0)
-		r = load_genl(s, d, &genl);
-	if (r == 0)
-		r = load_rules(s, genl, d, &rules);
-	if (r == 0)
-		r = pipeline_reload(b->pipeline, s, rules, ret);
-	systemd_notify("READY=1");
-	if (r < 0)
-		return r;
-	if (strcmp(old->control, s->control) != 0 || strcmp(old->run_dir, s->run_dir) != 0 ||
-	    strcmp(old->history, s->history) != 0)
-		log_notice("other paths of control, run-dir and history are used from the next start on");
-	b->settings = TAKE_PTR(s);
-	ruleset_unref(b->rules);
-	b->rules = TAKE_PTR(rules);
-	b->genl = TAKE_PTR(genl);
-	sources_set_settings(b->sources, b->settings, b->genl);
-	genl_descs_free(old_genl);
-	acts_set_timeout(b->acts, b->settings->act_timeout);
-	recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size);
-	free_settings(old);
-	set_log_level(b);
-	log_notice("rules: %zu kept, %zu begun anew, %zu new, %zu gone", ret->kept, ret->reset, ret->added,
-		   ret->removed);
-	return 0;
 }
 
 /* ---- the loop's turns ---- */
@@ -543,11 +505,15 @@ int broker_init(struct broker *b, const struct broker_options *options, struct e
 
 int broker_run(struct broker *b)
 {
+	struct err e = {0};
+
 	b->watchdog_every = systemd_watchdog() / 2;
 	if (b->watchdog_every)
 		on_watchdog(b);
 	log_notice("spared %s, %zu rules, %zu managed sets", SPARED_VERSION, ruleset_size(b->rules),
 		   b->settings->n_manage);
+	if (b->settings->rules_tests != TESTS_OFF && broker_try_rules(b, b->settings, &e) < 0)
+		log_error("tests of the rules cannot be run: %s", e.msg);
 	loop_timer_in(b->patience, PATIENCE);
 	loop_before_sleep(b->loop, before_sleep, b);
 	loop_run(b->loop);
@@ -558,6 +524,8 @@ int broker_run(struct broker *b)
 void broker_finish(struct broker *b)
 {
 	control_free(b->control);
+	trial_free(b->trial);
+	broker_loaded_finish(&b->next);
 	commands_free(b->commands);
 	sources_free(b->sources);
 	pipeline_free(b->pipeline);
@@ -577,7 +545,7 @@ void broker_finish(struct broker *b)
 	loop_free(b->loop);
 	ruleset_unref(b->rules);
 	genl_descs_free(b->genl);
-	free_settings(b->settings);
+	broker_free_settings(b->settings);
 	closep(&b->lock);
 }
 

@@ -11,6 +11,7 @@
 #include "broker/recorder.h"
 #include "broker/source.h"
 #include "broker/tally.h"
+#include "broker/trial.h"
 #include "config/settings.h"
 #include "pipeline/pipeline.h"
 #include "rules/rules.h"
@@ -20,6 +21,13 @@ enum broker_stage { BROKER_STARTING, BROKER_RUNNING, BROKER_STOPPING, BROKER_SAV
 struct broker_options {
 	const char *config;    /* path of spared.yaml */
 	const char *log_level; /* NULL: the settings' */
+};
+
+/* What a load gives. */
+struct loaded {
+	struct settings *settings;
+	struct genl_descs *genl;
+	struct ruleset *rules;
 };
 
 struct broker {
@@ -57,6 +65,8 @@ struct broker {
 	char history_reason[256]; /* why the history is not written; empty: it is */
 	uint64_t history_missed;  /* rows */
 	bool history_lost;	  /* that it is not was told as an event */
+	struct loaded next;	  /* what waits for its tests; rules NULL: nothing does */
+	struct trial *trial;	  /* the last that was begun */
 	struct tally tally;	  /* of what was published */
 	uint64_t last_seq;	  /* of the event that was published last */
 };
@@ -66,8 +76,8 @@ int broker_init(struct broker *b, const struct broker_options *options, struct e
 /* Until a signal ends it. The process's exit status. */
 int broker_run(struct broker *b);
 void broker_finish(struct broker *b);
-/* Reads settings and rules again. On success (0) they run, and *ret tells; else -errno with the problems in d, and the
- * running ones stay. */
+/* Reads settings and rules again. 0: they run, and *ret tells; 1: their tests run first, and commands_reloaded tells;
+ * else -errno with the problems in d, and the running ones stay. */
 int broker_reload(struct broker *b, struct diag *d, struct reload_counts *ret);
 /* What needed much memory for a moment is done: soon, what is free goes back. */
 void broker_tidy(struct broker *b);

@@ -17,7 +17,9 @@ struct pending {
 	struct list link;
 	struct client_ref client;
 	json_int_t id;
-	char plan[PLAN_ID_MAX]; /* empty: rows */
+	char plan[PLAN_ID_MAX]; /* empty: rows, or a reload */
+	bool reload;
+	struct peer peer; /* of a reload: it is recorded when it is done */
 	uint64_t token;
 	json_t *answer; /* of a plan: what is known so far */
 	/* It waits until the disk that it names has been read; NULL: it does not. */
@@ -314,28 +316,73 @@ static void do_rules_why(struct commands *c, const struct request *rq)
 		client_answer(rq->client, rq->id, json_pack("{s:o}", "why", why));
 }
 
+static void answer_reload(struct client *client, json_int_t id, const struct reload_counts *n, const char *tests)
+{
+	json_t *j = json_pack("{s:{s:I s:I s:I s:I}}", "reload", "kept", (json_int_t)n->kept, "reset",
+			      (json_int_t)n->reset, "added", (json_int_t)n->added, "removed", (json_int_t)n->removed);
+
+	if (j && tests)
+		json_object_set_new(j, "tests", json_string(tests));
+	client_answer(client, id, j);
+}
+
+/* Its answer comes when the tests have ended. */
+static void wait_for_tests(struct commands *c, const struct request *rq)
+{
+	struct pending *p = pending_new(c, rq);
+
+	if (!p)
+		return;
+	p->reload = true;
+	p->peer = *client_peer(rq->client);
+}
+
 static void do_reload(struct commands *c, const struct request *rq)
 {
 	_cleanup_(buf_free) struct buf text = {0};
 	struct reload_counts n = {0};
 	struct diag d;
+	int r;
 
 	diag_init(&d);
 	log_command(rq);
-	if (broker_reload(c->b, &d, &n) < 0) {
+	r = broker_reload(c->b, &d, &n);
+	if (r == 1) {
+		wait_for_tests(c, rq);
+	} else if (r < 0) {
 		record_command(c, rq, "", "settings or rules have errors");
 		diag_print(&d, "the running rules stay", &text);
-		client_refuse(rq->client, rq->id, "usage",
+		client_refuse(rq->client, rq->id, r == -EBUSY ? "busy" : "usage",
 			      json_pack("{s:o s:s}", "problems", diag_to_json(&d), "text", buf_str(&text)),
 			      "%zu problems; nothing was loaded, the running settings and rules stay", d.errors);
 	} else {
 		record_command(c, rq, "", NULL);
-		client_answer(rq->client, rq->id,
-			      json_pack("{s:{s:I s:I s:I s:I}}", "reload", "kept", (json_int_t)n.kept, "reset",
-					(json_int_t)n.reset, "added", (json_int_t)n.added, "removed",
-					(json_int_t)n.removed));
+		answer_reload(rq->client, rq->id, &n, NULL);
 	}
 	diag_finish(&d);
+}
+
+void commands_reloaded(struct commands *c, int r, const struct reload_counts *n, const char *tests)
+{
+	struct pending *p;
+
+	list_foreach (p, &c->pending, link) {
+		json_t *request;
+
+		if (!p->reload)
+			continue;
+		request = json_object();
+		asked_record(c->b, &p->peer, "rules-reload", request, "", r < 0 ? "tests of the rules fail" : NULL);
+		json_decref(request);
+		if (p->client.client && r < 0)
+			client_refuse(
+				p->client.client, p->id, "usage",
+				json_pack("{s:[] s:s}", "problems", "text", tests ? tests : ""),
+				"tests of the rules fail; nothing was loaded, the running settings and rules stay");
+		else if (p->client.client)
+			answer_reload(p->client.client, p->id, n, tests);
+		pending_free(p);
+	}
 }
 
 /* {"ok":false,"code","error":text,"plan"} of the pipeline, in the protocol's shape. Takes answer. */
@@ -532,7 +579,7 @@ void commands_rows(struct commands *c, uint64_t token, const json_t *answer)
 	struct pending *p;
 
 	list_foreach (p, &c->pending, link) {
-		if (p->token != token)
+		if (p->reload || p->token != token)
 			continue;
 		if (p->client.client && error)
 			client_refuse(p->client.client, p->id, text_of(answer, "code"), NULL, "%s", error);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/control.h"
+#include "rules/rules.h"
 
 struct commands;
 
@@ -16,5 +17,7 @@ bool commands_run(struct commands *c, struct client *client, const json_t *reque
 bool commands_turn(struct commands *c);
 /* What the pipeline publishes: ends of plans that a client waits for. */
 void commands_published(struct commands *c, const json_t *msg);
+/* The tests that a reload waited for have ended: r as broker_reload. tests: what failed, or NULL. */
+void commands_reloaded(struct commands *c, int r, const struct reload_counts *n, const char *tests);
 /* The record process's answer. */
 void commands_rows(struct commands *c, uint64_t token, const json_t *answer);

@@ -67,7 +67,9 @@
  *   rules-why rule subject
  *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
- *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on
+ *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on.
+ *                     Where tests are run before (setting rules.tests), the answer comes after them; what failed of
+ *                     them is "text", or with a warning "tests" beside "reload"
  *
  *   rules-approve question    (root) what was asked is planned and done, if it is still so; question: its id, or the
  *   rules-deny question       name of the rule that asks. "refused": it is not so any more

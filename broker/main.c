@@ -3,6 +3,7 @@
 #include "broker/broker.h"
 #include "broker/probe.h"
 #include "broker/record.h"
+#include "broker/trial.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static const struct {
 	{"--act", "act", act_main},
 	{"--probe", "probe", probe_main},
 	{"--record", "record", record_main},
+	{"--trial", "trial", trial_main},
 };
 
 /* -1: go on; else the exit status. */

@@ -167,6 +167,8 @@ int verb_rules_test(struct cli *c)
 		.default_dir = GIVEN(c, RULES)		? c->opt[OPT_RULES]
 			       : settings->n_rules_dirs ? settings->rules_dirs[0]
 							: NULL,
+		.default_dirs = GIVEN(c, RULES) ? NULL : settings->rules_dirs,
+		.n_default_dirs = GIVEN(c, RULES) ? 0 : settings->n_rules_dirs,
 		.only = c->opt[OPT_ONLY],
 		.strict = GIVEN(c, STRICT),
 		.verbose = GIVEN(c, VERBOSE),
@@ -435,7 +437,10 @@ int verb_rules_reload(struct cli *c)
 	else if (status == CLI_OK)
 		printf("kept %" PRId64 ", reset %" PRId64 ", new %" PRId64 ", removed %" PRId64 "\n", j_int(r, "kept"),
 		       j_int(r, "reset"), j_int(r, "added"), j_int(r, "removed"));
-	else if (!GIVEN(c, JSON))
+	if (status == CLI_OK && !GIVEN(c, JSON) && j_str(answer, "tests")[0])
+		fprintf(stderr, "%ssparectl: tests of the rules fail; the rules run, as 'rules: {tests: warn}' says\n",
+			j_str(answer, "tests"));
+	else if (status != CLI_OK && !GIVEN(c, JSON))
 		fputs(j_str(answer, "text"), stderr);
 	json_decref(answer);
 	return status;

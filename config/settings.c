@@ -23,6 +23,7 @@ struct setting {
 };
 
 static const char *const mode_words[] = {"enforce", "shadow", NULL};
+static const char *const tests_words[] = {"off", "warn", "refuse", NULL};
 static const char *const level_words[] = {"error", "warning", "notice", "info", "debug", NULL};
 
 #define DAY (86400 * NS_PER_SEC)
@@ -37,6 +38,8 @@ static const struct setting settings_table[] = {
 	{"rules.dirs", SET_STRINGS, LIST(rules_dirs), .doc = "directories of rules, weakest first"},
 	{"rules.mode", SET_WORD, AT(rules_mode), .words = mode_words,
 	 .doc = "shadow: rules plan and tell, but do not act"},
+	{"rules.tests", SET_WORD, AT(rules_tests), .words = tests_words,
+	 .doc = "what a failing *.test.yaml beside the rules does at a load: nothing, a warning, or the load is refused"},
 	{"rules.windows", SET_INT, AT(windows), .min = 10000, .max = 100000000, .int_default = 1000000,
 	 .doc = "windows, and events in them, that all thresholds keep at most; a quarter for one rule"},
 	{"genl.dirs", SET_STRINGS, LIST(genl_dirs),

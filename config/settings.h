@@ -12,6 +12,7 @@ struct setting_group {
 };
 
 enum rules_mode { RULES_ENFORCE, RULES_SHADOW };
+enum rules_tests { TESTS_OFF, TESTS_WARN, TESTS_REFUSE };
 
 struct settings {
 	/* Managed sets: GUIDs or globs. Empty: nothing is managed. */
@@ -22,6 +23,7 @@ struct settings {
 	const char **genl_dirs; /* of descriptions of generic netlink families, weakest first */
 	size_t n_genl_dirs;
 	int rules_mode;			    /* enum rules_mode */
+	int rules_tests;		    /* enum rules_tests */
 	int64_t windows;		    /* room of the windows of thresholds */
 	const char *notify_program;	    /* gets a JSON object on stdin; NULL: none */
 	int64_t budget;			    /* destructive plans per array and hour */

@@ -23,16 +23,25 @@ struct session {
 
 struct rule_files {
 	char **paths;
+	int *layers;
 	size_t n;
+	int top; /* the layer of what comes next */
 };
 
-static int add_path(struct rule_files *f, const char *path)
+static int add_path(struct rule_files *f, const char *path, int layer)
 {
 	char **more = reallocarray(f->paths, f->n + 1, sizeof(*more));
+	int *layers;
 
 	if (!more)
 		return -ENOMEM;
 	f->paths = more;
+	layers = reallocarray(f->layers, f->n + 1, sizeof(*layers));
+	if (!layers)
+		return -ENOMEM;
+	f->layers = layers;
+	layers[f->n] = layer;
+	f->top = MAX(f->top, layer + 1);
 	more[f->n] = strdup(path);
 	return more[f->n++] ? 0 : -ENOMEM;
 }
@@ -42,6 +51,7 @@ static void rule_files_finish(struct rule_files *f)
 	for (size_t i = 0; i < f->n; i++)
 		free(f->paths[i]);
 	free(f->paths);
+	free(f->layers);
 }
 
 /* "default" and what is below it may be kept elsewhere. */
@@ -62,15 +72,17 @@ static int add_rules(const struct ruletest_options *o, const char *name, struct 
 	const char *dir;
 	struct drop_ins found;
 	struct stat st;
-	int r;
+	int r, layer = f->top;
+	bool layers = o->default_dirs && strcmp(name, "default") == 0;
 
 	resolve(o, name, &path);
 	dir = buf_str(&path);
-	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		return add_path(f, dir);
-	r = drop_ins_list(&dir, 1, d, &found);
+	if (!layers && stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		return add_path(f, dir, layer);
+	r = drop_ins_list(layers ? o->default_dirs : &dir, layers ? o->n_default_dirs : 1, d, &found);
+	/* Of one directory each file is a layer of its own: what a test loads later is stronger. */
 	for (size_t i = 0; r == 0 && i < found.n; i++)
-		r = add_path(f, found.files[i].path);
+		r = add_path(f, found.files[i].path, layer + (int)(layers ? found.files[i].layer : i));
 	drop_ins_finish(&found);
 	return r;
 }
@@ -106,7 +118,7 @@ static int load_rules(const struct session *s, const struct test_case *t, const 
 		r = add_rules(s->o, load->w[i], &f, d);
 	sources = calloc(f.n + 1, sizeof(*sources));
 	for (size_t i = 0; r == 0 && sources && i < f.n; i++) {
-		sources[i] = (struct rule_source){.file = f.paths[i], .layer = (int)i};
+		sources[i] = (struct rule_source){.file = f.paths[i], .layer = f.layers[i]};
 		sources[i].text = read_text(f.paths[i], &sources[i].len);
 		if (!sources[i].text) {
 			struct place at = {.file = f.paths[i]};
@@ -229,6 +241,7 @@ static bool run_test(struct session *s, const struct test_case *t, const char *f
 
 /* ---- files ---- */
 
+/* Text of an XML document: what stands for markup is named, and what XML cannot hold at all is "?". */
 static void junit_text(struct buf *b, const char *s)
 {
 	static const struct {
@@ -237,7 +250,7 @@ static void junit_text(struct buf *b, const char *s)
 	} escapes[] = {{'<', "&lt;"}, {'>', "&gt;"}, {'&', "&amp;"}, {'"', "&quot;"}};
 
 	for (; *s; s++) {
-		const char *text = NULL;
+		const char *text = (unsigned char)*s < ' ' && *s != '\n' && *s != '\t' ? "?" : NULL;
 
 		for (size_t i = 0; i < ARRAY_SIZE(escapes); i++)
 			if (escapes[i].c == *s)
@@ -249,30 +262,53 @@ static void junit_text(struct buf *b, const char *s)
 	}
 }
 
-static void note_junit(struct session *s, const char *file, const struct test_case *t, bool ok, size_t from)
+/* What: "failure", "error", or NULL: it went well. text: what was printed about it. */
+static void junit_case(struct buf *b, const char *file, const char *name, int line, const char *what, const char *text)
 {
-	buf_add(&s->junit, "  <testcase classname=\"");
-	junit_text(&s->junit, file);
-	buf_add(&s->junit, "\" name=\"");
-	junit_text(&s->junit, t->name);
-	buf_add(&s->junit, ok ? "\"/>\n" : "\"><failure>");
-	if (ok)
+	_cleanup_(buf_free) struct buf first = {0};
+
+	buf_add(b, "    <testcase classname=\"");
+	junit_text(b, file);
+	buf_add(b, "\" name=\"");
+	junit_text(b, name);
+	buf_addf(b, "\" line=\"%d\"", line);
+	if (!what) {
+		buf_add(b, "/>\n");
 		return;
-	junit_text(&s->junit, buf_str(s->out) + MIN(from, s->out->len));
-	buf_add(&s->junit, "</failure></testcase>\n");
+	}
+	buf_addn(&first, text, strcspn(text, "\n"));
+	buf_addf(b, ">\n      <%s message=\"", what);
+	junit_text(b, buf_str(&first));
+	buf_add(b, "\">");
+	junit_text(b, text);
+	buf_addf(b, "</%s>\n    </testcase>\n", what);
+}
+
+static void junit_file(struct session *s, const char *file, const struct buf *cases, size_t tests, size_t failed,
+		       bool broken)
+{
+	buf_add(&s->junit, "  <testsuite name=\"");
+	junit_text(&s->junit, file);
+	buf_addf(&s->junit, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%d\">\n%s  </testsuite>\n", tests, failed,
+		 broken, buf_str(cases));
 }
 
 static void run_file(struct session *s, const char *path)
 {
+	_cleanup_(buf_free) struct buf cases = {0};
+	size_t tests = s->counts->tests, failed = s->counts->failed, begin = s->out->len;
 	struct test_file f;
 	struct diag d;
+	bool broken;
 
 	s->counts->files++;
 	diag_init(&d);
-	if (test_file_read(&f, path, &d) < 0) {
+	broken = test_file_read(&f, path, &d) < 0;
+	if (broken) {
 		s->counts->broken++;
 		diag_print(&d, NULL, s->out);
 		f.n = 0;
+		junit_case(&cases, path, path, 1, "error", buf_str(s->out) + MIN(begin, s->out->len));
 	}
 	for (size_t i = 0; i < f.n; i++) {
 		const struct test_case *t = &f.tests[i];
@@ -285,10 +321,12 @@ static void run_file(struct session *s, const char *path)
 		s->counts->tests++;
 		s->counts->passed += ok;
 		s->counts->failed += !ok;
+		junit_case(&cases, path, t->name, t->place.line, ok ? NULL : "failure",
+			   buf_str(s->out) + MIN(from, s->out->len));
 		if (ok && s->o->verbose)
 			buf_addf(s->out, "ok   %s:%d \"%s\"\n", path, t->place.line, t->name);
-		note_junit(s, path, t, ok, from);
 	}
+	junit_file(s, path, &cases, s->counts->tests - tests + broken, s->counts->failed - failed, broken);
 	test_file_finish(&f);
 	diag_finish(&d);
 }
@@ -342,9 +380,9 @@ static int write_junit(const struct session *s, struct err *e)
 	if (!f)
 		return err_sys(e, errno, "%s", s->o->junit);
 	fprintf(f,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"rules\" tests=\"%zu\" "
-		"failures=\"%zu\">\n%s</testsuite>\n",
-		s->counts->tests, s->counts->failed, buf_str(&s->junit));
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"rules\" tests=\"%zu\" "
+		"failures=\"%zu\" errors=\"%zu\">\n%s</testsuites>\n",
+		s->counts->tests + s->counts->broken, s->counts->failed, s->counts->broken, buf_str(&s->junit));
 	return fclose(f) == 0 ? 0 : err_sys(e, errno, "%s", s->o->junit);
 }
 

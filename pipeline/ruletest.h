@@ -14,6 +14,9 @@ struct ruletest_options {
 	const char *rules_root;
 	/* The default set where it is elsewhere (config/default/rules.d); NULL: rules_root/default. */
 	const char *default_dir;
+	/* The default set as layers of directories, weakest first; NULL: default_dir alone. */
+	const char *const *default_dirs;
+	size_t n_default_dirs;
 	const char *only;  /* run tests whose name holds this text; NULL: all */
 	bool strict;	   /* rules that change arrays and are not tested both ways are told, and a failure */
 	bool verbose;	   /* a line for each test that passed, too */

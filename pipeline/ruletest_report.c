@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool firing_kind_is(const struct firing *f, enum test_expect_kind what)
@@ -143,6 +144,8 @@ static void add_entries(const struct test_case *t, struct lines *ls)
 			 : en->array ? en->array
 			 : en->rule  ? en->rule
 				     : "");
+		for (size_t k = 0; k < en->n_sets; k++)
+			buf_addf(&b, "%s%s %s", k ? ", " : "", sort_words[en->sets[k].sort], en->sets[k].name);
 		add_line(ls, en->at, &b);
 	}
 }
@@ -178,8 +181,78 @@ static void add_unexpected(const struct runner *r, struct lines *ls)
 	}
 }
 
+/* The verdict that the expectation may have meant: of the same rule and sort, and nothing else expected it; the nearest
+ * in time. */
+static const struct firing *meant(const struct runner *r, const struct test_expect *x)
+{
+	const struct firing *best = NULL;
+
+	for (size_t i = 0; i < r->n_firings; i++) {
+		const struct firing *f = &r->firings[i];
+
+		if (f->expected || strcmp(f->v->rule, x->rule) != 0 || !firing_kind_is(f, x->what))
+			continue;
+		if (!best || llabs(f->v->time - x->at) < llabs(best->v->time - x->at))
+			best = f;
+	}
+	return best;
+}
+
+static void print_plan_difference(const struct test_expect *x, const struct firing *f, struct buf *out)
+{
+	for (size_t i = 0; i < MAX(x->plan.n, json_array_size(f->plans)); i++) {
+		const char *got = json_string_value(json_array_get(f->plans, i)),
+			   *want = i < x->plan.n ? x->plan.w[i] : NULL;
+
+		if (got && want && line_is(want, got))
+			continue;
+		buf_addf(out, "\n           step %zu is ", i + 1);
+		buf_addf(out, got ? "'%s'" : "not there%s", got ? got : "");
+		buf_addf(out, want ? ", not '%s'" : ", and not expected%s", want ? want : "");
+	}
+}
+
+/* How what came is not what was expected. */
+static void print_difference(const struct test_expect *x, const struct firing *f, struct buf *out)
+{
+	buf_add(out, "\n         it came, but");
+	if (f->v->time != x->at) {
+		buf_add(out, "\n           at ");
+		print_time(f->v->time, out);
+	}
+	for (size_t i = 0; i < x->with.n; i++) {
+		const struct value *got = &f->v->facts->v[x->with.f[i].id];
+
+		if (value_equal(got, &x->with.f[i].v))
+			continue;
+		buf_addf(out, "\n           %s is ", fact_table[x->with.f[i].id].name);
+		value_print(got, VALUE_CANONICAL, out);
+		buf_add(out, got->type == V_NONE ? "not known, not " : ", not ");
+		value_print(&x->with.f[i].v, VALUE_CANONICAL, out);
+	}
+	if (!plan_is(x, f))
+		print_plan_difference(x, f, out);
+	if (!text_is(x, f)) {
+		buf_add(out, "\n           its text is");
+		for (size_t i = 0; i < json_array_size(f->texts); i++)
+			buf_addf(out, " \"%s\"", json_string_value(json_array_get(f->texts, i)));
+		buf_addf(out, "%s, not \"%s\"", json_array_size(f->texts) ? "" : " not there", x->text);
+	}
+}
+
+static void print_why_not(const struct runner *r, const struct test_expect *x, struct buf *out)
+{
+	for (size_t i = 0; i < r->n_whys; i++)
+		if (!r->whys[i].of && r->whys[i].at == x->at && strcmp(r->whys[i].rule, x->rule) == 0 &&
+		    r->whys[i].answer) {
+			buf_addf(out, "\n         why not: %s", r->whys[i].answer);
+			return;
+		}
+}
+
 static void add_missing(const struct runner *r, const struct test_expect *x, int missing, struct lines *ls)
 {
+	const struct firing *f = meant(r, x);
 	struct buf b = {0};
 
 	buf_add(&b, "- ");
@@ -195,12 +268,10 @@ static void add_missing(const struct runner *r, const struct test_expect *x, int
 		buf_addf(&b, "%s%s", i ? ", " : "  ", x->plan.w[i]);
 	if (x->text)
 		buf_addf(&b, "  \"%s\"", x->text);
-	for (size_t i = 0; i < r->n_whys; i++)
-		if (!r->whys[i].of && r->whys[i].at == x->at && strcmp(r->whys[i].rule, x->rule) == 0 &&
-		    r->whys[i].answer) {
-			buf_addf(&b, "\n         why not: %s", r->whys[i].answer);
-			break;
-		}
+	if (f)
+		print_difference(x, f, &b);
+	else
+		print_why_not(r, x, &b);
 	add_line(ls, x->at, &b);
 }
 

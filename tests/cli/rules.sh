@@ -107,4 +107,44 @@ END
 ok "with the other half" 0 "$sparectl" rules test cover --base cover --strict "${none[@]}"
 ok "and what nothing fires" 1 "$sparectl" rules test cover/two.test.yaml --base cover --strict "${none[@]}"
 like "is told, too" "no test fires it .no-test.$"
+
+# --- tests that fail, as people and as programs read it. UPDATE=1 writes what is expected.
+golden=$repo/tests/golden/rules
+tests=("$sparectl" rules test rules --rules rules/rules.d "${none[@]}")
+cd "$repo/tests/golden"
+ok "failing tests" 1 "${tests[@]}" --junit "$work/junit.xml"
+if [ -n "${UPDATE:-}" ]; then
+	printf '%s\n' "$out" > "$golden/text"
+	cp "$work/junit.xml" "$golden/junit.xml"
+fi
+same "say how what came differs" "$out" "$(< "$golden/text")"
+same "JUnit has the same" "$(< "$work/junit.xml")" "$(< "$golden/junit.xml")"
+if command -v python3 > /dev/null; then
+	same "and is XML" "$(python3 -c '
+import sys, xml.etree.ElementTree as t
+r = t.parse(sys.argv[1]).getroot()
+print(r.tag, r.get("tests"), r.get("failures"), r.get("errors"), len(r.findall(".//failure")), len(r.findall(".//error")))' "$work/junit.xml")" \
+		"testsuites 5 3 1 3 1"
+fi
+ok "only one, and the file that cannot be read" 1 "${tests[@]}" --only passes --junit "$work/one.xml"
+same "are two cases" "$(grep -c '<testcase' "$work/one.xml")" 2
+ok "no place for it" 1 "${tests[@]}" --junit /nonexistent/junit.xml
+cd "$work"
+
+# --- tests beside rules see all layers
+cat > dirs/b/20-b.yaml <<-'END'
+	version: 1
+	override:
+	  first: {limit: 1h}
+END
+cat > dirs/b/first.test.yaml <<-'END'
+	version: 1
+	tests:
+	  - name: the limit of the stronger layer holds
+	    world: {devices: {sda: {present: false}}}
+	    events: [{at: 1s, event: device.added, device: sda}, {at: 2s, event: device.removed, device: sda}, {at: 3s, event: device.added, device: sda}]
+	    expect: [{at: 1s, rule: first}, {at: 3s, rule: first, limited: true}]
+END
+ok "tests of two layers" 0 "$sparectl" rules test "${none[@]}"
+like "ran" '^1 tests in 1 files: 1 passed'
 end

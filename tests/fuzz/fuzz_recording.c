@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void play(const struct recording *r, struct ruleset *rules, struct ruleset *none)
 {
-	const struct forecast_options o = {.only_pulled = true};
+	const struct forecast_options o = {.device = "sda", .only_pulled = true};
 	json_t *answer = NULL;
 	struct err e = {0};
 

@@ -9,6 +9,7 @@
 #include "broker/programs.h"
 #include "broker/record.h"
 #include "broker/recorder.h"
+#include "broker/trial.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/wire.h"
@@ -349,6 +350,65 @@ static void test_programs(void **state _unused_)
 	programs = NULL;
 }
 
+static void on_tried(void *u _unused_, bool passed, const char *digest, const char *text)
+{
+	size_t n = strlen(text);
+
+	/* Its last line sums up. */
+	while (n > 1 && text[n - 2] != '\n')
+		n--;
+	tell(!passed ? "failed" : strlen(digest) == 16 ? "passed" : "passed without a digest", n ? text + n - 1 : "");
+}
+
+static void put_text(const char *name, const char *text)
+{
+	char file[160];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/rules.d/%s", dir, name);
+	f = fopen(file, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+/* The rules of the settings' directories with the tests beside them, in a process of their own. */
+static const char *try_rules(const struct settings *s)
+{
+	_cleanup_(trial_freep) struct trial *t = NULL;
+	struct err e = {0};
+
+	assert_int_equal(trial_new(loop, s, &(struct trial_ops){on_tried, NULL}, &t, &e), 0);
+	return run(1);
+}
+
+static void test_trial(void **state _unused_)
+{
+	static const char rule[] = "version: 1\nrules:\n  - {name: r, description: d, event: device.removed, "
+				   "do: [{notify: {severity: info, text: gone}}]}\n";
+	char rules[128], none[128];
+	const char *dirs[] = {rules, none};
+	struct settings s = {.rules_dirs = dirs, .n_rules_dirs = 2};
+
+	snprintf(rules, sizeof(rules), "%s/rules.d", dir);
+	snprintf(none, sizeof(none), "%s/nothing.d", dir);
+	assert_int_equal(mkdir(rules, 0700), 0);
+	put_text("10.yaml", rule);
+	assert_string_equal(try_rules(&s), "passed:0 tests in 0 files: 0 passed, 0 failed\n;");
+	put_text("a.test.yaml",
+		 "version: 1\ntests:\n  - name: t\n    world: {devices: {sda: {}}}\n    events: [{at: 1s, "
+		 "event: device.removed, device: sda}]\n    expect: [{at: 1s, rule: r, text: gone}]\n");
+	assert_string_equal(try_rules(&s), "passed:1 tests in 1 files: 1 passed, 0 failed\n;");
+	put_text("b.test.yaml",
+		 "version: 1\ntests:\n  - {name: t, world: {}, until: 1s, expect: [{at: 1s, rule: r}]}\n");
+	assert_string_equal(try_rules(&s), "failed:2 tests in 2 files: 1 passed, 1 failed\n;");
+	put_text("b.test.yaml", "tests: [\n");
+	assert_string_equal(try_rules(&s),
+			    "failed:1 tests in 2 files: 1 passed, 0 failed, 1 files could not be read\n;");
+	put_text("b.test.yaml", "version: 1\n");
+	put_text("10.yaml", "rules: [\n");
+	assert_string_equal(try_rules(&s), "failed:1 error, 0 warnings.\n;");
+}
+
 static void on_opened(void *u _unused_, const json_t *state, const json_t *unfinished)
 {
 	char text[64];
@@ -540,6 +600,7 @@ int main(int argc, char **argv)
 		unit(test_probes),   unit(test_probe_ends_all),	   unit(test_probes_cannot_run),
 		unit(test_acts),     unit(test_act_hangs),	   unit(test_programs),
 		unit(test_recorder), unit(test_recorder_is_small), unit(test_recorder_dies),
+		unit(test_trial),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
@@ -548,5 +609,7 @@ int main(int argc, char **argv)
 		return fake_act();
 	if (argc > 1 && strcmp(argv[1], "--record") == 0)
 		return record_main(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "--trial") == 0)
+		return trial_main(argc - 2, argv + 2);
 	return cmocka_run_group_tests(tests, begin, end);
 }
