@@ -170,7 +170,7 @@ static int write_lines(struct recording *r, json_int_t *last, size_t *n, struct 
  */
 static bool store_batch(struct recording *r)
 {
-	json_int_t last = 0;
+	json_int_t last = 0, saved = 0;
 	struct err e = {0};
 	struct kept *k;
 	size_t n;
@@ -193,8 +193,12 @@ static bool store_batch(struct recording *r)
 	list_foreach (k, &r->lines, link) {
 		if (n-- == 0)
 			break;
+		if (json_object_get(k->line, "save"))
+			saved = json_integer_value(json_object_get(k->line, "number"));
 		drop(r, k);
 	}
+	if (saved)
+		send_line(json_pack("{s:I}", "saved", saved));
 	if (last)
 		send_line(json_pack("{s:I}", "durable", last));
 	return !list_empty(&r->lines);

@@ -48,6 +48,7 @@ struct recorder {
 	uint64_t seq, dropped;
 	uint64_t trouble_seq; /* the newest row when trouble began */
 	char *state;	      /* to be saved; its line, as those of rows */
+	uint64_t saves, kept; /* its number, and that of the last that the database has */
 	json_t *limits;
 	bool state_sent, limits_sent;
 	bool opened, opened_due, ended, trouble;
@@ -178,6 +179,8 @@ static void on_line(void *u, const json_t *j)
 		r->saved = json_incref(json_object_get(j, "state"));
 		r->unfinished = json_incref(json_object_get(j, "unfinished"));
 	}
+	if (json_is_integer(json_object_get(j, "saved")))
+		r->kept = (uint64_t)json_integer_value(json_object_get(j, "saved"));
 	if (durable)
 		on_durable(r, (uint64_t)json_integer_value(durable));
 	if (json_is_string(trouble))
@@ -297,7 +300,7 @@ void recorder_store(struct recorder *r, const char *table, const json_t *row, co
 
 void recorder_save(struct recorder *r, const json_t *state)
 {
-	char *text = line_text(json_pack("{s:O}", "save", state));
+	char *text = line_text(json_pack("{s:O s:I}", "save", state, "number", (json_int_t)(r->saves + 1)));
 
 	if (!text) {
 		log_error("out of memory: what is known now is not saved");
@@ -305,6 +308,7 @@ void recorder_save(struct recorder *r, const json_t *state)
 	}
 	free(r->state);
 	r->state = text;
+	r->saves++;
 	r->state_sent = false;
 }
 
@@ -415,7 +419,7 @@ bool recorder_turn(struct recorder *r)
 
 bool recorder_idle(const struct recorder *r)
 {
-	return r->trouble || (list_empty(&r->rows) && (!r->state || r->state_sent));
+	return r->trouble || (list_empty(&r->rows) && r->kept == r->saves);
 }
 
 const char *recorder_state(const struct recorder *r)

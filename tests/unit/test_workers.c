@@ -454,6 +454,14 @@ static void test_recorder(void **fixture _unused_)
 	assert_string_equal(run(1), "stored:P-1;");
 	assert_int_equal(recorder_query(recorder, 9, all), 0);
 	assert_string_equal(run(1), "rows:9 2;");
+	assert_true(recorder_idle(recorder));
+	/* A state that was only sent is not kept: the next process might read the one before it. */
+	recorder_save(recorder, state);
+	recorder_turn(recorder);
+	assert_false(recorder_idle(recorder));
+	assert_int_equal(recorder_query(recorder, 10, all), 0);
+	assert_string_equal(run(1), "rows:10 2;");
+	assert_true(recorder_idle(recorder));
 	recorder_free(recorder);
 	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
 	assert_string_equal(run(1), "opened:5 1;");
