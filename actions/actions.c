@@ -20,6 +20,11 @@
 	X(read_last)                                                                                                   \
 	X(rebuild_speed)                                                                                               \
 	X(activate_spare)                                                                                              \
+	X(read_check)                                                                                                  \
+	X(fail_path)                                                                                                   \
+	X(reinstate_path)                                                                                              \
+	X(demote_path)                                                                                                 \
+	X(restore_path)                                                                                                \
 	X(mark)                                                                                                        \
 	X(unmark)                                                                                                      \
 	X(inhibit)                                                                                                     \
@@ -121,6 +126,11 @@ static enum step_op op_of(const char *action)
 	while (op < STEP_OP_MAX && strcmp(step_op_name(op), action) != 0)
 		op++;
 	return op;
+}
+
+bool action_alone(const char *name)
+{
+	return step_op_alone(op_of(name));
 }
 
 /* The step as it is told when it is not done. */

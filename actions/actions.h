@@ -32,6 +32,8 @@ extern const struct action_ops *const action_list[];
 /* The descs of those that a rule may name, NULL-terminated, for the rule loader. */
 extern const struct action_desc *const action_descs[];
 const struct action_ops *action_find(const char *name);
+/* Its steps are about one device and no array (step_op_alone). */
+bool action_alone(const char *name);
 
 /* Plans one ask: finds the action, plans, asks the guards; a refusal becomes a refused step with its reason. Returns 0
  * if the step was planned or is already so, 1 if it was refused, -errno on a usage error. */

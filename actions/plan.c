@@ -2,6 +2,8 @@
 #include "actions/plan.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +11,7 @@ struct op_row {
 	const char *name; /* the action's, for the ops that are one */
 	const char
 		*preposition; /* between the device and the array; NULL: the op is about the array or the set alone */
+	bool alone;	      /* about one device and no array */
 };
 
 static const struct op_row op_rows[STEP_OP_MAX] = {
@@ -27,6 +30,11 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_DELETE] = {"delete-array", NULL},
 	[STEP_RENAME] = {"rename-array", NULL},
 	[STEP_DELETE_SET] = {"delete-set", NULL},
+	[STEP_READ_CHECK] = {"read-check", "at", true},
+	[STEP_FAIL_PATH] = {"fail-path", "of", true},
+	[STEP_REINSTATE_PATH] = {"reinstate-path", "of", true},
+	[STEP_DEMOTE_PATH] = {"demote-path", "of", true},
+	[STEP_RESTORE_PATH] = {"restore-path", "of", true},
 	[STEP_RECORD] = {"record", NULL},
 	[STEP_CLAIM] = {"claim", NULL},
 	[STEP_RELEASE] = {"release", NULL},
@@ -40,6 +48,11 @@ const char *step_op_name(enum step_op op)
 	return op < STEP_OP_MAX ? op_rows[op].name : "?";
 }
 
+bool step_op_alone(enum step_op op)
+{
+	return op < STEP_OP_MAX && op_rows[op].alone;
+}
+
 void plan_free(struct plan *p)
 {
 	if (!p)
@@ -48,6 +61,46 @@ void plan_free(struct plan *p)
 	free(p->create);
 	free(p);
 }
+
+enum field_type {
+	FIELD_TEXT,
+	FIELD_FLAG,
+	FIELD_COUNT,
+	FIELD_RATE, /* bytes a second; PLAN_RATE_MAX is -1 */
+};
+
+struct step_field {
+	const char *key;
+	enum field_type type;
+	size_t offset, size;
+};
+
+#define STEP_FIELD(key, type, name)                                                                                    \
+	{                                                                                                              \
+		key, type, offsetof(struct step, name), sizeof(((struct step *)0)->name)                               \
+	}
+
+/* What a step has beside op, slot and on-failure; what is not set is not written. */
+static const struct step_field step_fields[] = {
+	STEP_FIELD("device", FIELD_TEXT, device),
+	STEP_FIELD("name", FIELD_TEXT, name),
+	STEP_FIELD("ref", FIELD_TEXT, ref),
+	STEP_FIELD("map", FIELD_TEXT, map),
+	STEP_FIELD("speed", FIELD_RATE, speed),
+	STEP_FIELD("group", FIELD_COUNT, group),
+	STEP_FIELD("was-alone", FIELD_FLAG, was_alone),
+	STEP_FIELD("degraded", FIELD_FLAG, degraded),
+	STEP_FIELD("read-only", FIELD_FLAG, read_only),
+	STEP_FIELD("force", FIELD_FLAG, force),
+	STEP_FIELD("dedicated", FIELD_FLAG, dedicated),
+	STEP_FIELD("repair", FIELD_FLAG, repair),
+	STEP_FIELD("undo", FIELD_FLAG, undo),
+	STEP_FIELD("rate", FIELD_RATE, rate),
+	STEP_FIELD("table-later", FIELD_FLAG, table_later),
+	STEP_FIELD("refused", FIELD_FLAG, refused),
+	STEP_FIELD("to", FIELD_TEXT, to),
+	STEP_FIELD("reason", FIELD_TEXT, reason),
+};
 
 /* ---- printing ---- */
 
@@ -86,6 +139,22 @@ static void print_upkeep(const struct step *s, struct buf *out)
 	}
 }
 
+/* "sdx at 50MB/s", "sdb of dm-mpath-lab" */
+static void print_alone(const struct op_row *row, const struct step *s, struct buf *out)
+{
+	struct value speed = value_size(s->speed);
+
+	buf_addf(out, "%s ", row->name);
+	value_escape(s->name[0] ? s->name : s->device, 0, out);
+	buf_addf(out, " %s ", row->preposition);
+	if (s->op != STEP_READ_CHECK) {
+		value_escape(s->map, 0, out);
+		return;
+	}
+	value_print(&speed, VALUE_HUMAN, out);
+	buf_add(out, "/s");
+}
+
 void step_print(const struct plan *p, const struct step *s, struct buf *out)
 {
 	const struct op_row *row = &op_rows[s->op];
@@ -95,6 +164,10 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 
 	if (s->refused) {
 		buf_addf(out, "refused: %s: %s", row->name, s->reason);
+		return;
+	}
+	if (row->alone) {
+		print_alone(row, s, out);
 		return;
 	}
 	buf_add(out, row->name);
@@ -141,29 +214,36 @@ static void set_flag(json_t *j, const char *key, bool b)
 		json_object_set_new(j, key, json_true());
 }
 
+static void set_field(json_t *j, const struct step_field *f, const void *from)
+{
+	switch (f->type) {
+	case FIELD_TEXT:
+		set_text(j, f->key, from);
+		return;
+	case FIELD_FLAG:
+		set_flag(j, f->key, *(const bool *)from);
+		return;
+	case FIELD_COUNT:
+		if (*(const unsigned *)from)
+			json_object_set_new(j, f->key, json_integer(*(const unsigned *)from));
+		return;
+	case FIELD_RATE:
+		if (*(const uint64_t *)from)
+			json_object_set_new(j, f->key, json_integer((json_int_t) * (const uint64_t *)from));
+		return;
+	}
+}
+
 static json_t *step_to_json(const struct step *s)
 {
 	json_t *j = json_pack("{s:s}", "op", op_rows[s->op].name);
 
 	if (s->slot >= 0)
 		json_object_set_new(j, "slot", json_integer(s->slot));
-	set_text(j, "device", s->device);
-	set_text(j, "name", s->name);
-	set_text(j, "ref", s->ref);
-	set_flag(j, "degraded", s->degraded);
-	set_flag(j, "read-only", s->read_only);
-	set_flag(j, "force", s->force);
-	set_flag(j, "dedicated", s->dedicated);
-	set_flag(j, "repair", s->repair);
-	set_flag(j, "undo", s->undo);
-	if (s->rate)
-		json_object_set_new(j, "rate", json_integer(s->rate == PLAN_RATE_MAX ? -1 : (json_int_t)s->rate));
-	set_flag(j, "table-later", s->table_later);
-	set_flag(j, "refused", s->refused);
+	for (size_t i = 0; i < ARRAY_SIZE(step_fields); i++)
+		set_field(j, &step_fields[i], (const char *)s + step_fields[i].offset);
 	if (s->on_failure != FAILURE_STOP)
 		json_object_set_new(j, "on-failure", json_string(failure_words[s->on_failure]));
-	set_text(j, "to", s->to);
-	set_text(j, "reason", s->reason);
 	return j;
 }
 
@@ -231,21 +311,71 @@ static int find_op(const char *name, struct err *e)
 	return err_set(e, EINVAL, "plan: '%.32s' is not a step", name);
 }
 
+static int take_field(const struct step_field *f, const json_t *v, void *to, struct err *e)
+{
+	json_int_t n = json_integer_value(v);
+
+	switch (f->type) {
+	case FIELD_TEXT:
+		if (!json_is_string(v))
+			break;
+		return take_texts(&(struct text_slot){f->key, json_string_value(v), to, f->size}, 1, e);
+	case FIELD_FLAG:
+		if (!json_is_boolean(v))
+			break;
+		*(bool *)to = json_is_true(v);
+		return 0;
+	case FIELD_COUNT:
+		if (!json_is_integer(v) || n < 0 || n > INT_MAX)
+			break;
+		*(unsigned *)to = (unsigned)n;
+		return 0;
+	case FIELD_RATE:
+		if (!json_is_integer(v) || n < -1)
+			break;
+		*(uint64_t *)to = n < 0 ? PLAN_RATE_MAX : (uint64_t)n;
+		return 0;
+	}
+	return err_set(e, EINVAL, "plan: step: '%s' is not what it has to be", f->key);
+}
+
+static const struct step_field *find_field(const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(step_fields); i++)
+		if (strcmp(step_fields[i].key, key) == 0)
+			return &step_fields[i];
+	return NULL;
+}
+
+static int take_fields(const json_t *j, struct step *s, struct err *e)
+{
+	static const char *const others[] = {"op", "slot", "on-failure"};
+	const char *key;
+	json_t *v;
+	int r = 0;
+
+	json_object_foreach((json_t *)j, key, v)
+	{
+		const struct step_field *f = find_field(key);
+
+		if (f)
+			r = take_field(f, v, (char *)s + f->offset, e);
+		else
+			r = find_word("key of a step", key, others, ARRAY_SIZE(others), e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int step_from_json(const json_t *j, struct step *s, struct err *e)
 {
-	const char *op = NULL, *device = NULL, *name = NULL, *ref = NULL, *reason = NULL, *on_failure = "stop",
-		   *to = NULL;
-	int degraded = 0, read_only = 0, force = 0, dedicated = 0, later = 0, refused = 0, slot = -1, r;
-	int repair = 0, undo = 0;
-	json_int_t rate = 0;
+	const char *op = NULL, *on_failure = "stop";
 	json_error_t je;
+	int r, slot = -1;
 
-	if (json_unpack_ex((json_t *)j, &je, JSON_STRICT,
-			   "{s:s s?i s?s s?s s?s s?b s?b s?b s?b s?b s?b s?b s?I s?b s?s s?s s?s}", "op", &op, "slot",
-			   &slot, "device", &device, "name", &name, "ref", &ref, "degraded", &degraded, "read-only",
-			   &read_only, "force", &force, "dedicated", &dedicated, "repair", &repair, "undo", &undo,
-			   "table-later", &later, "rate", &rate, "refused", &refused, "on-failure", &on_failure,
-			   "reason", &reason, "to", &to) < 0)
+	if (json_unpack_ex((json_t *)j, &je, 0, "{s:s s?i s?s}", "op", &op, "slot", &slot, "on-failure", &on_failure) <
+	    0)
 		return err_set(e, EINVAL, "plan: step: %s", je.text);
 	r = find_op(op, e);
 	if (r < 0)
@@ -258,21 +388,7 @@ static int step_from_json(const json_t *j, struct step *s, struct err *e)
 	if (slot < -1 || slot >= META_SLOTS_MAX)
 		return err_set(e, EINVAL, "plan: slot %d is not 0 to %d", slot, META_SLOTS_MAX - 1);
 	s->slot = slot;
-	s->degraded = degraded;
-	s->read_only = read_only;
-	s->force = force;
-	s->dedicated = dedicated;
-	s->repair = repair;
-	s->undo = undo;
-	s->rate = rate < 0 ? PLAN_RATE_MAX : (uint64_t)rate;
-	s->table_later = later;
-	s->refused = refused;
-	return take_texts((struct text_slot[]){{"device", device, s->device, sizeof(s->device)},
-					       {"name", name, s->name, sizeof(s->name)},
-					       {"ref", ref, s->ref, sizeof(s->ref)},
-					       {"reason", reason, s->reason, sizeof(s->reason)},
-					       {"to", to, s->to, sizeof(s->to)}},
-			  5, e);
+	return take_fields(j, s, e);
 }
 
 static int device_from_json(const json_t *j, struct plan_device *d, struct err *e)

@@ -18,10 +18,15 @@ enum step_op {
 	STEP_SCRUB,
 	STEP_READ_LAST,
 	STEP_REBUILD_SPEED,
-	STEP_CREATE,	 /* a volume, in a set that is there or in a new one: plan.create says which */
-	STEP_DELETE,	 /* the volume's records go; it does not run */
-	STEP_RENAME,	 /* the volume gets another name; it does not run */
-	STEP_DELETE_SET, /* a set without volumes: its disks are blank again */
+	STEP_CREATE,	     /* a volume, in a set that is there or in a new one: plan.create says which */
+	STEP_DELETE,	     /* the volume's records go; it does not run */
+	STEP_RENAME,	     /* the volume gets another name; it does not run */
+	STEP_DELETE_SET,     /* a set without volumes: its disks are blank again */
+	STEP_READ_CHECK,     /* alone: about one device, done by a process of its own, see step_op_alone */
+	STEP_FAIL_PATH,	     /* alone */
+	STEP_REINSTATE_PATH, /* alone */
+	STEP_DEMOTE_PATH,    /* alone */
+	STEP_RESTORE_PATH,   /* alone */
 	STEP_RECORD,  /* built in: write into the format what the kernel or udev found, and bring the table in line */
 	STEP_CLAIM,   /* built in: hold all disks of a managed set against other tools */
 	STEP_RELEASE, /* built in: let go of them, when the set is managed no more and none of its volumes runs */
@@ -47,6 +52,10 @@ struct step {
 	bool repair;			 /* STEP_SCRUB: put right what does not match */
 	bool undo;			 /* STEP_SCRUB: end the one that runs; STEP_READ_LAST: read it as the others */
 	uint64_t rate;			 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
+	char map[DEVICE_ID_MAX];	 /* STEP_*_PATH: the map that the path is of */
+	uint64_t speed;			 /* STEP_READ_CHECK: bytes a second at most */
+	unsigned group;			 /* STEP_RESTORE_PATH: the priority group where it was, */
+	bool was_alone;			 /* alone or not */
 	bool table_later;		 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused;		/* by a guard or while planning: printed, recorded, not run */
@@ -106,3 +115,5 @@ const char *step_op_name(enum step_op op);
 void create_print(const struct plan *p, struct buf *out);
 json_t *create_to_json(const struct plan_create *c);
 int create_from_json(const json_t *j, struct plan_create **ret, struct err *e);
+/* It is about one device and no array: a plan of it has this one step, no set, and is not run by act. */
+bool step_op_alone(enum step_op op);

@@ -18,7 +18,7 @@ struct world_slot {
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
 	char controller[64], enclosure[64];
-	bool read_last; /* while it runs; else when it ran last */
+	bool read_last;		 /* while it runs; else when it ran last */
 	unsigned together;	 /* so many disks went at once, this one too, a moment ago; 0: not so */
 	const char *together_in; /* "controller", "enclosure": what they have in common */
 };
@@ -38,6 +38,10 @@ struct world_spare {
 	enum contents contents;	 /* of a disk that is not of_set: only a blank one is ever taken */
 	char holds[64];		 /* the same in words, escaped: "ext4 file system" */
 	bool unused_set;	 /* it is of another set, which has no array: nothing on it counts */
+	char map[DEVICE_ID_MAX]; /* the multipath map that it is a path of */
+	unsigned was_group;	 /* of a path that is used last: where it was */
+	bool was_alone;
+	bool path, present, being_read;
 };
 
 struct world_array {

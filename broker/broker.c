@@ -264,6 +264,7 @@ static void before_sleep(void *u)
 		more |= recorder_turn(b->recorder);
 		more |= probes_turn(b->probes);
 		more |= acts_turn(b->acts);
+		more |= alones_turn(b->alones);
 		more |= programs_turn(b->programs);
 	}
 	arm_deadline(b);
@@ -462,6 +463,8 @@ static int make_parts(struct broker *b, struct err *e)
 		r = acts_new(b->loop, b->settings->run_dir, b->settings->act_timeout,
 			     &(struct acts_ops){broker_act_message, broker_act_done, b}, &b->acts);
 	if (r == 0)
+		r = alones_new(b->loop, &(struct acts_ops){broker_act_message, broker_act_done, b}, &b->alones);
+	if (r == 0)
 		r = programs_new(b->loop, &(struct programs_ops){broker_program_done, b}, &b->programs);
 	if (r == 0)
 		r = recorder_new(b->loop, b->settings->history, &recorder, &b->recorder);
@@ -531,6 +534,7 @@ void broker_finish(struct broker *b)
 	pipeline_free(b->pipeline);
 	recorder_free(b->recorder);
 	programs_free(b->programs);
+	alones_free(b->alones);
 	acts_free(b->acts);
 	probes_free(b->probes);
 	for (size_t i = 0; i < ARRAY_SIZE(b->signals); i++)
@@ -559,10 +563,11 @@ json_t *broker_sources(const struct broker *b)
 
 json_t *broker_to_json(const struct broker *b)
 {
-	return json_pack("{s:s s:i s:I s:I s:b s:s s:i s:o s:{s:o s:o}}", "version", SPARED_VERSION, "pid",
+	return json_pack("{s:s s:i s:I s:I s:b s:s s:i s:o s:{s:o s:o s:o}}", "version", SPARED_VERSION, "pid",
 			 (int)getpid(), "started", (json_int_t)b->started_wall, "uptime",
 			 (json_int_t)(clock_boot(&clock_system) - b->started_boot), "settled",
 			 (int)pipeline_started(b->pipeline), "history", recorder_state(b->recorder), "subscribers",
 			 b->control ? (int)control_subscribers(b->control) : 0, "sources", broker_sources(b), "workers",
-			 "probes", probes_to_json(b->probes), "acts", acts_to_json(b->acts));
+			 "probes", probes_to_json(b->probes), "acts", acts_to_json(b->acts), "alone",
+			 alones_to_json(b->alones));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/acts.h"
+#include "broker/alone.h"
 #include "broker/command.h"
 #include "broker/control.h"
 #include "broker/loop.h"
@@ -43,6 +44,7 @@ struct broker {
 	struct sources *sources;
 	struct probes *probes;
 	struct acts *acts;
+	struct alones *alones;
 	struct recorder *recorder;
 	struct programs *programs;
 	struct control *control;

@@ -25,8 +25,15 @@ static void on_run(void *u, const struct plan *p)
 {
 	struct broker *b = u;
 
-	if (acts_run(b->acts, p) < 0)
+	if ((step_op_alone(p->step[0].op) ? alones_run(b->alones, p) : acts_run(b->acts, p)) < 0)
 		log_error("out of memory: plan %s is not run", p->id);
+}
+
+static void on_stop(void *u, const char *plan_id, const char *reason)
+{
+	struct broker *b = u;
+
+	alones_stop(b->alones, plan_id, reason);
 }
 
 static void on_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
@@ -89,6 +96,7 @@ struct pipeline_ops broker_pipeline_ops(struct broker *b)
 {
 	return (struct pipeline_ops){.probe = on_probe,
 				     .run = on_run,
+				     .stop = on_stop,
 				     .store = on_store,
 				     .publish = on_publish,
 				     .notify = on_notify,

@@ -32,7 +32,8 @@
  *                        "history":"ok"|"not-durable"|"off", "subscribers":connections that monitor,
  *                        "sources":[as the verb gives],
  *                        "workers":{"probes":{"running","queued","killed","hanging"},
- *                                   "acts":[{"set","pid","state":"warm"|"idle"|"busy"|"stuck","plan","at"}]}}
+ *                                   "acts":[{"set","pid","state":"warm"|"idle"|"busy"|"stuck","plan","at"}],
+ *                                   "alone":{"running","queued","hanging"}}}      processes of plans about one device
  *   sources "sources":[{"name","doc","state":"on"|"off"|"failed","reason","received","dropped","lost","rescans",
  *                        "events","merged","lag":ns,"lag-max":ns}]     messages; events that came of them, and what was
  *                     merged into those; from what happened to its event
@@ -91,6 +92,10 @@
  *   spare-add device [array]                               array: for it alone; else for its set, or all
  *   spare-remove device [array]
  *   spare-activate array [slot] [device]
+ *   disk-check device [speed]                              all of it is read, at most speed bytes a second; it may take
+ *                                                          days: "progress" in the status, no answer to wait for
+ *   disk-check-stop device                                 at once, without a plan
+ *   path-fail path, path-reinstate path, path-demote path, path-restore path      of a multipath map
  *   maintenance on [device] [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
  */
 /* clang-format on */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/act.h"
 #include "broker/broker.h"
+#include "broker/path.h"
 #include "broker/probe.h"
+#include "broker/read_check.h"
 #include "broker/record.h"
 #include "broker/trial.h"
 #include "core/log.h"
@@ -37,6 +39,11 @@ static const struct {
 	{"--probe", "probe", probe_main},
 	{"--record", "record", record_main},
 	{"--trial", "trial", trial_main},
+	{"--act", "act", act_main},
+	{"--probe", "probe", probe_main},
+	{"--read-check", "read", read_check_main},
+	{"--path", "path", path_main},
+	{"--record", "record", record_main},
 };
 
 /* -1: go on; else the exit status. */

@@ -102,8 +102,9 @@ static const struct verb_keys keys_none,
 			{"container", KEY_BOOL, false},
 			PLANNED}},
 	keys_rename = {{THE_ARRAY, {"to", KEY_STRING, true}, PLANNED}},
-	keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_approve = {{{"question", KEY_STRING, true}, {"dry-run", KEY_BOOL, false}}},
+	keys_check = {{THE_DEVICE, {"speed", KEY_INT, false}, PLANNED}}, keys_check_stop = {{THE_DEVICE}},
+	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {
@@ -139,6 +140,12 @@ const struct verb verb_table[] = {
 	{"spare-add", "make a disk a spare", VERB_PLAN, "add-spare", true, &keys_spare},
 	{"spare-remove", "take a spare away", VERB_PLAN, "remove-spare", true, &keys_spare},
 	{"spare-activate", "put a spare in a failed member's place", VERB_PLAN, "activate-spare", true, &keys_activate},
+	{"disk-check", "read all of a disk", VERB_PLAN, "read-check", true, &keys_check},
+	{"disk-check-stop", "end the reading of a disk", VERB_COMMAND, "read-check-stop", true, &keys_check_stop},
+	{"path-fail", "use a path of a multipath map no more", VERB_PLAN, "fail-path", true, &keys_path},
+	{"path-reinstate", "use a failed path again", VERB_PLAN, "reinstate-path", true, &keys_path},
+	{"path-demote", "use a path last", VERB_PLAN, "demote-path", true, &keys_path},
+	{"path-restore", "use a demoted path as the others", VERB_PLAN, "restore-path", true, &keys_path},
 	{"maintenance", "rules leave it alone", VERB_COMMAND, "maintenance", true, &keys_maintenance},
 	{NULL},
 };

@@ -66,14 +66,13 @@ static void print_answer(const struct cli *c, const json_t *answer)
 	out_flush(&out);
 }
 
-int cli_change(struct cli *c, json_t *request)
+/* Sends a changing request; takes it. */
+static int send_change(struct cli *c, json_t *request)
 {
 	json_t *answer;
 	int status;
 
 	set_flag(request, "dry-run", c->opt[OPT_DRY_RUN]);
-	if (!GIVEN(c, NO_WAIT))
-		set_flag(request, "wait", "");
 	status = client_ask(c, request, &answer);
 	if (status == CLI_OK && GIVEN(c, JSON))
 		out_json(json_incref(answer));
@@ -81,6 +80,13 @@ int cli_change(struct cli *c, json_t *request)
 		print_answer(c, answer);
 	json_decref(answer);
 	return status;
+}
+
+int cli_change(struct cli *c, json_t *request)
+{
+	if (!GIVEN(c, NO_WAIT))
+		set_flag(request, "wait", "");
+	return send_change(c, request);
 }
 
 /* ---- array ---- */
@@ -184,6 +190,45 @@ int verb_spare(struct cli *c)
 		set_string(request, "device", c->args[0]);
 		set_string(request, "array", c->opt[OPT_ARRAY]);
 	}
+	return cli_change(c, request);
+}
+
+/* ---- disks and paths ---- */
+
+/* It may take days: nobody waits for it. */
+int verb_disk_check(struct cli *c)
+{
+	json_t *request = client_request(GIVEN(c, CANCEL) ? "disk-check-stop" : "disk-check"), *answer;
+	struct value v;
+	struct err e = {0};
+	int status;
+
+	set_string(request, "device", c->args[0]);
+	if (GIVEN(c, SPEED) && value_parse(V_RATE, NULL, c->opt[OPT_SPEED], &v, &e) < 0) {
+		json_decref(request);
+		return cli_fail(c, CLI_USAGE, "usage", "--speed: %s", e.msg);
+	}
+	if (GIVEN(c, SPEED) && !GIVEN(c, CANCEL))
+		json_object_set_new(request, "speed", json_integer((json_int_t)v.u));
+	if (!GIVEN(c, CANCEL))
+		return send_change(c, request);
+	if (GIVEN(c, DRY_RUN)) {
+		json_decref(request);
+		printf("would end the reading of %s\n", c->args[0]);
+		return CLI_OK;
+	}
+	status = client_ask(c, request, &answer);
+	if (status == CLI_OK && GIVEN(c, JSON))
+		out_json(json_incref(answer));
+	json_decref(answer);
+	return status;
+}
+
+int verb_path(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	set_string(request, "path", c->args[0]);
 	return cli_change(c, request);
 }
 

@@ -46,6 +46,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(VERDICT, "verdict", 0, "ID", "why this verdict fired: its events, and what came of it")                      \
 	X(ERRORS, "errors", 0, NULL, "errors by day and device")                                                       \
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
+	X(SPEED, "speed", 0, "RATE", "read at most so much a second (50MB/s)")                                         \
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
 	X(CANCEL, "cancel", 0, NULL, "end the one that runs")                                                          \
 	X(OFF, "off", 0, NULL, "take it back")                                                                         \
@@ -159,6 +160,8 @@ int verb_set_create(struct cli *c);
 int verb_delete(struct cli *c);
 int verb_set_delete(struct cli *c);
 int verb_rename(struct cli *c);
+int verb_disk_check(struct cli *c);
+int verb_path(struct cli *c);
 int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */
 int verb_rules_test(struct cli *c);

@@ -71,6 +71,27 @@ static void print_member(const struct cli *c, const json_t *m, bool last, struct
 	buf_addc(out, '\n');
 }
 
+/* A reading that runs, or that found something. */
+static void print_read(const struct cli *c, const json_t *holder, struct buf *out)
+{
+	const json_t *r = json_object_get(holder, "read-check");
+	bool runs = strcmp(j_str(r, "state"), "running") == 0;
+
+	if (!r || (!runs && j_int(r, "errors") == 0 && strcmp(j_str(r, "state"), "failed") != 0))
+		return;
+	buf_add(out, runs ? "  is read" : "  when it was read:");
+	if (j_int(r, "errors")) {
+		char text[48];
+
+		snprintf(text, sizeof(text), " %" PRId64 " unreadable place%s", j_int(r, "errors"),
+			 j_int(r, "errors") == 1 ? "" : "s");
+		out_word(c, out, TONE_BAD, text, 0);
+	} else if (!runs) {
+		out_word(c, out, TONE_BAD, " failed", 0);
+	}
+	out_progress(r, out);
+}
+
 static void print_spare(const struct cli *c, const json_t *s, struct buf *out)
 {
 	buf_add(out, "     spare ");
@@ -84,6 +105,7 @@ static void print_spare(const struct cli *c, const json_t *s, struct buf *out)
 		buf_add(out, ": ");
 		out_text(out, j_str(s, "reason"));
 	}
+	print_read(c, s, out);
 	buf_addc(out, '\n');
 }
 
@@ -208,6 +230,7 @@ static void print_devices(const struct cli *c, const json_t *devices, struct buf
 			buf_add(out, "  not here");
 		if (j_bool(d, "maintenance"))
 			buf_add(out, "  maintenance");
+		print_read(c, d, out);
 		if (j_str(d, "standing")[0]) {
 			buf_add(out, "  ");
 			out_state(c, out, j_str(d, "standing"), 0);

@@ -451,6 +451,86 @@ const struct verb cli_verbs[] = {
 		.see = "spare add, array fail",
 	},
 	{
+		"disk check",
+		"DEVICE",
+		"read all of a disk, slowly",
+		OPT(DRY_RUN) | OPT(SPEED) | OPT(CANCEL),
+		1,
+		1,
+		verb_disk_check,
+		.about = "Reads the disk from end to end with the lowest I/O priority, for as long as it takes: it is "
+			 "not waited\n"
+			 "for. status shows how far it is, history how it ended. A disk that becomes a member "
+			 "meanwhile is not\n"
+			 "read to the end.",
+		.examples = {{"sparectl disk check sdx --speed 20MB/s", "a new spare"},
+			     {"sparectl disk check sdx --cancel", "enough"}},
+		.exits = CHANGES,
+		.see = "status, spare add",
+	},
+	{
+		"path fail",
+		"DEVICE",
+		"use a path of a multipath map no more",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about = "Tells the kernel to send no more I/O down this path. Refused for the last one that works, "
+			 "and where\n"
+			 "multipathd has the map.",
+		.examples = {{"sparectl path fail sdb", "before its cable is changed"},
+			     {"sparectl path fail sdb --dry-run", "the message that would be sent"}},
+		.exits = CHANGES,
+		.see = "path reinstate, path demote",
+	},
+	{
+		"path reinstate",
+		"DEVICE",
+		"use a failed path again",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about = "The opposite of path fail. Refused where multipathd has the map.",
+		.examples = {{"sparectl path reinstate sdb", "the cable is in again"},
+			     {"sparectl path reinstate sdb --dry-run", "the message that would be sent"}},
+		.exits = CHANGES,
+		.see = "path fail",
+	},
+	{
+		"path demote",
+		"DEVICE",
+		"use a path last, when no other is left",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about = "Loads the map's table with this path in a priority group of its own, the last one. Refused "
+			 "where\n"
+			 "multipathd has the map.",
+		.examples = {{"sparectl path demote sdb --dry-run", "the table before and after"},
+			     {"sparectl path demote sdb", "it loses frames now and then"}},
+		.exits = CHANGES,
+		.see = "path restore",
+	},
+	{
+		"path restore",
+		"DEVICE",
+		"use a demoted path as the others",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about = "The opposite of path demote: the path joins the first priority group again. Refused where "
+			 "multipathd\n"
+			 "has the map.",
+		.examples = {{"sparectl path restore sdb --dry-run", "the table before and after"},
+			     {"sparectl path restore sdb", "it was quiet for a day"}},
+		.exits = CHANGES,
+		.see = "path demote",
+	},
+	{
 		"maintenance on",
 		"DEVICE|ARRAY",
 		"hold the rules back that respect maintenance",

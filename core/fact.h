@@ -68,7 +68,13 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	  "SMART, NVMe or DDF flag")                                                                                   \
 	X(DEVICE_PENDING_SECTORS, "device.pending-sectors", V_INT, NULL, FROM_INVENTORY, "device", true,               \
 	  "unreadable sectors")                                                                                        \
-	X(DEVICE_WEAR, "device.wear", V_PERCENT, NULL, FROM_INVENTORY, "device", true, "of its rated life")
+	X(DEVICE_WEAR, "device.wear", V_PERCENT, NULL, FROM_INVENTORY, "device", true, "of its rated life")            \
+	X(DEVICE_READ_CHECK, "device.read-check", V_ENUM, read_check_words, FROM_INVENTORY, "device", true,            \
+	  "how reading all of it went last")                                                                           \
+	X(DEVICE_READ_ERRORS, "device.read-errors", V_INT, NULL, FROM_INVENTORY, "device", true,                       \
+	  "places (of 1 MiB) that it could not read then")                                                             \
+	X(DEVICE_READ_REGION, "device.read-region", V_INT, NULL, FROM_INVENTORY, "device", true,                       \
+	  "the first of them, as error.region")
 
 #define OTHER_FACTS(X)                                                                                                 \
 	X(MEMBER_ID, "member.id", V_STRING, NULL, FROM_INVENTORY, "member", false, "array id / slot")                  \
@@ -226,9 +232,9 @@ extern const char *const origin_words[],
 											*const attention_words[],
 												*const corrupt_words[],
 													*const resync_words[],
-														*const resync_result_words
-															[],
-																*const action_words
+														*const resync_result_words[],
+															*const action_words[],
+																*const read_check_words
 																	[];
 
 enum origin { ORIGIN_KERNEL, ORIGIN_OPERATOR, ORIGIN_OWN, ORIGIN_SYNTHESISED, ORIGIN_INJECTED };
@@ -274,6 +280,7 @@ enum attention {
 enum corrupt { CORRUPT_DATA, CORRUPT_METADATA, CORRUPT_OTHER };
 enum resync_kind { RESYNC_RESYNC, RESYNC_REBUILD, RESYNC_CHECK, RESYNC_REPAIR };
 enum resync_result { RESYNC_DONE, RESYNC_INTERRUPTED, RESYNC_FAILED };
+enum read_check { READ_CHECK_RUNNING, READ_CHECK_OK, READ_CHECK_FAILED, READ_CHECK_UNFINISHED };
 enum action_result { ACTION_OK, ACTION_FAILED, ACTION_REFUSED, ACTION_TIMEOUT };
 
 /* The fact of that name, or -ENOENT. */

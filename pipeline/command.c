@@ -78,6 +78,18 @@ static json_t *do_mark(struct pipeline *p, const json_t *command)
 	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
 }
 
+static json_t *do_read_stop(struct pipeline *p, const json_t *command)
+{
+	const char *device = json_string_value(json_object_get(command, "device"));
+	const char *id = device ? pipeline_find_device(p, device) : NULL;
+
+	if (!id)
+		return refuse("not-found", "no such device is known");
+	read_stop(p, id);
+	drain(p);
+	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+}
+
 static json_t *do_answer(struct pipeline *p, const json_t *command)
 {
 	const char *verb, *id;
@@ -132,7 +144,7 @@ static int make_job(struct pipeline *p, enum plan_origin origin, const json_t *c
 		json_decref(params);
 		return r;
 	}
-	device = json_string_value(json_object_get(params, "device"));
+	device = alone_device(params);
 	r = job_ask(j, action, params, device, -1, FAILURE_STOP, NULL);
 	return r < 0 ? r : job_plan(p, j, e);
 }
@@ -187,6 +199,8 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 		return do_mark(p, command);
 	if (strcmp(verb, "approve") == 0 || strcmp(verb, "deny") == 0)
 		return do_answer(p, command);
+	if (strcmp(verb, "read-check-stop") == 0)
+		return do_read_stop(p, command);
 	if (!ops || !ops->plan)
 		return refuse("usage", "this is not something that can be done to an array");
 	return do_plan(p, command, verb, ret_plan_id);

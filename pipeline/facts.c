@@ -203,6 +203,9 @@ static void bind_device(const struct inventory *inv, const struct device *d, str
 	f->v[FACT_DEVICE_ERRORS] = value_int(d->errors);
 	if (c->role == ROLE_SPARE)
 		bind_spare(c, f);
+	if (d->map[0] && strcmp(d->map, d->id) != 0)
+		f->v[FACT_PATH_MARGINAL] = value_bool(d->marginal);
+	bind_read(inv, d, f);
 	bind_told(inv, SORT_DEVICE, d->id, f);
 }
 

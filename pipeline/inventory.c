@@ -364,6 +364,23 @@ void inventory_stopped(struct inventory *inv, const char *array, enum stopped_by
 		a->stopped_by = by;
 }
 
+void inventory_path_moved(struct inventory *inv, const char *device, const json_t *told)
+{
+	struct device *d = device_find(inv, device);
+	int marginal, moved, group, alone;
+
+	if (!d || json_unpack((json_t *)told, "{s:b s:b s:i s:b}", "marginal", &marginal, "moved", &moved, "group",
+			      &group, "alone", &alone) < 0)
+		return;
+	/* One that was last already may have been so by us, and where it came from is known. */
+	if (moved || !marginal) {
+		d->was_group = (unsigned)MAX(group, 0);
+		d->was_alone = alone;
+	}
+	d->marginal = marginal;
+	inventory_touch(inv);
+}
+
 void inventory_stuck(struct inventory *inv, const char *set, const char *reason)
 {
 	struct disk_set *s = set_find(inv, set);

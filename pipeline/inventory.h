@@ -12,6 +12,16 @@
 #include "core/event.h"
 #include "rules/rules.h"
 
+/* Of a disk that is, or was, read through. */
+struct read_memory {
+	bool known;
+	enum read_check state;
+	int64_t since;	      /* boot; while it runs */
+	uint64_t done, total; /* bytes */
+	int64_t bad, region;  /* places that could not be read; the first of them, -1: none */
+	int64_t whole;	      /* wall: when all of it could be read last, 0: never */
+};
+
 struct device {
 	char id[DEVICE_ID_MAX];
 	char name[32], node[64]; /* last known, unless another disk has it now; name is "sdb", node "/dev/sdb" */
@@ -30,6 +40,9 @@ struct device {
 	unsigned sector_size;	 /* bytes */
 	enum media media;
 	bool is_path;
+	bool marginal;	/* a path that is used last, by us */
+	bool was_alone; /* marginal: in the priority group that it was in before */
+	unsigned was_group;
 	enum contents contents;
 	char contents_name[128];
 	bool probed, probing; /* contents and view are of the disk as attached now; an answer is awaited */
@@ -41,7 +54,8 @@ struct device {
 	int64_t maintenance_until; /* boot, 0: until taken back */
 	const struct strset *tags; /* owned */
 	int64_t errors;		   /* in the open case */
-	struct meta_view *view;	   /* what its own metadata says; kept while away */
+	struct read_memory read;
+	struct meta_view *view; /* what its own metadata says; kept while away */
 	enum meta_standing standing;
 	char set[META_GUID_MAX], ref[META_REF_MAX]; /* kept while away */
 	bool probe_late; /* what the probe that is awaited read was written to since: its answer does not count */
@@ -196,6 +210,8 @@ int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct
  * id; the set need not be there yet. */
 void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,
 			  struct world_array *ret);
+/* The picture of one device and nothing else, for what is done to it alone. 0, or -ENOENT. */
+int inventory_draw_alone(const struct inventory *inv, const char *device, struct world_array *ret);
 /* A picture has room for so many disks: one that is asked about takes the place of the last that nobody asked about. */
 void inventory_draw_disk(const struct inventory *inv, const char *device, struct world_array *w);
 /* What one spare could serve, and why not more. Returns how many arrays. */
@@ -204,6 +220,13 @@ int inventory_spare_fits(const struct inventory *inv, const struct device *d, ch
 int inventory_plan_devices(const struct inventory *inv, struct plan *p);
 
 /* ---- changes by people and by the pipeline ---- */
+
+/* A path is used last, or no longer: what the process that moved it tells. */
+void inventory_path_moved(struct inventory *inv, const char *device, const json_t *told);
+/* A disk is read through. progress: what the process that reads it tells. */
+void inventory_read_started(struct inventory *inv, const char *device, int64_t boot);
+void inventory_read_progress(struct inventory *inv, const char *device, const json_t *progress);
+void inventory_read_over(struct inventory *inv, const char *device, enum read_check state);
 
 /* On a device, an array, or (both NULL) everything. until: boot, 0: until taken back. 0 or -ENOENT. */
 int inventory_maintenance(struct inventory *inv, const char *device, const char *array, bool on, int64_t until);

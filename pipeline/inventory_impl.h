@@ -106,6 +106,12 @@ int told_clone(struct inventory *to, const struct inventory *from);
 
 /* What the kernel does to the array's members, if anything. */
 bool array_resyncs(const struct array *a, enum resync_kind *ret);
+/* ---- read_check.c ---- */
+
+void bind_read(const struct inventory *inv, const struct device *d, struct facts *f);
+json_t *read_save(const struct device *d);
+void read_restore(struct device *d, const json_t *j);
+
 /* Fills .spares and .spare_reason. */
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */

@@ -98,6 +98,11 @@ static json_t *device_save(const struct device *d)
 	}
 	if (d->maintenance)
 		json_object_set_new(j, "maintenance", json_integer(d->maintenance_until));
+	if (d->read.known)
+		json_object_set_new(j, "read", read_save(d));
+	if (d->marginal)
+		json_object_set_new(j, "marginal",
+				    json_pack("{s:i s:b}", "group", (int)d->was_group, "alone", d->was_alone));
 	return j;
 }
 
@@ -183,6 +188,10 @@ static int device_restore(struct inventory *inv, const json_t *j, struct err *e)
 	d->diskseq = (uint64_t)number(j, "diskseq");
 	d->maintenance = json_object_get(j, "maintenance");
 	d->maintenance_until = number(j, "maintenance");
+	read_restore(d, json_object_get(j, "read"));
+	d->marginal = json_object_get(j, "marginal");
+	d->was_group = (unsigned)MAX(number(json_object_get(j, "marginal"), "group"), 0);
+	d->was_alone = json_is_true(json_object_get(json_object_get(j, "marginal"), "alone"));
 	return 0;
 }
 

@@ -45,6 +45,7 @@ int job_ask(struct job *j, const char *action, json_t *params, const char *devic
 	*a = (struct asked){
 		.action = ops->desc.name, .params = params, .slot = slot, .on_failure = on_failure, .of = of};
 	snprintf(a->device, sizeof(a->device), "%s", device ? device : "");
+	j->alone = action_alone(action);
 	j->n_asks++;
 	return 0;
 }
@@ -164,6 +165,24 @@ static int target_of_delete(const struct inventory *inv, const char *name, char 
 	return 0;
 }
 
+const char *alone_device(const json_t *params)
+{
+	const char *path = json_string_value(json_object_get(params, "path"));
+
+	return path ? path : json_string_value(json_object_get(params, "device"));
+}
+
+/* What is about one device alone: it only has to be known. */
+static int alone_target(const struct inventory *inv, const char *action, const json_t *params, const char *device,
+			struct err *e)
+{
+	const char *name = alone_device(params) ? alone_device(params) : device;
+
+	if (!name || !inventory_device(inv, name))
+		return err_set(e, EINVAL, "%s: which device?", action);
+	return 0;
+}
+
 int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
 	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e)
 {
@@ -184,8 +203,13 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 		r = resolve_device(inv, params, "device", e);
 	if (r == 0)
 		r = resolve_device(inv, params, "spare", e);
+	if (r == 0)
+		r = resolve_device(inv, params, "path", e);
 	if (r < 0)
 		return r;
+	set[0] = array_id[0] = '\0';
+	if (action_alone(action))
+		return alone_target(inv, action, params, device, e);
 	if (name && !a)
 		return err_set(e, ENOENT, "no array '%.64s' is known", name);
 	if (json_object_get(params, "device"))
@@ -245,6 +269,8 @@ static int job_draw(const struct pipeline *p, const struct job *j, struct world_
 		world->managed = world->managed || (j->dry_run && json_object_get(j->ask[0].params, "new-set"));
 		return 0;
 	}
+	if (j->alone)
+		return inventory_draw_alone(p->inv, j->ask[0].device, world);
 	return j->array[0] ? inventory_draw(p->inv, j->array, world) : inventory_draw_set(p->inv, j->set, world);
 }
 
@@ -257,7 +283,10 @@ static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struc
 	if (r == 0)
 		r = job_draw(p, j, world);
 	if (r < 0)
-		return err_set(e, -r, "%s is no longer known", j->array[0] ? j->array : j->set);
+		return err_set(e, -r, "%s is no longer known",
+			       j->alone	     ? j->ask[0].device
+			       : j->array[0] ? j->array
+					     : j->set);
 	for (size_t i = 0; i < j->n_asks; i++) {
 		const struct asked *a = &j->ask[i];
 		struct ask ask = {.action = a->action,
@@ -357,6 +386,7 @@ static void run(struct pipeline *p, struct job *j)
 {
 	j->state = JOB_RUNNING;
 	job_started(p, j);
+	read_started(p, j);
 	p->ops.run(p->ops.u, j->plan);
 }
 
@@ -428,7 +458,7 @@ static void start(struct pipeline *p, struct job *j)
 		job_finish(p, j, ACTION_REFUSED, e.msg);
 	else if (plan_runnable(j->plan) == 0)
 		job_finish(p, j, ACTION_OK, NULL);
-	else if (j->origin == PLAN_BUILTIN || j->dry_run || intent_stored(p, j))
+	else if (j->origin == PLAN_BUILTIN || j->dry_run || j->alone || intent_stored(p, j))
 		run(p, j);
 }
 
@@ -454,13 +484,14 @@ static bool before_in_set(const struct pipeline *p, const struct job *j)
 	return false;
 }
 
-/* The first job that may start: nothing of its set runs, and none of its set waits before it. */
+/* The first job that may start: nothing of its set runs, and none of its set waits before it. What is about one device
+ * waits for nothing. */
 static struct job *next_job(struct pipeline *p)
 {
 	struct job *j;
 
 	list_foreach (j, &p->jobs, link)
-		if (j->state == JOB_WAITING && !set_busy(p, j->set) && !before_in_set(p, j))
+		if (j->state == JOB_WAITING && (j->alone || (!set_busy(p, j->set) && !before_in_set(p, j))))
 			return j;
 	return NULL;
 }

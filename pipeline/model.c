@@ -540,6 +540,11 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_CREATE:
 	case STEP_CLAIM:
 	case STEP_RELEASE:
+	case STEP_READ_CHECK:
+	case STEP_FAIL_PATH:
+	case STEP_REINSTATE_PATH:
+	case STEP_DEMOTE_PATH:
+	case STEP_RESTORE_PATH:
 	case STEP_OP_MAX:
 		break;
 	}
@@ -551,10 +556,11 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 	struct model_set_state *s = model_find_set(m, p->set);
 	int r;
 
+	if (step_op_alone(step->op))
+		return 0;
 	if (step->op == STEP_CREATE)
 		return model_create(m, p, e);
 	r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);
-
 	if (r == 0 && !step->table_later && step->op != STEP_DELETE_SET)
 		load_tables(s);
 	return r;

@@ -136,6 +136,12 @@ void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t 
 		take_state(p, j, json_object_get(msg, "state"));
 	if (json_object_get(msg, "event") && !j->dry_run)
 		take_event(p, j, json_object_get(msg, "event"));
+	if (json_object_get(msg, "progress"))
+		read_told(p, j, json_object_get(msg, "progress"));
+	if (json_object_get(msg, "path") && j->alone) {
+		inventory_path_moved(p->inv, j->plan->step[0].device, json_object_get(msg, "path"));
+		model_changed(p, SORT_BIT(SORT_DEVICE) | SORT_BIT(SORT_PATH), NULL);
+	}
 	if (show) {
 		json_t *m = json_pack("{s:s s:s s:O}", "type", "show", "plan", plan_id, "text", show);
 
@@ -290,6 +296,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 	if (j->plan)
 		fill_results(j, result, reason);
 	result = whole_result(j, result, &reason);
+	read_over(p, j, result);
 	quiet = j->origin == PLAN_BUILTIN && j->quiet && result == ACTION_OK;
 	if (j->origin == PLAN_BUILTIN) {
 		builtin_done(p, j, result, reason);
@@ -312,7 +319,7 @@ void pipeline_act_done(struct pipeline *p, const char *plan_id, enum action_resu
 	if (!j || j->state != JOB_RUNNING)
 		return;
 	inventory_stuck(p->inv, j->set, result == ACTION_TIMEOUT ? (reason ? reason : "act hangs") : "");
-	if (result == ACTION_REFUSED && !j->replanned && j->origin != PLAN_BUILTIN) {
+	if (result == ACTION_REFUSED && !j->replanned && !j->alone && j->origin != PLAN_BUILTIN) {
 		j->replanned = true;
 		j->acked = false;
 		j->state = JOB_WAITING;

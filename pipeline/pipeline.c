@@ -280,6 +280,7 @@ void drain(struct pipeline *p)
 			event_free(ev);
 		}
 		carry_out(p);
+		reads_check(p);
 		jobs_pump(p);
 		if (p->phase == PHASE_CLAIMING && !builtin_pending(p) && list_empty(&p->inbox))
 			start_rules(p);
@@ -290,7 +291,12 @@ void drain(struct pipeline *p)
 
 bool pipeline_busy(const struct pipeline *p)
 {
-	return !list_empty(&p->jobs);
+	struct job *j;
+
+	list_foreach (j, &p->jobs, link)
+		if (!j->alone)
+			return true;
+	return false;
 }
 
 void pipeline_feed(struct pipeline *p, struct event *ev)
@@ -388,9 +394,9 @@ void pipeline_advance(struct pipeline *p)
 {
 	int64_t now = pipeline_now(p);
 
+	inventory_wall(p->inv, clock_wall(p->clock));
 	raw_due(p);
 	drain(p);
-	inventory_wall(p->inv, clock_wall(p->clock));
 	if (inventory_time(p->inv, now)) {
 		engine_retry(p->engine); /* guards look at time, too */
 		model_changed(p, SORT_ALL, NULL);

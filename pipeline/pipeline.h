@@ -19,8 +19,10 @@ struct pipeline_ops {
 	/* Read the metadata of a device: pipeline_probed. One at a time per device. again: it was read before. */
 	void (*probe)(void *u, const char *device_id, const char *node, bool again);
 	/* Run a plan: act's messages through pipeline_act_message, the end through pipeline_act_done. One at a time per
-	 * set. */
+	 * set; a plan without a set is about one device (step_op_alone), and may run beside any other. */
 	void (*run)(void *u, const struct plan *p);
+	/* End a plan about one device early: pipeline_act_done with ACTION_REFUSED and the reason follows. */
+	void (*stop)(void *u, const char *plan_id, const char *reason);
 	/* Keep a row of the history: table "event", "verdict", "intent", "outcome", "case",
 	 * "world". want_ack:
 	 * pipeline_stored(id) once it is durable (intents); where nothing can be stored it is to be called too, so that
@@ -73,7 +75,8 @@ int pipeline_replay(struct pipeline *p, const json_t *intent, struct err *e);
 /* A probe's answer: {"contents":word,"contents-name":text or null,"view":meta_view or null}, or NULL with a reason:
  * died, hung, refused, lies. */
 void pipeline_probed(struct pipeline *p, const char *device_id, const json_t *answer, const char *reason);
-/* {"event":..}, {"step":i,"result":"ok|already|failed","reason":..}, {"state":..}, {"show":text} */
+/* {"event":..}, {"step":i,"result":"ok|already|failed","reason":..}, {"state":..}, {"show":text}; of a disk that is
+ * read through {"progress":{"done","total","bad","region"}} */
 void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t *msg);
 /* The end of a plan. ACTION_REFUSED: it no longer holds (a health character changed before the swap): it is planned
  * anew, once. ACTION_FAILED: reason says what; act's death is one. ACTION_TIMEOUT: act hangs, the set is marked stuck.
@@ -96,8 +99,9 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot);
  * name, id or /dev path), "force" and "dry-run"; or
  *   {"verb":"maintenance","on":bool,"device"|"array":..,"for":ns}    both left out: everything; for 0: until it is
  * taken back
- *   {"verb":"approve"|"deny","question":id, or the name of the rule that asks}; approve with "dry-run": the lines of what
- *   would be done
+ *   {"verb":"approve"|"deny","question":id, or the name of the rule that asks}; approve with "dry-run": the lines of
+ * what would be done
+ *   {"verb":"read-check-stop","device":..}
  *   {"verb":"mark","device":..,"as":..,"for":ns}  {"verb":"unmark","device":..,"as":..}
  * The answer is a new reference: {"ok":true,"plan":[lines],"plan-id":..} or {"ok":false,"code":C,"error":one
  * line,"plan":[..]}; C is one of "usage", "not-found", "refused". *ret_plan_id: the plan that is queued, empty if there
@@ -107,7 +111,7 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 /* The machine goes down: running arrays that nobody has open are stopped, so that they are clean. They are started
  * again with the machine: it is nobody's wish that they stay stopped. Rules see none of it. */
 void pipeline_shut_down(struct pipeline *p);
-/* True while a plan waits or runs. */
+/* True while a plan about a set waits or runs. */
 bool pipeline_busy(const struct pipeline *p);
 /* What an event would do, on a copy; nothing changes:
  * {"event":..,"verdicts":[{"rule","id","kind","mode","reason","subject","plans":[[lines],..],"does":[lines]}]}. A new
@@ -121,8 +125,8 @@ json_t *pipeline_rule_stats(const struct pipeline *p);
  * {"v":1,"started","managed","sets":[..],"arrays":[..],"devices":[..],"cases":[..],
  * "plans":[..],"questions":[..],"counts":{..}}. A new reference. */
 json_t *pipeline_status(const struct pipeline *p);
-/* A portable picture of all that decides: see snapshot.c, and spared-record(5). From it paper_open makes a pipeline that
- * goes on as this one would, in another process. A new reference. */
+/* A portable picture of all that decides: see snapshot.c, and spared-record(5). From it paper_open makes a pipeline
+ * that goes on as this one would, in another process. A new reference. */
 json_t *pipeline_world(const struct pipeline *p);
 /* It is told and stored only if its text is smaller: a line of the protocol, with what stands around it. */
 enum { WORLD_SIZE_MAX = (1 << 20) - 4096 };

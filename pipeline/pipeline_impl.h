@@ -47,7 +47,9 @@ struct job {
 	enum job_state state;
 	enum plan_origin origin;
 	bool dry_run, injected, acked, replanned;
-	bool quiet; /* built in, and no news unless it fails */
+	bool quiet;		  /* built in, and no news unless it fails */
+	bool alone;		  /* about one device: no set, no array, no order; nothing is kept before it runs */
+	bool of_member, stopping; /* alone: the disk was a member when it began; it is being ended early */
 	char id[PLAN_ID_MAX];
 	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
 	char verdict[40], rule[65];  /* empty if no rule asked */
@@ -217,6 +219,8 @@ int job_ask(struct job *j, const char *action, json_t *params, const char *devic
  * params become ids. */
 int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
 	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e);
+/* The device that the parameters of an action on one device name, or NULL. */
+const char *alone_device(const json_t *params);
 /* Makes the plan on what is known now. 0 or -errno. */
 int job_plan(struct pipeline *p, struct job *j, struct err *e);
 /* The device of the first step that has one, for the history; or "". */
@@ -233,6 +237,17 @@ void tell_plan(struct pipeline *p, const struct job *j, const char *state);
 
 void job_started(struct pipeline *p, struct job *j);
 void job_finish(struct pipeline *p, struct job *j, enum action_result result, const char *reason); /* frees j */
+
+/* ---- read_check.c ---- */
+
+void read_started(struct pipeline *p, struct job *j);
+void read_told(struct pipeline *p, const struct job *j, const json_t *progress);
+void read_over(struct pipeline *p, const struct job *j, enum action_result result);
+/* Those that are to end early are ended. */
+void reads_check(struct pipeline *p);
+/* False: it is not being read. */
+bool read_stop(struct pipeline *p, const char *device);
+json_t *read_status(const struct pipeline *p, const struct device *d);
 
 /* ---- builtin.c ---- */
 

@@ -21,6 +21,7 @@ struct pending_plan {
 	struct list link;
 	struct plan *plan;
 	int64_t due;
+	char stopped[PLAN_REASON_MAX]; /* why it ends early; empty: it does not */
 };
 
 struct pending_token {

@@ -58,6 +58,18 @@ static void op_run(void *u, const struct plan *p)
 	json_decref(j);
 }
 
+static void op_stop(void *u, const char *plan_id, const char *reason)
+{
+	struct runner *r = u;
+	struct pending_plan *w;
+
+	list_foreach (w, &r->plans, link)
+		if (strcmp(w->plan->id, plan_id) == 0) {
+			w->due = r->boot;
+			snprintf(w->stopped, sizeof(w->stopped), "%s", reason);
+		}
+}
+
 static struct firing *firing_of(struct runner *r, const char *verdict)
 {
 	for (size_t i = r->n_firings; i-- > 0;)
@@ -186,7 +198,10 @@ static bool serve_plan(struct runner *r)
 		if (w->due > r->boot)
 			continue;
 		list_remove(&w->link);
-		act(r, w->plan);
+		if (w->stopped[0])
+			pipeline_act_done(r->p, w->plan->id, ACTION_REFUSED, w->stopped);
+		else
+			act(r, w->plan);
 		plan_free(w->plan);
 		free(w);
 		return true;
@@ -220,6 +235,7 @@ int runner_make_pipeline(struct runner *r, struct ruleset *rules, struct err *e)
 {
 	const struct pipeline_ops ops = {.probe = op_probe,
 					 .run = op_run,
+					 .stop = op_stop,
 					 .store = op_store,
 					 .publish = op_publish,
 					 .notify = op_notify,

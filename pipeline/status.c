@@ -28,8 +28,9 @@ static json_t *member_status(const struct pipeline *p, const struct array *a, un
 	return j;
 }
 
-static json_t *spare_status(const struct inventory *inv, const struct device *d)
+static json_t *spare_status(const struct pipeline *p, const struct device *d)
 {
+	const struct inventory *inv = p->inv;
 	const struct device_cache *c = device_cached(inv, d);
 	json_t *j = json_pack("{s:s s:s s:s s:s s:I s:i s:s}", "device", d->id, "name", d->name, "kind",
 			      spare_kind_words[c->spare_kind], "state", spare_state_words[c->spare_state], "size",
@@ -37,18 +38,21 @@ static json_t *spare_status(const struct inventory *inv, const struct device *d)
 
 	if (c->pool)
 		json_object_set_new(j, "pool", json_string(c->pool));
+	if (d->read.known)
+		json_object_set_new(j, "read-check", read_status(p, d));
 	return j;
 }
 
-static json_t *spares_status(const struct inventory *inv, const char *set)
+static json_t *spares_status(const struct pipeline *p, const char *set)
 {
+	const struct inventory *inv = p->inv;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < inventory_devices(inv); i++) {
 		const struct device *d = inventory_device_at(inv, i);
 
 		if (strcmp(d->set, set) == 0 && device_role(inv, d) == ROLE_SPARE)
-			json_array_append_new(list, spare_status(inv, d));
+			json_array_append_new(list, spare_status(p, d));
 	}
 	return list;
 }
@@ -93,8 +97,8 @@ static json_t *array_status(const struct pipeline *p, const struct array *a)
 		      a->volume ? (json_int_t)a->volume->sectors * 512 : 0, "redundancy", c->redundancy,
 		      "redundancy-full", c->redundancy_full, "rebuilding", c->rebuilding, "maintenance",
 		      array_in_maintenance(p->inv, a), "stopped-by", stopped_words[a->stopped_by], "dm", a->dm,
-		      "members", members, "spares", spares_status(p->inv, a->set), "spares-fit", c->spares,
-		      "spare-reason", c->spare_reason, "plan", running_plan(p, a));
+		      "members", members, "spares", spares_status(p, a->set), "spares-fit", c->spares, "spare-reason",
+		      c->spare_reason, "plan", running_plan(p, a));
 	if (a->volume && a->volume->unsupported[0])
 		json_object_set_new(j, "unsupported", json_string(a->volume->unsupported));
 	if (a->scrubbed) {
@@ -137,6 +141,10 @@ static json_t *device_status(const struct pipeline *p, const struct device *d)
 			json_object_set_new(j, t->key, json_string(device_text_at(d, t)));
 	if (d->set[0])
 		json_object_set_new(j, "set", json_string(d->set));
+	if (d->read.known)
+		json_object_set_new(j, "read-check", read_status(p, d));
+	if (d->marginal)
+		json_object_set_new(j, "marginal", json_true());
 	if (d->view && d->standing != META_CURRENT)
 		json_object_set_new(j, "standing", json_string(d->standing == META_SPLIT ? "split" : "stale"));
 	return j;

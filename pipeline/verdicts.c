@@ -288,6 +288,7 @@ static int add_ask(struct pipeline *p, struct script *s, struct job *j, const st
 	const struct verdict_context *c = context_of(s);
 	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
 	json_t *params = params_to_json(step);
+	const char *device;
 	int r = job_target(p->inv, step->action->name, params, c->device, c->array, set, array, e);
 
 	if (r < 0) {
@@ -297,11 +298,12 @@ static int add_ask(struct pipeline *p, struct script *s, struct job *j, const st
 	if (j->n_asks == 0) {
 		snprintf(j->set, sizeof(j->set), "%s", set);
 		snprintf(j->array, sizeof(j->array), "%s", array);
-	} else if (strcmp(j->set, set) != 0 || strcmp(j->array, array) != 0) {
+	} else if (strcmp(j->set, set) != 0 || strcmp(j->array, array) != 0 || j->alone) {
 		json_decref(params);
-		return 1; /* of another array: the next plan */
+		return 1; /* of another array, or of one device: the next plan */
 	}
-	return job_ask(j, step->action->name, params, c->device, c->slot,
+	device = action_alone(step->action->name) ? alone_device(params) : NULL;
+	return job_ask(j, step->action->name, params, device ? device : c->device, c->slot,
 		       step->on_failure == ON_FAILURE_CONTINUE ? FAILURE_CONTINUE : FAILURE_STOP, step);
 }
 

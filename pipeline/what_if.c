@@ -100,6 +100,13 @@ static void no_run(void *u, const struct plan *p)
 	(void)p;
 }
 
+static void no_stop(void *u, const char *plan_id, const char *reason)
+{
+	(void)u;
+	(void)plan_id;
+	(void)reason;
+}
+
 static void no_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
 {
 	(void)u;
@@ -148,6 +155,7 @@ static int open_question(struct question *q, struct pipeline *p)
 	c->plans = p->plans;
 	c->ops = (struct pipeline_ops){.probe = no_probe,
 				       .run = no_run,
+				       .stop = no_stop,
 				       .store = no_store,
 				       .publish = no_message,
 				       .notify = no_message,

@@ -55,6 +55,13 @@ static void draw_spare(const struct inventory *inv, const struct device *d, stru
 	w->sector_size = d->sector_size;
 	w->flapping = has_mark(inv, d, "flapping");
 	w->unproven = has_mark(inv, d, "unproven");
+	w->present = d->present;
+	w->path = d->is_path;
+	w->was_group = d->was_group;
+	w->was_alone = d->was_alone;
+	w->being_read = d->read.known && d->read.state == READ_CHECK_RUNNING;
+	if (strcmp(d->map, d->id) != 0)
+		snprintf(w->map, sizeof(w->map), "%s", d->map);
 	w->contents = d->contents;
 	snprintf(w->holds, sizeof(w->holds), "%.*s", (int)sizeof(w->holds) - 1, d->contents_name);
 }
@@ -329,6 +336,19 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 	return 0;
 }
 
+int inventory_draw_alone(const struct inventory *inv, const char *device, struct world_array *w)
+{
+	const struct device *d = device_find(inv, device);
+
+	if (!d)
+		return -ENOENT;
+	*w = (struct world_array){.managed = true, .room = true, .n_spares = 1};
+	snprintf(w->name, sizeof(w->name), "%s", d->name);
+	w->maintenance = device_in_maintenance(inv, d);
+	draw_spare(inv, d, &w->spare[0]);
+	return 0;
+}
+
 int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *w)
 {
 	const struct disk_set *s = set_find(inv, set_guid);
@@ -415,7 +435,7 @@ int inventory_plan_devices(const struct inventory *inv, struct plan *p)
 			wanted = strcmp(p->create->disk[k].device, d->id) == 0;
 
 		for (size_t k = 0; k < p->n_steps && !wanted; k++)
-			wanted = strcmp(p->step[k].device, d->id) == 0;
+			wanted = strcmp(p->step[k].device, d->id) == 0 || strcmp(p->step[k].map, d->id) == 0;
 		if (!wanted || !d->present)
 			continue;
 		devices[n] = (struct plan_device){.major = d->major, .minor = d->minor, .diskseq = d->diskseq};

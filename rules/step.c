@@ -28,8 +28,7 @@ static const char *next_param(const void *u, size_t i)
 
 /* Actions of the language whose modules are not built in. */
 static const char *const absent_actions[] = {
-	"replace-member", "read-check", "demote-path", "restore-path", "fail-path",
-	"reinstate-path", "queue-io",	"fail-io",     NULL,
+	"replace-member", "queue-io", "fail-io", NULL,
 };
 
 static void no_action(struct load *l, const struct node *n)

@@ -29,7 +29,6 @@ enum {
 	REMOVE_TRIES = 250, /* a device is busy for a moment while udev reads it */
 	REMOVE_PAUSE_MS = 20,
 	SETTLE_TIMEOUT_S = 30, /* udevd ends a rule that hangs after 180 s, and never completes its cookie */
-	DM_MESSAGE_MAX = 64,
 	LIST_ROOM = 64 * 1024,
 	LIST_ROOM_MAX = 16 * 1024 * 1024,
 };
@@ -308,6 +307,48 @@ static int kernel_table(void *u, const char *name, char *params, struct err *e)
 	return target_text(name, DM_STATUS_TABLE_FLAG, "read the table of", params, e);
 }
 
+static int kernel_target(void *u, const char *name, char type[16], uint64_t *len, struct err *e)
+{
+	const struct dm_ioctl *io = &dm.u.io;
+	struct dm_target_spec spec;
+	int r = small_request(name, DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG, e);
+
+	(void)u;
+	if (r < 0)
+		return r;
+	r = dm_ioctl(DM_TABLE_STATUS, &dm.u.io);
+	if (r < 0)
+		return failed(e, r, "read the table of", name);
+	if (io->target_count == 0)
+		return err_set(e, ENODATA, "%s has no live table", name);
+	if (io->target_count > 1)
+		return err_set(e, E2BIG, "the table of %s has %u targets", name, io->target_count);
+	if (io->data_start > sizeof(dm.u) - sizeof(spec))
+		return err_set(e, EBADMSG, "cannot read the table of %s: the answer makes no sense", name);
+	memcpy(&spec, dm.u.room + io->data_start, sizeof(spec));
+	snprintf(type, 16, "%.*s", (int)strnlen(spec.target_type, 15), spec.target_type);
+	*len = spec.length;
+	return 0;
+}
+
+static int kernel_message(void *u, const char *name, const char *text, struct err *e)
+{
+	struct dm_target_msg *msg = (struct dm_target_msg *)(dm.u.room + sizeof(struct dm_ioctl));
+	int r = small_request(name, 0, e);
+
+	(void)u;
+	if (r < 0)
+		return r;
+	if (strlen(text) >= DM_PARAMS_MAX)
+		return err_set(e, E2BIG, "a message to %s is longer than %d", name, DM_PARAMS_MAX);
+	msg->sector = 0;
+	memcpy(msg->message, text, strlen(text) + 1);
+	r = dm_ioctl(DM_TARGET_MSG, &dm.u.io);
+	return r == -EBUSY ? err_set(e, EBUSY, "%s does not take '%.60s' while it resyncs", name, text)
+	       : r < 0	   ? err_sys(e, -r, "%s does not take the message '%.60s'", name, text)
+			   : 0;
+}
+
 static int kernel_clear(void *u, const char *name, struct err *e)
 {
 	int r = small_request(name, 0, e);
@@ -427,29 +468,6 @@ static void info_view(const struct dm_ioctl *io, struct dm_info_view *ret)
 	memcpy(ret->uuid, io->uuid, sizeof(ret->uuid) - 1);
 }
 
-static int kernel_message(void *u, const char *name, const char *text, struct err *e)
-{
-	_Alignas(8) static char room[sizeof(struct dm_ioctl) + sizeof(struct dm_target_msg) + DM_MESSAGE_MAX];
-	struct dm_ioctl *io = (struct dm_ioctl *)room;
-	struct dm_target_msg *msg = (struct dm_target_msg *)(io + 1);
-	int r;
-
-	(void)u;
-	if (strlen(text) >= DM_MESSAGE_MAX)
-		return err_set(e, ENAMETOOLONG, "a message to %s is too long", name);
-	r = control_open(e);
-	if (r == 0)
-		r = request(io, sizeof(room), name, e);
-	if (r < 0)
-		return r;
-	msg->sector = 0;
-	memcpy(msg->message, text, strlen(text) + 1);
-	r = dm_ioctl(DM_TARGET_MSG, io);
-	return r == -EBUSY ? err_set(e, EBUSY, "%s does not take '%s' while it resyncs", name, text)
-	       : r < 0	   ? failed(e, r, "send a message to", name)
-			   : 0;
-}
-
 static int kernel_info(void *u, const char *name, struct dm_info_view *ret, struct err *e)
 {
 	int r = small_request(name, 0, e);
@@ -536,9 +554,10 @@ const struct dm_ops dm_kernel = {
 	.suspend = kernel_suspend,
 	.status = kernel_status,
 	.table = kernel_table,
+	.target = kernel_target,
+	.message = kernel_message,
 	.clear = kernel_clear,
 	.resume = kernel_resume,
-	.message = kernel_message,
 	.settle = kernel_settle,
 	.remove = kernel_remove,
 	.info = kernel_info,

@@ -31,8 +31,8 @@ enum dm_raid_type {
 };
 
 struct dm_raid_slot {
-	bool listed;	/* false: "- -" */
-	bool rebuild;	/* "rebuild N" */
+	bool listed;  /* false: "- -" */
+	bool rebuild; /* "rebuild N" */
 	unsigned meta_major, meta_minor, data_major, data_minor;
 	bool read_last; /* "write_mostly N": RAID1 only */
 };
@@ -98,12 +98,14 @@ struct dm_ops {
 	 * DM_PARAMS_MAX bytes */
 	int (*status)(void *u, const char *name, char *params, struct err *e);
 	int (*table)(void *u, const char *name, char *params, struct err *e); /* of the live table's first target */
-	int (*clear)(void *u, const char *name, struct err *e);		      /* drops the inactive table */
+	/* What the live table is made of: the type and the length of its only target. -ENODATA: none, -E2BIG: several.
+	 */
+	int (*target)(void *u, const char *name, char type[16], uint64_t *len, struct err *e);
+	int (*message)(void *u, const char *name, const char *text, struct err *e); /* to its first target */
+	int (*clear)(void *u, const char *name, struct err *e);			    /* drops the inactive table */
 	/* udev_wait: false between suspend and resume paths; the cookie is then waited for by dm_ops.settle.
 	 * private_dev: udev flags that keep rules of others away (0xE). */
 	int (*resume)(void *u, const char *name, bool private_dev, struct err *e);
-	/* To the target at the beginning of the live table. */
-	int (*message)(void *u, const char *name, const char *text, struct err *e);
 	int (*settle)(void *u); /* waits for udev to have done all that resume and remove asked for */
 	int (*remove)(void *u, const char *name, bool retry, struct err *e);
 	int (*info)(void *u, const char *name, struct dm_info_view *ret,

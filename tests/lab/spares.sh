@@ -28,6 +28,36 @@ lab_writer_start w /dev/mapper/data --pace 3000
 say "a spare that is too small"
 ok "it is taken into the set" sparectl spare add "$small"
 spared_event spare.added > /dev/null
+
+say "a spare is read through"
+reading() { sparectl status --json | jq -r --arg n "${small#/dev/}" '.status.devices[] | select(.name == $n) |
+	"\(."read-check".state) \(."read-check".errors) \(.marks | join(","))"'; }
+lab_stream_mark mon
+like "slowly" "$(sparectl disk check "$small" --speed 1MB/s)" "read-check ${small#/dev/} at 1MB/s"
+ok "status tells how far it is" lab_wait_for "sparectl status | grep -q '${small#/dev/} .*is read .*%'" 10
+ok "by a process that nobody waits for" test "$(ionice -p "$(pgrep -x spared-read)")" = idle
+ok "it can be ended" sparectl disk check "$small" --cancel
+like "which says nothing of the disk" "$(spared_event action.refused read-check)" 'a person has stopped it'
+is "it is not finished" "$(reading)" "unfinished 0 "
+lab_medium 40000 8
+lab_stream_mark mon
+ok "at full speed" sparectl disk check "$small" --speed 1GB/s
+like "an unreadable sector fails it" "$(spared_event action.failed read-check)" '1 place cannot be read, the first at 19MiB'
+ok "the spare is marked" lab_wait_for '[ "$(reading)" = "failed 1 unproven" ]' 10
+like "status says so" "$(sparectl status)" "${small#/dev/} .*when it was read: 1 unreadable place"
+ok "and a person is told" told "spare ${small#/dev/} .* did not pass its reading"
+like "the error itself is known as the kernel's" "$(sparectl history --errors)" "${small#/dev/}"
+spared_stop
+lab_medium off
+spared_start
+lab_wait_for '[ "$(spared_array data state)" = optimal ]' 30
+is "a restart forgets neither" "$(reading)" "failed 1 unproven"
+lab_stream_mark mon
+ok "again" sparectl disk check "$small" --speed 1GB/s
+spared_event action.succeeded read-check > /dev/null
+ok "it passes and loses its mark" lab_wait_for '[ "$(reading)" = "ok 0 " ]' 10
+
+say "but it is of no use"
 why="${small#/dev/} is .*B too small"
 like "status tells why it is of no use" "$(sparectl status)" "$why"
 lab_stream_mark mon

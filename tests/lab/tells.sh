@@ -246,6 +246,43 @@ dmsetup message mp 0 "reinstate_path $(cat /sys/block/"${a##*/}"/dev)"
 line=$(spared_event path.reinstated "" 10)
 like "it is back" "$line" "\"device\": ?\"$(id_of "$a")\""
 like "both are valid" "$line" '"path.valid": ?2[,}]'
+
+say "multipath: paths are failed, reinstated, used last, and as before"
+at() { cat "/sys/block/${1##*/}/dev"; }
+groups() { dmsetup table mp | sed -E 's/.* 0 0 ([0-9]) 1 /\1: /; s/round-robin 0 [0-9] 1/group/g'; }
+reads() { awk '{ print $1 }' "/sys/block/${1##*/}/stat"; }
+like "a dry run shows the message" "$(sparectl path fail "$a" --dry-run)" "message to mp: fail_path $(at "$a")"
+lab_stream_mark mon
+ok "fail" sparectl path fail "$a"
+like "the kernel says so" "$(spared_event path.failed "" 10)" "\"device\": ?\"$(id_of "$a")\""
+like "and the map" "$(dmsetup status mp)" "$(at "$a") F .*$(at "$b") A"
+like "the last one is not failed" "$(sparectl path fail "$b" 2>&1 || true)" "${b##*/} is the last path of mp that works"
+ok "a path that has failed is used last, too" sparectl path demote "$a"
+like "and stays failed" "$(dmsetup status mp)" "$(at "$b") A .*$(at "$a") F"
+ok "reinstate" sparectl path reinstate "$a"
+is "two groups, it is the last" "$(groups)" "2: group $(at "$b") 1 group $(at "$a") 1"
+is "status knows" "$(sparectl status --json | jq -r '.status.devices[] | select(.marginal) | .name')" "${a##*/}"
+before=$(reads "$a")
+for i in 1 2 3 4; do read_at /dev/mapper/mp $((i * 8)); done
+is "what is read comes by the other" "$(reads "$a")" "$before"
+ok "which fails" sparectl path fail "$b"
+ok "something else is read" read_at /dev/mapper/mp 400
+ok "by this one" test "$(reads "$a")" -gt "$before"
+ok "both work" sparectl path reinstate "$b"
+is "a dry run shows the tables" "$(sparectl path restore "$a" --dry-run | grep -c 'table .* of mp: 0 0 ')" 2
+ok "restore" sparectl path restore "$a"
+is "one group as before" "$(groups)" "1: group $(at "$b") 1 $(at "$a") 1"
+like "again: it is so" "$(sparectl path restore "$a")" ": ok"
+python3 -c 'import socket, time
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0/org/kernel/linux/storage/multipathd")
+s.listen()
+time.sleep(600)' &
+daemon=$!
+lab_wait_for 'grep -q org/kernel/linux/storage/multipathd /proc/net/unix' 10
+like "multipathd's maps are left to it" "$(sparectl path fail "$a" 2>&1 || true)" "mp is multipathd's.*multipathd fail path ${a##*/}"
+kill $daemon
+errors > /dev/null
 errors > /dev/null
 lab_stream_mark mon
 lab_medium 1000 8

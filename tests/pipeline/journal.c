@@ -19,8 +19,9 @@
  * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
  * command JSON; inject JSON; what-if JSON; why RULE SUBJECT; forecast [all|DISK] (all: pulled); act
  * ok|failed|refused|timeout [N] (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release
- * (act answers later); crash (the process dies and starts again); restart; shut-down; storm DISK COUNT REGIONS; status;
- * probe-fails DISK; manage GLOB.. (a reload); nothing */
+ * (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart;
+ * shut-down; storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a
+ * reload); nothing */
 #include "pipeline/forecast.h"
 #include "pipeline/recording.h"
 #include "pipeline/replay.h"
@@ -157,7 +158,7 @@ static int again(struct play *y)
 	play_drop(y);
 	pipeline_free(y->p);
 	y->p = NULL;
-	y->holding = false;
+	y->holding = y->holding_alone = false;
 	if (play_pipeline(y) < 0)
 		return -EINVAL;
 	if (pipeline_restore(y->p, state, &e) < 0)
@@ -311,6 +312,27 @@ static void say_status(struct play *y)
 			 (int)json_integer_value(json_object_get(a, "redundancy")),
 			 json_string_value(json_object_get(a, "spare-reason")),
 			 json_array_size(json_object_get(j, "cases")));
+	}
+	json_decref(j);
+}
+
+/* How reading the disks through went. */
+static void say_reading(struct play *y)
+{
+	json_t *j = pipeline_status(y->p), *d;
+	size_t i;
+
+	json_array_foreach(json_object_get(j, "devices"), i, d)
+	{
+		const json_t *r = json_object_get(d, "read-check");
+
+		if (!r)
+			continue;
+		play_time_stamp(y);
+		buf_addf(&y->out, "reading %s %s, %d places, marks %zu\n",
+			 json_string_value(json_object_get(d, "name")), json_string_value(json_object_get(r, "state")),
+			 (int)json_integer_value(json_object_get(r, "errors")),
+			 json_array_size(json_object_get(d, "marks")));
 	}
 	json_decref(j);
 }
@@ -485,8 +507,9 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		y->builtin_fails = play_number(w[0]);
 		return 0;
 	}
-	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0) {
+	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0 || strcmp(verb, "hold-alone") == 0) {
 		y->holding = strcmp(verb, "hold") == 0;
+		y->holding_alone = strcmp(verb, "hold-alone") == 0;
 		return 0;
 	}
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
@@ -495,6 +518,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		return pipeline_shut_down(y->p), 0;
 	if (strcmp(verb, "status") == 0)
 		return say_status(y), 0;
+	if (strcmp(verb, "reading") == 0)
+		return say_reading(y), 0;
 	if (strcmp(verb, "rescan") == 0)
 		return play_enumerate(y), 0;
 	if (strcmp(verb, "probe-fails") == 0) {

@@ -73,6 +73,17 @@ static void op_run(void *u, const struct plan *p)
 	add_wait(u, WAIT_PLAN, p->id, p);
 }
 
+static void op_stop(void *u, const char *plan_id, const char *reason)
+{
+	struct play *y = u;
+
+	for (struct waiting *w = y->first; w; w = w->next)
+		if (w->what == WAIT_PLAN && strcmp(w->id, plan_id) == 0) {
+			w->what = WAIT_STOPPED;
+			snprintf(w->reason, sizeof(w->reason), "%s", reason);
+		}
+}
+
 static void op_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
 {
 	struct play *y = u;
@@ -217,7 +228,7 @@ static void do_plan(struct play *y, struct plan *plan)
 	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK && !plan->dry_run; i++)
 		if (!plan->step[i].refused && model_step(y->model, plan, &plan->step[i], &e) < 0)
 			result = ACTION_FAILED;
-	if (!plan->dry_run && result != ACTION_TIMEOUT) {
+	if (!plan->dry_run && result != ACTION_TIMEOUT && plan->set[0]) {
 		msg = json_pack("{s:o}", "state", model_state(y->model, plan->set));
 		pipeline_act_message(y->p, plan->id, msg);
 		json_decref(msg);
@@ -250,6 +261,9 @@ static void serve_one(struct play *y, struct waiting *w)
 	case WAIT_PLAN:
 		do_plan(y, w->plan);
 		break;
+	case WAIT_STOPPED:
+		pipeline_act_done(y->p, w->id, ACTION_REFUSED, w->reason);
+		break;
 	}
 }
 
@@ -259,6 +273,8 @@ static struct waiting *take_waiting(struct play *y)
 		struct waiting *w = *at;
 
 		if (w->what == WAIT_PLAN && y->holding && w->plan->origin != PLAN_BUILTIN)
+			continue;
+		if (w->what == WAIT_PLAN && y->holding_alone && step_op_alone(w->plan->step[0].op))
 			continue;
 		*at = w->next;
 		if (y->last == &w->next)
@@ -310,6 +326,7 @@ int play_pipeline(struct play *y)
 {
 	const struct pipeline_ops ops = {.probe = op_probe,
 					 .run = op_run,
+					 .stop = op_stop,
 					 .store = op_store,
 					 .publish = op_publish,
 					 .notify = op_notify,

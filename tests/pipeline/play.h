@@ -10,8 +10,8 @@
 
 struct waiting {
 	struct waiting *next;
-	enum { WAIT_PROBE, WAIT_ACK, WAIT_EXEC, WAIT_PLAN } what;
-	char id[DEVICE_ID_MAX];
+	enum { WAIT_PROBE, WAIT_ACK, WAIT_EXEC, WAIT_PLAN, WAIT_STOPPED } what;
+	char id[DEVICE_ID_MAX], reason[PLAN_REASON_MAX];
 	struct plan *plan;
 };
 
@@ -25,7 +25,7 @@ struct play {
 	struct pipeline *p;
 	struct ruleset *rules;
 	struct waiting *first, **last;
-	bool holding, quiet;
+	bool holding, holding_alone, quiet;
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;

@@ -50,6 +50,7 @@ static const struct action_desc fixture_actions[] = {
 	 .params =
 		 (const struct param_desc[]){
 			 {"array", PARAM_ARRAY}, {"device", PARAM_DEVICE}, {"same", PARAM_WORDS}, {NULL}}},
+	{"read-check", .params = (const struct param_desc[]){{"device", PARAM_DEVICE}, {"speed", PARAM_RATE}, {NULL}}},
 	{"notify", .params = (const struct param_desc[]){{"severity", PARAM_ENUM, true, fixture_severities},
 							 {"text", PARAM_STRING, true},
 							 {"to", PARAM_STRING},

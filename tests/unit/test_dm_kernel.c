@@ -152,7 +152,7 @@ static void answer_status(struct dm_ioctl *io)
 {
 	char *p = (char *)io + io->data_start;
 
-	memset(p, 0, sizeof(struct dm_target_spec));
+	memcpy(p, &(struct dm_target_spec){.length = 64, .target_type = "raid"}, sizeof(struct dm_target_spec));
 	io->target_count = 1;
 	if (sizeof(*io) + sizeof(struct dm_target_spec) + strlen(seen.status) + 1 > io->data_size)
 		io->flags |= DM_BUFFER_FULL_FLAG;
@@ -357,13 +357,35 @@ static void errors(void **state _unused_)
 	assert_int_equal(dm->create(NULL, "leg", longest, &e), -ENAMETOOLONG);
 }
 
+static void message(void **state _unused_)
+{
+	const struct dm_target_msg *msg = (const void *)seen.body;
+	static char longest[DM_PARAMS_MAX + 1];
+	char type[16];
+	uint64_t len;
+
+	assert_int_equal(dm->message(NULL, "mp", "fail_path 8:16", &e), 0);
+	assert_true(seen.command == DM_TARGET_MSG && msg->sector == 0);
+	assert_string_equal(seen.io.name, "mp");
+	assert_string_equal(msg->message, "fail_path 8:16");
+	seen.error = EINVAL;
+	assert_int_equal(dm->message(NULL, "mp", "what", &e), -EINVAL);
+	assert_string_equal(e.msg, "mp does not take the message 'what': Invalid argument");
+	memset(longest, 'm', sizeof(longest) - 1);
+	assert_int_equal(dm->message(NULL, "mp", longest, &e), -E2BIG);
+	seen.status = "x";
+	assert_int_equal(dm->target(NULL, "mp", type, &len, &e), 0);
+	assert_true(seen.command == DM_TABLE_STATUS && seen.io.flags == (DM_STATUS_TABLE_FLAG | DM_NOFLUSH_FLAG));
+	assert_string_equal(type, "raid");
+	assert_int_equal(len, 64);
+	seen.error = ENXIO;
+	assert_int_equal(dm->target(NULL, "gone", type, &len, &e), -ENXIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(start),
-		unit(swap),
-		unit(held),
-		unit(errors),
+		unit(start), unit(swap), unit(held), unit(errors), unit(message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
