@@ -16,6 +16,7 @@
 	X(readd_member)                                                                                                \
 	X(add_spare)                                                                                                   \
 	X(remove_spare)                                                                                                \
+	X(replace_member)                                                                                              \
 	X(scrub)                                                                                                       \
 	X(read_last)                                                                                                   \
 	X(rebuild_speed)                                                                                               \

@@ -10,10 +10,10 @@
 
 enum { WORDS_MAX = 8 };
 
-static const char *const default_from[] = {"dedicated", "pool", "global", NULL};
+const char *const spare_from[] = {"dedicated", "pool", "global", NULL};
 static const char *const default_prefer[] = {"media", "enclosure", NULL};
 static const char *const default_avoid[] = {"flapping", NULL};
-static const char *const alike_words[] = {"media", "controller", "enclosure", NULL};
+const char *const spare_alike[] = {"media", "controller", "enclosure", NULL};
 
 struct choice {
 	const struct world_array *a;
@@ -67,8 +67,10 @@ static int unlikeness(const struct choice *c, const struct world_spare *s)
 
 static bool better(const struct choice *c, const struct world_spare *s, const struct world_spare *than)
 {
-	int order = kind_rank(c, s) - kind_rank(c, than);
+	int order = s->copied_to - than->copied_to;
 
+	if (order == 0)
+		order = kind_rank(c, s) - kind_rank(c, than);
 	if (order == 0)
 		order = unlikeness(c, s) - unlikeness(c, than);
 	if (order == 0)
@@ -113,10 +115,18 @@ static void read_choice(const struct ask *ask, const struct world_array *a, int 
 	c->a = a;
 	c->slot = slot;
 	c->wanted = ask_text(ask, "spare");
-	c->n_from = ask_words(ask, "from", default_from, c->from, WORDS_MAX);
+	c->n_from = ask_words(ask, "from", spare_from, c->from, WORDS_MAX);
 	c->n_same = ask_words(ask, "same", NULL, c->same, WORDS_MAX);
 	c->n_prefer = ask_words(ask, "prefer", default_prefer, c->prefer, WORDS_MAX);
 	c->n_avoid = c->wanted ? 0 : ask_words(ask, "avoid-marks", default_avoid, c->avoid, WORDS_MAX);
+}
+
+const struct world_spare *spare_choose(const struct ask *ask, const struct world_array *a, int slot, struct err *e)
+{
+	struct choice c = {0};
+
+	read_choice(ask, a, slot, &c);
+	return choose(&c, e);
 }
 
 static void take_slot(struct world_array *a, int slot, const struct world_spare *s)
@@ -136,7 +146,6 @@ static int plan_activate_spare(const struct ask *ask, struct world_array *world,
 {
 	const struct world_spare *spare;
 	struct world_spare taken;
-	struct choice c = {0};
 	struct step *s;
 	int slot = find_slot(ask, world, e);
 
@@ -144,8 +153,7 @@ static int plan_activate_spare(const struct ask *ask, struct world_array *world,
 		return slot;
 	if (slot < 0)
 		return 0;
-	read_choice(ask, world, slot, &c);
-	spare = choose(&c, e);
+	spare = spare_choose(ask, world, slot, e);
 	if (!spare)
 		return -ENOENT;
 	taken = *spare;
@@ -174,12 +182,7 @@ const struct action_ops action_activate_spare = {
 			 (const struct param_desc[]){
 				 {"array", PARAM_ARRAY, .doc = "the array; the subject's"},
 				 {"slot", PARAM_INT, .doc = "the slot; the subject's, else the first that is vacant"},
-				 {"spare", PARAM_SPARE, .doc = "the spare; chosen"},
-				 {"from", PARAM_WORDS, .words = default_from, .doc = "kinds of spares, best first"},
-				 {"same", PARAM_WORDS, .words = alike_words,
-				  .doc = "in what it must be like the member"},
-				 {"prefer", PARAM_WORDS, .words = alike_words, .doc = "in what it should be"},
-				 {"avoid-marks", PARAM_WORDS, .doc = "marks that a spare must not have; [flapping]"},
+				 SPARE_PARAMS,
 				 {NULL}}},
 	.plan = plan_activate_spare,
 };

@@ -141,12 +141,13 @@ static bool rebuilt(const struct volume_run *run, const struct meta_volume *v, u
 }
 
 /* What the slot's state has become, as against the format's; the same: no fact. */
-static enum member_state found_state(const struct exec *x, const struct volume_run *run, const struct meta_volume *v,
+static enum member_state found_state(struct exec *x, const struct volume_run *run, const struct meta_volume *v,
 				     unsigned slot)
 {
 	enum member_state state = v->members[slot].state;
 	struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
 	bool here = d && d->dev, listed = strcmp(run->listed[slot], v->members[slot].ref) == 0;
+	bool copy = !listed && state == MEMBER_IN_SYNC && copied(x, run, v, slot);
 
 	if (state == MEMBER_FAILED && was_pulled(x, d))
 		return MEMBER_MISSING;
@@ -154,10 +155,10 @@ static enum member_state found_state(const struct exec *x, const struct volume_r
 		return state;
 	if (!here || (listed && listed_gone(x, run, slot)))
 		return MEMBER_MISSING;
-	if (d->error || (listed && (run->seen_failed[slot] || run->status.health[slot] == 'D')))
+	if (d->error || ((listed || copy) && (run->seen_failed[slot] || run->status.health[slot] == 'D')))
 		return fallen_state(x, d);
 	/* In sync by the format, yet the table runs without it: it has missed writes. */
-	if (!listed && state == MEMBER_IN_SYNC)
+	if (!listed && !copy && state == MEMBER_IN_SYNC)
 		return MEMBER_FAILED;
 	if (listed && state == MEMBER_REBUILDING && rebuilt(run, v, slot, d))
 		return MEMBER_IN_SYNC;
@@ -316,6 +317,8 @@ static int slot_target(struct exec *x, struct volume_run *run, const struct meta
 	const struct leg *data = leg_find(x, v->guid, slot, d->ref, false),
 			 *meta = leg_find(x, v->guid, slot, d->ref, true);
 	bool enters = run->running && !stays(run, v, slot);
+	/* Nobody else comes in as whole. */
+	bool copy = enters && v->members[slot].state == MEMBER_IN_SYNC;
 	int r = 0;
 
 	if (stays(run, v, slot) && data && (meta || v->level == RAID0)) {
@@ -332,16 +335,19 @@ static int slot_target(struct exec *x, struct volume_run *run, const struct meta
 			ret->meta_major = SHOWN_MAJOR;
 			ret->meta_minor = 2 * slot + 1;
 		}
-		ret->rebuild = enters ? !run->by_bitmap[slot] : run->rebuild[slot];
+		ret->rebuild = enters ? !copy && !run->by_bitmap[slot] : run->rebuild[slot];
 		return 0;
 	}
-	if (enters)
+	run->entered_copied[slot] = copy;
+	if (copy && !copied(x, run, v, slot))
+		return err_set(e, EAGAIN, "%s: the copy of slot %u broke", v->name, slot);
+	if (enters && !copy)
 		r = slice_enter(x, v, slot, run->by_bitmap[slot], e);
 	if (r == 0)
 		r = legs_make(x, run, v, slot, v->level == RAID0 ? -1 : set_bay_of(d, v->guid), ret, e);
 	if (r < 0)
 		return enter_failed(d, r);
-	ret->rebuild = enters ? !run->by_bitmap[slot] : run->rebuild[slot];
+	ret->rebuild = enters ? !copy && !run->by_bitmap[slot] : run->rebuild[slot];
 	return 0;
 }
 
@@ -422,18 +428,22 @@ static int record(struct exec *x, struct volume_run *run, struct err *e)
 {
 	const struct meta_volume *v = exec_volume(x, run->guid);
 	bool lost;
-	int n = facts_edit(x, run, &lost, e);
+	int n = facts_edit(x, run, &lost, e), settled;
 
 	if (n >= 0 && lost) {
 		report_lost(x, run, v);
 		return 0;
 	}
+	if (n >= 0)
+		n = copies_edit(x, run, v, e);
 	if (n < 0)
 		return n;
 	run->lost = false;
 	n = commit(x, e);
-	if (n < 0)
-		return n;
+	/* A disk that a copy goes to, and that failed just now, gets no second chance as that. */
+	settled = copies_settle(x, run, n < 0 ? NULL : e);
+	if (n < 0 || settled < 0)
+		return n < 0 ? n : settled;
 	/* Before the take-out swap: a rule can put a spare in while it runs. */
 	tell_changes(x, run);
 	return 1;
@@ -469,6 +479,7 @@ static int follow(struct exec *x, struct volume_run *run, struct err *e)
 		return r;
 	memset(run->seen_failed, 0, sizeof(run->seen_failed));
 	memset(run->by_bitmap, 0, sizeof(run->by_bitmap));
+	memset(run->entered_copied, 0, sizeof(run->entered_copied));
 	r = run_read(x, run, e);
 	if (r == 0) {
 		drop_leavers(x, run, before);
@@ -504,6 +515,9 @@ int converge(struct exec *x, struct volume_run *run, struct err *e)
 
 		r = run_read(x, run, e);
 		if (r < 0 || !run->running || run->read_only)
+			return r;
+		r = copies_settle(x, run, e);
+		if (r < 0)
 			return r;
 		r = record(x, run, e);
 		if (r <= 0)

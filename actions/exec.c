@@ -169,6 +169,8 @@ static int look_at_kernel(struct exec *x, bool fresh, struct err *e)
 		r = !run ? err_set(e, ENOMEM, "out of memory") : fresh ? run_find(x, run, e) : 0;
 	}
 	if (r >= 0 && fresh && x->set.view)
+		r = legs_recover(x, e);
+	if (r >= 0 && fresh && x->set.view)
 		r = legs_read(x, e);
 	for (size_t i = 0; i < x->n_runs && r >= 0; i++) {
 		r = run_read(x, x->run[i], e);
@@ -176,6 +178,8 @@ static int look_at_kernel(struct exec *x, bool fresh, struct err *e)
 		if (fresh && r == 0)
 			x->run[i]->told = tell_array_state(x, x->run[i]);
 	}
+	for (size_t i = 0; i < x->n_runs && r >= 0 && !x->plan->dry_run; i++)
+		r = copies_settle(x, x->run[i], e);
 	return MIN(r, 0);
 }
 

@@ -15,6 +15,10 @@ struct leg {
 	char ref[META_REF_MAX];
 	unsigned major, minor;
 	unsigned disk_major, disk_minor; /* what it lies on */
+	uint64_t start;			 /* where, sectors */
+	bool copies;			 /* a mirror: also on .to, to which it is being copied */
+	struct dm_mirror_side to;
+	struct dm_mirror_status copy; /* when it was looked at last */
 };
 
 /* What of a table is not the format's: it stands in the table alone, and a new table takes it over from the old one. */
@@ -36,14 +40,16 @@ struct volume_run {
 	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended or at its stop: a resume may have revived it,
 					     the status is gone, the fact stays */
 	bool by_bitmap[META_SLOTS_MAX];	  /* enters without "rebuild": its return was checked */
-	struct table_options options;	  /* of the live table */
-	struct table_options want;	  /* as the next table shall have them */
-	bool wants;			  /* .want was read from the live table once */
-	bool scrub_cut;			  /* the last check or repair was ended by us, before it was through */
-	bool rebuild[META_SLOTS_MAX];	  /* begins its table with "rebuild" */
-	bool lost;			  /* beyond redundancy, and reported */
-	bool behind;			  /* the live table still lists who has left: the next plan takes it out */
-	bool syncing;			  /* a resync or rebuild was reported as started */
+	bool entered_copied[META_SLOTS_MAX]; /* enters the table that is being loaded, and is a copy of who leaves */
+	char copy_ended[PLAN_REASON_MAX];    /* why the last copy of a member broke; empty: it did not */
+	struct table_options options;	     /* of the live table */
+	struct table_options want;	     /* as the next table shall have them */
+	bool wants;			     /* .want was read from the live table once */
+	bool scrub_cut;			     /* the last check or repair was ended by us, before it was through */
+	bool rebuild[META_SLOTS_MAX];	     /* begins its table with "rebuild" */
+	bool lost;			     /* beyond redundancy, and reported */
+	bool behind;			     /* the live table still lists who has left: the next plan takes it out */
+	bool syncing;			     /* a resync or rebuild was reported as started */
 	enum resync_kind sync_kind;
 	enum array_state told; /* the last state that was reported */
 };
@@ -119,6 +125,8 @@ uint64_t commit_epoch(const struct exec *x, const struct meta_volume *v);
 /* Writes a slice of a member that enters: zeroed, or as if it had left with the lowest events; then its stamp; flushed.
  */
 int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, struct err *e);
+/* A blank slice for a disk that a member of v is about to be copied to; v names it in the slot already. */
+int slice_for_copy(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e);
 /* Makes a leaver's slice unreadable to the kernel: best effort. */
 void slice_invalidate(struct exec *x, const char *volume, const char *ref);
 /* Bays for a volume that the next commit makes: in memory, so that the commit's stamps announce it. */
@@ -135,6 +143,8 @@ bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, u
 
 /* --- legs.c -------------------------------------------------------------------------------------------------- */
 
+/* A process may have died while it gave one of them another table: before anything else it is resumed. */
+int legs_recover(struct exec *x, struct err *e);
 /* Lists the set's private devices as the kernel has them. */
 int legs_read(struct exec *x, struct err *e);
 const struct leg *leg_find(const struct exec *x, const char *volume, unsigned slot, const char *ref, bool meta);
@@ -184,8 +194,26 @@ void target_show(const struct exec *x, const char *params, struct buf *out);
  * the old table runs on, run->seen_failed says which. Invariant: never left suspended, never resumed with a table that
  * was not checked. */
 int swap(struct exec *x, struct volume_run *run, const struct dm_target *target, struct err *e);
+/* Whatever failed: no table waits in the device, and it runs with its old one. */
+int swap_back_out(struct exec *x, const char *name);
 /* An earlier process died in the middle: clears what it had loaded and resumes. */
 int swap_recover(struct exec *x, struct volume_run *run, struct err *e);
+
+/* --- copies.c ------------------------------------------------------------------------------------------------ */
+
+/* Looks at the copies of the volume's members, and ends those that cannot go on: before anything may wait for I/O. */
+int copies_settle(struct exec *x, struct volume_run *run, struct err *e);
+/* Edits for those that are whole. Returns how many, or -errno. */
+int copies_edit(struct exec *x, const struct volume_run *run, const struct meta_volume *v, struct err *e);
+/* The slot's member by the format is a whole copy of who is listed there. */
+bool copied(struct exec *x, const struct volume_run *run, const struct meta_volume *v, unsigned slot);
+/* Those that are about to enter still are. Allocates nothing. */
+bool copies_hold(struct exec *x, const struct volume_run *run);
+int copy_end(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e);
+/* The disk is needed for something else. */
+int copies_end_to(struct exec *x, const struct set_disk *to, struct err *e);
+/* [{"slot","to":device,"done","total":regions}] */
+json_t *copies_state(struct exec *x, const struct volume_run *run);
 
 /* --- options.c ----------------------------------------------------------------------------------------------- */
 
@@ -215,6 +243,8 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_assemble_finish(struct exec *x, const struct step *s, struct err *e);
 int step_stop_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_stop_finish(struct exec *x, const struct step *s, struct err *e);
+int step_replace_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_replace_finish(struct exec *x, const struct step *s, struct err *e);
 int step_scrub_finish(struct exec *x, const struct step *s, struct err *e);
 int step_read_last_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_speed_prepare(struct exec *x, const struct step *s, struct err *e);

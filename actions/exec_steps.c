@@ -103,6 +103,10 @@ static int fail_prepare(struct exec *x, const struct step *s, struct err *e)
 	r = check_others(view, v, v->members[slot].ref, e);
 	if (r < 0)
 		return r;
+	if (!x->plan->dry_run)
+		r = copy_end(x, v, (unsigned)slot, e);
+	if (r < 0)
+		return r;
 	disk = edit_of(META_SET_DISK, "", v->members[slot].ref);
 	disk.state = MEMBER_FAILED;
 	r = exec_edit_member(x, v->guid, (unsigned)slot, MEMBER_FAILED, e);
@@ -278,6 +282,10 @@ static int remove_spare_prepare(struct exec *x, const struct step *s, struct err
 		return 1;
 	if (!md->spare)
 		return err_set(e, EINVAL, "%s is no spare", s->name[0] ? s->name : ref);
+	if (d && !x->plan->dry_run)
+		r = copies_end_to(x, d, e);
+	if (r < 0)
+		return r;
 	drop = edit_of(META_DROP_DISK, "", ref);
 	return exec_edit(x, &drop, e);
 }
@@ -330,7 +338,9 @@ static int activate_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, ENOENT, "%s has no slot to fill", v->name);
 	if (!out_of_array(v->members[slot].state))
 		return err_set(e, EBUSY, "slot %d of %s has a working member", slot, v->name);
-	if (!d->ours || !meta_view_disk(view, d->ref))
+	if (!x->plan->dry_run)
+		r = copies_end_to(x, d, e);
+	if (r == 0 && (!d->ours || !meta_view_disk(view, d->ref)))
 		r = join_disk(x, s->device, d, e);
 	if (r == 0)
 		r = displace(x, view, v, (unsigned)slot, e);
@@ -424,6 +434,7 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_ADD_SPARE] = {.prepare = add_spare_prepare, .finish = add_spare_finish},
 	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = claims_finish},
 	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = enter_finish},
+	[STEP_REPLACE_MEMBER] = {.prepare = step_replace_prepare, .finish = step_replace_finish},
 	[STEP_SCRUB] = {.finish = step_scrub_finish},
 	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
 	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},

@@ -149,7 +149,7 @@ void tell_show(struct exec *x, const char *text)
 
 /* --- state ------------------------------------------------------------------------------------------------- */
 
-static json_t *run_state(const struct volume_run *run, const struct meta_volume *v)
+static json_t *run_state(struct exec *x, const struct volume_run *run, const struct meta_volume *v)
 {
 	json_t *slots = json_array(), *j;
 
@@ -166,6 +166,8 @@ static json_t *run_state(const struct volume_run *run, const struct meta_volume 
 		json_object_set_new(j, "total", json_integer((json_int_t)run->status.total));
 		json_object_set_new(j, "mismatches", json_integer((json_int_t)run->status.mismatches));
 		json_object_set_new(j, "cut", json_boolean(run->scrub_cut));
+		json_object_set_new(j, "copies", copies_state(x, run));
+		json_object_set_new(j, "copy-ended", json_string(run->copy_ended));
 		json_object_set_new(j, "options", options_state(run));
 		json_object_set_new(j, "major", json_integer(run->info.major));
 		json_object_set_new(j, "minor", json_integer(run->info.minor));
@@ -204,7 +206,7 @@ json_t *exec_state(struct exec *x)
 		const struct meta_volume *v = exec_volume(x, x->run[i]->guid);
 
 		if (v)
-			json_array_append_new(volumes, run_state(x->run[i], v));
+			json_array_append_new(volumes, run_state(x, x->run[i], v));
 	}
 	j = json_pack("{s:s,s:I,s:o,s:o}", "set", x->set.guid, "seq", (json_int_t)x->set.view->seq, "view",
 		      meta_view_to_json(x->set.view), "volumes", volumes);

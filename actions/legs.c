@@ -7,6 +7,7 @@
 #include "core/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,59 @@ static void leg_forget(struct exec *x, const char *name)
 		}
 }
 
+static int leg_name(const struct volume_run *run, unsigned slot, const char *ref, bool meta,
+		    char ret[DM_NAME_LEN_MAX + 1])
+{
+	int n = snprintf(ret, DM_NAME_LEN_MAX + 1, "%.80s-%s%u-%s", run->dm, meta ? "meta" : "leg", slot, ref);
+
+	return n > DM_NAME_LEN_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int leg_recover(struct exec *x, const char *name, struct err *e)
+{
+	struct dm_info_view info;
+	int r = x->env.dm->info(x->env.dm->u, name, &info, e);
+
+	if (r < 0 || !info.exists || !info.live_table || (!info.suspended && !info.inactive_table))
+		return r;
+	r = swap_back_out(x, name);
+	return r < 0 ? err_sys(e, -r, "%s is suspended and cannot be resumed with its old table", name) : 0;
+}
+
+/* By name: a list of all would need memory. */
+int legs_recover(struct exec *x, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->n_runs; i++) {
+		const struct volume_run *run = x->run[i];
+		const struct meta_volume *v = exec_volume(x, run->guid);
+		char name[DM_NAME_LEN_MAX + 1];
+
+		for (unsigned k = 0; v && k < 2 * v->slots && r == 0; k++)
+			if (v->members[k / 2].ref[0] && leg_name(run, k / 2, v->members[k / 2].ref, k % 2, name) == 0)
+				r = leg_recover(x, name, e);
+	}
+	return r;
+}
+
+static void leg_lies_on(struct exec *x, struct leg *leg)
+{
+	struct dm_mirror_side side[2];
+
+	if (x->env.dm->table(x->env.dm->u, leg->name, x->dm_params, NULL) < 0)
+		return;
+	if (dm_mirror_parse(x->dm_params, side)) {
+		leg->copies = true;
+		leg->to = side[1];
+		leg->disk_major = side[0].major;
+		leg->disk_minor = side[0].minor;
+		leg->start = side[0].start;
+	} else if (sscanf(x->dm_params, "%u:%u %" SCNu64, &leg->disk_major, &leg->disk_minor, &leg->start) != 3) {
+		leg->disk_major = leg->disk_minor = 0;
+	}
+}
+
 int legs_read(struct exec *x, struct err *e)
 {
 	_cleanup_(freep) struct dm_info_view *all = NULL;
@@ -87,9 +141,8 @@ int legs_read(struct exec *x, struct err *e)
 		memcpy(leg.name, all[i].name, sizeof(leg.name));
 		leg.major = all[i].major;
 		leg.minor = all[i].minor;
-		if (!all[i].live_table || x->env.dm->table(x->env.dm->u, leg.name, x->dm_params, NULL) < 0 ||
-		    sscanf(x->dm_params, "%u:%u", &leg.disk_major, &leg.disk_minor) != 2)
-			leg.disk_major = leg.disk_minor = 0;
+		if (all[i].live_table)
+			leg_lies_on(x, &leg);
 		r = leg_add(x, &leg, e);
 	}
 	return r;
@@ -149,14 +202,14 @@ static int private_make(struct exec *x, const char *name, const char *uuid, cons
 static int leg_make(struct exec *x, const struct volume_run *run, const struct meta_volume *v, unsigned slot,
 		    const struct set_disk *d, uint64_t start, uint64_t len, bool meta, struct err *e)
 {
-	struct leg leg = {.meta = meta, .slot = slot, .disk_major = d->dev->major, .disk_minor = d->dev->minor};
+	struct leg leg = {
+		.meta = meta, .slot = slot, .disk_major = d->dev->major, .disk_minor = d->dev->minor, .start = start};
 	char uuid[DM_UUID_LEN_MAX + 1], rest[48];
 	struct dm_info_view info;
 	struct dm_target t;
 	int r;
 
-	if (snprintf(leg.name, sizeof(leg.name), "%.80s-%s%u-%s", run->dm, meta ? "meta" : "leg", slot, d->ref) >=
-	    (int)sizeof(leg.name))
+	if (leg_name(run, slot, d->ref, meta, leg.name) < 0)
 		return err_set(e, ENAMETOOLONG, "the name of %s is too long", v->name);
 	snprintf(rest, sizeof(rest), "-%s%u-%s", meta ? "meta" : "leg", slot, d->ref);
 	memcpy(leg.volume, v->guid, sizeof(leg.volume));

@@ -23,6 +23,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_ADD_SPARE] = {"add-spare", "to"},
 	[STEP_REMOVE_SPARE] = {"remove-spare", "from"},
 	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
+	[STEP_REPLACE_MEMBER] = {"replace-member", "in"},
 	[STEP_SCRUB] = {"scrub", NULL},
 	[STEP_READ_LAST] = {"read-last", "in"},
 	[STEP_REBUILD_SPEED] = {"rebuild-speed", NULL},
@@ -93,6 +94,8 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("read-only", FIELD_FLAG, read_only),
 	STEP_FIELD("force", FIELD_FLAG, force),
 	STEP_FIELD("dedicated", FIELD_FLAG, dedicated),
+	STEP_FIELD("by", FIELD_TEXT, by),
+	STEP_FIELD("by-name", FIELD_TEXT, by_name),
 	STEP_FIELD("repair", FIELD_FLAG, repair),
 	STEP_FIELD("undo", FIELD_FLAG, undo),
 	STEP_FIELD("rate", FIELD_RATE, rate),
@@ -121,6 +124,11 @@ static void print_upkeep(const struct step *s, struct buf *out)
 	switch (s->op) {
 	case STEP_SCRUB:
 		buf_add(out, s->undo ? " cancel" : s->repair ? " repair" : " check");
+		break;
+	case STEP_REPLACE_MEMBER:
+		buf_add(out, s->undo ? " no longer" : " by ");
+		if (!s->undo)
+			value_escape(s->by_name[0] ? s->by_name : s->by, 0, out);
 		break;
 	case STEP_READ_LAST:
 		buf_add(out, s->undo ? " no longer" : "");

@@ -15,6 +15,7 @@ enum step_op {
 	STEP_ADD_SPARE,
 	STEP_REMOVE_SPARE,
 	STEP_ACTIVATE_SPARE,
+	STEP_REPLACE_MEMBER,
 	STEP_SCRUB,
 	STEP_READ_LAST,
 	STEP_REBUILD_SPEED,
@@ -43,20 +44,21 @@ enum { PLAN_STEPS_MAX = 16, PLAN_DEVICES_MAX = META_DISKS_MAX, PLAN_ID_MAX = 24,
 
 struct step {
 	enum step_op op;
-	int slot;			 /* of the array, -1: none, or act chooses the device's */
-	char device[DEVICE_ID_MAX];	 /* member or spare that the step is about */
-	char name[32];			 /* its kernel name when planned, for people */
-	char ref[META_REF_MAX];		 /* within the set, empty for a disk that is not in it yet */
-	bool degraded, read_only, force; /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
-	bool dedicated;			 /* STEP_ADD_SPARE: to the plan's array; else global */
-	bool repair;			 /* STEP_SCRUB: put right what does not match */
-	bool undo;			 /* STEP_SCRUB: end the one that runs; STEP_READ_LAST: read it as the others */
-	uint64_t rate;			 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
-	char map[DEVICE_ID_MAX];	 /* STEP_*_PATH: the map that the path is of */
-	uint64_t speed;			 /* STEP_READ_CHECK: bytes a second at most */
-	unsigned group;			 /* STEP_RESTORE_PATH: the priority group where it was, */
-	bool was_alone;			 /* alone or not */
-	bool table_later;		 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
+	int slot;			     /* of the array, -1: none, or act chooses the device's */
+	char device[DEVICE_ID_MAX];	     /* member or spare that the step is about */
+	char name[32];			     /* its kernel name when planned, for people */
+	char ref[META_REF_MAX];		     /* within the set, empty for a disk that is not in it yet */
+	bool degraded, read_only, force;     /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
+	bool dedicated;			     /* STEP_ADD_SPARE: to the plan's array; else global */
+	char by[DEVICE_ID_MAX], by_name[32]; /* STEP_REPLACE_MEMBER: the disk that it is copied to */
+	bool repair;			     /* STEP_SCRUB: put right what does not match */
+	bool undo;		 /* STEP_SCRUB, STEP_REPLACE_MEMBER: end what runs; STEP_READ_LAST: take it back */
+	uint64_t rate;		 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
+	char map[DEVICE_ID_MAX]; /* STEP_*_PATH: the map that the path is of */
+	uint64_t speed;		 /* STEP_READ_CHECK: bytes a second at most */
+	unsigned group;		 /* STEP_RESTORE_PATH: the priority group where it was, */
+	bool was_alone;		 /* alone or not */
+	bool table_later;	 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused;		/* by a guard or while planning: printed, recorded, not run */
 	char to[META_NAME_MAX]; /* STEP_RENAME: the new name */

@@ -84,7 +84,7 @@ static int run_one(struct exec *x, struct io_batch *batch, const struct set_disk
 	return r < 0 ? err_sys(e, -r, "%s: cannot write its slice", d->dev->name) : 0;
 }
 
-int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, struct err *e)
+static int enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, bool copy, struct err *e)
 {
 	_cleanup_(freep) uint8_t *buf = blockio_alloc(SLICE_BYTES + STAMP_BYTES);
 	struct io_batch batch = {0};
@@ -108,11 +108,27 @@ int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool
 		       SLICE_BYTES, true);
 	/* Epoch 0: until it is recorded as in sync, nothing may take this slice for one of the volume's. */
 	restamp(x, v, slot, d, &d->bay[bay], 0, true);
+	if (copy) { /* the disk's own metadata do not name it there before the copy is whole */
+		const struct meta_volume *own = set_disk_own_volume(d, v->guid);
+
+		d->bay[bay].stamp.hash_current = d->bay[bay].stamp.hash_intended =
+			own && slot < own->slots ? volume_hash(own, slot) : 0;
+	}
 	put_stamp(&batch, set_disk_number(&x->set, d), d, (unsigned)bay, buf + SLICE_BYTES);
 	r = run_one(x, &batch, d, "slice of an entering member", e);
 	if (r < 0)
 		d->error = r;
 	return r;
+}
+
+int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool by_bitmap, struct err *e)
+{
+	return enter(x, v, slot, by_bitmap, false, e);
+}
+
+int slice_for_copy(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e)
+{
+	return enter(x, v, slot, false, true, e);
 }
 
 void slice_invalidate(struct exec *x, const char *volume, const char *ref)

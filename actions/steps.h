@@ -14,6 +14,19 @@ int ask_member(const struct ask *ask, const struct world_array *a, struct err *e
 
 /* Slot of a device by id or kernel name, or -1. */
 int world_slot_named(const struct world_array *a, const char *device);
+/* The best spare for the slot by the ask's parameters, as activate-spare has them. NULL with one line of why not. */
+const struct world_spare *spare_choose(const struct ask *ask, const struct world_array *a, int slot, struct err *e);
+/* Those parameters, for the tables of the actions that take them. */
+#define SPARE_PARAMS                                                                                                   \
+	{"spare", PARAM_SPARE, .doc = "the spare; chosen"},                                                            \
+		{"from", PARAM_WORDS, .words = spare_from, .doc = "kinds of spares, best first"},                      \
+		{"same", PARAM_WORDS, .words = spare_alike, .doc = "in what it must be like the member"},              \
+		{"prefer", PARAM_WORDS, .words = spare_alike, .doc = "in what it should be"},                          \
+	{                                                                                                              \
+		"avoid-marks", PARAM_WORDS, .doc = "marks that a spare must not have; [flapping]"                      \
+	}
+extern const char *const spare_from[], *const spare_alike[];
+
 struct world_spare *world_spare_named(struct world_array *a, const char *device);
 void world_drop_spare(struct world_array *a, struct world_spare *s);
 /* State by the slots; inactive and read-only stay so. */
@@ -31,5 +44,5 @@ void step_of_spare(struct step *s, const struct world_spare *w);
 extern const struct action_ops action_assemble, action_stop_array, action_fail_member, action_remove_member,
 	action_readd_member, action_add_spare, action_remove_spare, action_activate_spare, action_read_check,
 	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_notify, action_exec,
-	action_scrub, action_read_last, action_rebuild_speed, action_emit, action_mark, action_unmark, action_inhibit,
-	action_create_array, action_delete_array, action_rename_array;
+	action_replace_member, action_scrub, action_read_last, action_rebuild_speed, action_emit, action_mark,
+	action_unmark, action_inhibit, action_create_array, action_delete_array, action_rename_array;

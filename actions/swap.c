@@ -12,7 +12,7 @@ enum { TRIES = 3 };
 
 /* Clears first, whatever happened, then resumes. Nothing here allocates. A table that cannot be cleared must not come
  * live: then the device stays suspended, and the error says so. */
-static int back_out(struct exec *x, const char *name)
+int swap_back_out(struct exec *x, const char *name)
 {
 	const struct dm_ops *dm = x->env.dm;
 	int r = -EIO;
@@ -25,6 +25,13 @@ static int back_out(struct exec *x, const char *name)
 	for (unsigned i = 0; i < TRIES && r < 0; i++)
 		r = dm->resume(dm->u, name, false, NULL);
 	return r;
+}
+
+/* Failed, not listed, or there: whether it is in sync is another matter. While a device is suspended the kernel calls
+ * all of its members not in sync, if it interrupted a resync (rs_get_progress, drivers/md/dm-raid.c). */
+static char standing(char health)
+{
+	return health == 'a' ? 'A' : health;
 }
 
 /* What is 'D' now was failed by the kernel, whatever the resume makes of it. Returns true if anything is not as noted.
@@ -40,7 +47,7 @@ static bool health_changed(struct exec *x, struct volume_run *run, const char *n
 	for (unsigned i = 0; i < MIN(now.slots, (unsigned)META_SLOTS_MAX); i++) {
 		if (now.health[i] == 'D')
 			run->seen_failed[i] = true;
-		changed = changed || now.health[i] != noted[i];
+		changed = changed || standing(now.health[i]) != standing(noted[i]);
 	}
 	return changed;
 }
@@ -64,13 +71,13 @@ int swap(struct exec *x, struct volume_run *run, const struct dm_target *target,
 	exec_mark(x, "swap suspend");
 	r = dm->suspend(dm->u, run->dm, true, e);
 	if (r < 0) {
-		back_out(x, run->dm);
+		swap_back_out(x, run->dm);
 		return r;
 	}
 	/* From here to the resume: no allocation, fork, log, wait or load. */
-	changed = health_changed(x, run, noted);
+	changed = health_changed(x, run, noted) || !copies_hold(x, run);
 	r = changed ? -EAGAIN : dm->resume(dm->u, run->dm, false, e);
-	left = r < 0 ? back_out(x, run->dm) : 0;
+	left = r < 0 ? swap_back_out(x, run->dm) : 0;
 	resumed = exec_now(x);
 	x->timing.load += (loaded - begin) / NS_PER_US;
 	x->timing.suspended += (resumed - loaded) / NS_PER_US;
@@ -88,7 +95,7 @@ int swap_recover(struct exec *x, struct volume_run *run, struct err *e)
 		r = run->info.inactive_table ? dm->clear(dm->u, run->dm, e) : 0;
 	} else {
 		health_changed(x, run, run->status.health);
-		r = back_out(x, run->dm);
+		r = swap_back_out(x, run->dm);
 		if (r < 0)
 			err_sys(e, -r, "%s is suspended and cannot be resumed with its old table", run->dm);
 	}

@@ -18,9 +18,10 @@ struct world_slot {
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
 	char controller[64], enclosure[64];
-	bool read_last;		 /* while it runs; else when it ran last */
-	unsigned together;	 /* so many disks went at once, this one too, a moment ago; 0: not so */
-	const char *together_in; /* "controller", "enclosure": what they have in common */
+	bool read_last;		       /* while it runs; else when it ran last */
+	unsigned together;	       /* so many disks went at once, this one too, a moment ago; 0: not so */
+	const char *together_in;       /* "controller", "enclosure": what they have in common */
+	char copied_to[DEVICE_ID_MAX]; /* the disk that is to replace it; empty: none */
 };
 
 struct world_spare {
@@ -29,6 +30,7 @@ struct world_spare {
 	enum spare_state state;
 	bool of_set;	       /* already in the array's set */
 	bool former;	       /* not of_set: it was a member or spare of the set and has lost its place */
+	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */
 	bool serves;	       /* dedicated to this array, its pool or global */
 	uint64_t free_sectors; /* largest free extent */
 	enum media media;

@@ -417,6 +417,10 @@ static json_t *as_command(const struct request *rq)
 	json_object_set_new(command, "verb", json_string(rq->verb->action));
 	if (strcmp(rq->verb->action, "create-array") == 0)
 		draw_guids(command);
+	if (json_object_get(command, "with")) {
+		json_object_set(command, "spare", json_object_get(command, "with"));
+		json_object_del(command, "with");
+	}
 	/* The one action whose disk is not a member. */
 	if (device && strcmp(rq->verb->action, "activate-spare") == 0) {
 		json_object_set(command, "spare", device);

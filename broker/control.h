@@ -86,6 +86,7 @@
  *   array-fail [array] [device] [slot]                     a device, or an array and a slot; likewise:
  *   array-remove [array] [device] [slot]
  *   array-re-add [array] [device] [slot]
+ *   array-replace [array] [device] [slot] [with] [cancel]  with: the disk that takes its place; chosen
  *   array-scrub array [mode] [cancel]                      mode: check (default) or repair; cancel: the one that runs
  *   array-read-last [array] [device] [slot] [off]
  *   array-speed array [limit]                              bytes a second and member, or "max"; the kernel's own

@@ -130,6 +130,17 @@ int verb_array(struct cli *c)
 	return cli_change(c, request);
 }
 
+int verb_replace(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+	set_string(request, "device", c->args[c->n_args - 1]);
+	set_string(request, "with", c->opt[OPT_WITH]);
+	set_flag(request, "cancel", c->opt[OPT_CANCEL]);
+	return cli_change(c, request);
+}
+
 int verb_scrub(struct cli *c)
 {
 	json_t *request = client_request("array-scrub");

@@ -48,6 +48,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
 	X(SPEED, "speed", 0, "RATE", "read at most so much a second (50MB/s)")                                         \
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
+	X(WITH, "with", 0, "DEVICE", "by this disk; else by the spare that fits best")                                 \
 	X(CANCEL, "cancel", 0, NULL, "end the one that runs")                                                          \
 	X(OFF, "off", 0, NULL, "take it back")                                                                         \
 	X(LIVE, "live", 0, NULL, "the real thing: the event is counted and rules act")                                 \
@@ -151,6 +152,7 @@ int verb_forecast(struct cli *c); /* paper.c */
 int verb_record(struct cli *c);	  /* record.c */
 int verb_replay(struct cli *c);	  /* replay.c */
 int verb_array(struct cli *c);	  /* change.c */
+int verb_replace(struct cli *c);
 int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);
 int verb_speed(struct cli *c);

@@ -63,6 +63,13 @@ static void print_member(const struct cli *c, const json_t *m, bool last, struct
 	out_word(c, out, gone ? TONE_DIM : TONE_PLAIN, name[0] ? name : device[0] ? device : "-", 8);
 	if (gone)
 		buf_add(out, " not here");
+	if (json_is_object(json_object_get(m, "replacing"))) {
+		const json_t *to = json_object_get(m, "replacing");
+
+		buf_add(out, " copied to ");
+		out_text(out, j_str(to, "name"));
+		out_progress(to, out);
+	}
 	if (j_bool(m, "read-last"))
 		buf_add(out, " read last");
 	if (j_int(m, "errors"))

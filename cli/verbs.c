@@ -249,6 +249,28 @@ const struct verb cli_verbs[] = {
 		.see = "array fail, status",
 	},
 	{
+		"array replace",
+		"[ARRAY] DEVICE",
+		"copy a member to a spare, which then takes its place",
+		CHANGING | OPT(WITH) | OPT(CANCEL),
+		1,
+		2,
+		verb_replace,
+		.about = "For a member that still works. It stays one until all of it is copied, so that the array is "
+			 "never less\n"
+			 "safe than before; then the other disk takes its slot, and it is recorded as failed. It goes "
+			 "on "
+			 "after the\n"
+			 "command has ended: see status. Where the old disk cannot be read the copy ends; the slot is "
+			 "then "
+			 "rebuilt\n"
+			 "from the others, if redundancy is left without it, or stays as it is.",
+		.examples = {{"sparectl array replace data sdb --with sdx", "this disk takes its place"},
+			     {"sparectl array replace data sdb --cancel", "sdb stays, the other is a spare again"}},
+		.exits = CHANGES,
+		.see = "array check, array fail, status",
+	},
+	{
 		"array check",
 		"ARRAY",
 		"read all members and count what does not match",
@@ -297,7 +319,7 @@ const struct verb cli_verbs[] = {
 		.examples = {{"sparectl array read-last data sdb", "the others serve the reads"},
 			     {"sparectl array read-last data sdb --off", "as the others again"}},
 		.exits = CHANGES,
-		.see = "array fail, array check",
+		.see = "array fail, array replace",
 	},
 	{
 		"array speed",

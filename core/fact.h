@@ -153,6 +153,8 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(RESYNC_KIND, "resync.kind", V_ENUM, resync_words, FROM_EVENT, "array.resync-*", false, "what ran")           \
 	X(RESYNC_RESULT, "resync.result", V_ENUM, resync_result_words, FROM_EVENT, "array.resync-finished", false,     \
 	  "how")                                                                                                       \
+	X(RESYNC_REASON, "resync.reason", V_STRING, NULL, FROM_EVENT, "array.resync-finished", true,                   \
+	  "why a member could not be replaced")                                                                        \
 	X(RESYNC_DURATION, "resync.duration", V_DURATION, NULL, FROM_EVENT, "array.resync-finished", false,            \
 	  "how long")                                                                                                  \
 	X(ACTION_NAME, "action.name", V_STRING, NULL, FROM_EVENT, "action.*", true, "the step's action")               \
@@ -278,7 +280,7 @@ enum attention {
 	ATTENTION_OTHER
 };
 enum corrupt { CORRUPT_DATA, CORRUPT_METADATA, CORRUPT_OTHER };
-enum resync_kind { RESYNC_RESYNC, RESYNC_REBUILD, RESYNC_CHECK, RESYNC_REPAIR };
+enum resync_kind { RESYNC_RESYNC, RESYNC_REBUILD, RESYNC_CHECK, RESYNC_REPAIR, RESYNC_REPLACE };
 enum resync_result { RESYNC_DONE, RESYNC_INTERRUPTED, RESYNC_FAILED };
 enum read_check { READ_CHECK_RUNNING, READ_CHECK_OK, READ_CHECK_FAILED, READ_CHECK_UNFINISHED };
 enum action_result { ACTION_OK, ACTION_FAILED, ACTION_REFUSED, ACTION_TIMEOUT };

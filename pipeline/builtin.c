@@ -90,10 +90,12 @@ void builtin_event(struct pipeline *p, const struct event *ev)
 void pipeline_dm_changed(struct pipeline *p, const char *uuid, uint32_t event_nr)
 {
 	char volume[META_GUID_MAX];
+	bool leg = false;
 	const struct array *a =
-		normalise_dm_uuid(uuid, volume, sizeof(volume)) ? inventory_array(p->inv, volume) : NULL;
+		normalise_dm_uuid(uuid, volume, sizeof(volume), &leg) ? inventory_array(p->inv, volume) : NULL;
 
-	if (!a || (a->running && a->event_nr == event_nr))
+	/* The devices under an array have events of their own only while a member is copied. */
+	if (!a || (leg ? event_nr == 0 : a->running && a->event_nr == event_nr))
 		return;
 	want(p, a->set, false, true, true);
 	drain(p);
@@ -165,10 +167,15 @@ bool builtin_pending(const struct pipeline *p)
 	return false;
 }
 
+static bool progresses(const struct array *a)
+{
+	return a->was_rebuilding || (a->running && a->copy_to[0]);
+}
+
 static bool anything_rebuilds(const struct pipeline *p)
 {
 	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
-		if (inventory_array_at(p->inv, i)->was_rebuilding)
+		if (progresses(inventory_array_at(p->inv, i)))
 			return true;
 	return false;
 }
@@ -182,7 +189,7 @@ static void refresh_progress(struct pipeline *p, int64_t now)
 	if (p->refresh > now)
 		return;
 	for (size_t i = 0; p->refresh > 0 && i < inventory_arrays(p->inv); i++)
-		if (inventory_array_at(p->inv, i)->was_rebuilding)
+		if (progresses(inventory_array_at(p->inv, i)))
 			want(p, inventory_array_at(p->inv, i)->set, false, true, false);
 	p->refresh = now + REFRESH_NS;
 }

@@ -59,8 +59,11 @@ static void compare_member(const struct telling *t, struct array *a, unsigned sl
 	enum member_state now = array_member_state(t->inv, a, slot);
 	const struct device *d = array_slot_device(t->inv, a, slot);
 	bool replaced = d && m->device[0] && strcmp(d->id, m->device) != 0, was_spare = d && d->last_spare >= 0;
+	bool copied;
 
-	if (a->known_before && counted_in(m->last) && (now == MEMBER_FAILED || replaced))
+	/* A copy of it took its place. */
+	copied = replaced && now == MEMBER_IN_SYNC && a->copied_slot == (int)slot && strcmp(a->copied_to, d->id) == 0;
+	if (a->known_before && counted_in(m->last) && !copied && (now == MEMBER_FAILED || replaced))
 		tell_failed(t, a, slot, m->device);
 	if (a->known_before && was_spare && (replaced || !m->device[0] || now == MEMBER_REBUILDING))
 		tell(t, make(t, "spare.activated", a, d->id, (int)slot));
@@ -166,6 +169,50 @@ static void compare_resync(const struct telling *t, struct array *a, const bool 
 	a->was_rebuilding = runs;
 }
 
+/* ---- a member that is copied ---- */
+
+static enum resync_result copy_result(const struct telling *t, const struct array *a)
+{
+	unsigned slot = (unsigned)a->copied_slot;
+	const struct device *d = array_slot_device(t->inv, a, slot);
+
+	if (d && strcmp(d->id, a->copied_to) == 0 && array_member_state(t->inv, a, slot) == MEMBER_IN_SYNC)
+		return RESYNC_DONE;
+	return a->running && a->copy_ended[0] ? RESYNC_FAILED : RESYNC_INTERRUPTED;
+}
+
+/* before: who was in the slots at the last differences. */
+static void compare_copy(const struct telling *t, struct array *a, const char before[][DEVICE_ID_MAX])
+{
+	bool runs = a->running && a->copy_to[0], ran = a->copied_to[0];
+	const struct device *d = ran ? device_find(t->inv, before[a->copied_slot]) : NULL;
+	char reason[PLAN_REASON_MAX + 40];
+	struct event *ev;
+
+	snprintf(reason, sizeof(reason), "%s: %s", d ? d->name : "", a->copy_ended);
+	if (ran && (!runs || strcmp(a->copy_to, a->copied_to) != 0 || a->copy_slot != a->copied_slot)) {
+		enum resync_result result = copy_result(t, a);
+
+		ev = make(t, "array.resync-finished", a, before[a->copied_slot], a->copied_slot);
+		if (ev) {
+			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, RESYNC_REPLACE));
+			event_set(ev, FACT_RESYNC_RESULT, fact_enum(FACT_RESYNC_RESULT, (int)result));
+			if (result == RESYNC_FAILED)
+				event_set(ev, FACT_RESYNC_REASON, value_str(reason));
+		}
+		tell(t, ev);
+		ran = false;
+	}
+	if (runs && !ran && a->known_before) {
+		ev = make(t, "array.resync-started", a, before[a->copy_slot], a->copy_slot);
+		if (ev)
+			event_set(ev, FACT_RESYNC_KIND, fact_enum(FACT_RESYNC_KIND, RESYNC_REPLACE));
+		tell(t, ev);
+	}
+	snprintf(a->copied_to, sizeof(a->copied_to), "%s", runs ? a->copy_to : "");
+	a->copied_slot = a->copy_slot;
+}
+
 /* ---- arrays and spares ---- */
 
 static void compare_state(const struct telling *t, struct array *a)
@@ -189,11 +236,14 @@ static void compare_state(const struct telling *t, struct array *a)
 static void compare_array(const struct telling *t, struct array *a)
 {
 	bool was_rebuilding[META_SLOTS_MAX] = {0};
+	char before[META_SLOTS_MAX][DEVICE_ID_MAX];
 
 	for (unsigned i = 0; i < a->volume->slots; i++) {
 		was_rebuilding[i] = a->member[i].last == MEMBER_REBUILDING;
+		memcpy(before[i], a->member[i].device, sizeof(before[i]));
 		compare_member(t, a, i);
 	}
+	compare_copy(t, a, before);
 	compare_state(t, a);
 	compare_resync(t, a, was_rebuilding);
 	a->known_before = true;
@@ -207,7 +257,7 @@ static void compare_spare(const struct telling *t, struct device *d)
 	d->last_spare = now;
 	if (now == before)
 		return;
-	if (now == SPARE_IDLE)
+	if (now == SPARE_IDLE && before != SPARE_ACTIVE)
 		tell(t, make(t, "spare.added", NULL, d->id, -1));
 	else if (now == SPARE_LOST || now == SPARE_FAILED)
 		tell(t, make(t, "spare.lost", NULL, d->id, -1));

@@ -92,13 +92,24 @@ static const char *place_of(const struct inventory *inv, const struct device *d)
 	return NULL;
 }
 
+static bool is_copied_to(const struct inventory *inv, const struct device *d)
+{
+	for (size_t i = 0; i < inv->n_arrays; i++)
+		if (inv->arrays[i]->running && strcmp(inv->arrays[i]->copy_to, d->id) == 0)
+			return true;
+	return false;
+}
+
 static void derive_spare(const struct inventory *inv, const struct device *d, const struct meta_disk *disk,
 			 struct device_cache *c)
 {
 	c->role = ROLE_SPARE;
 	c->pool = device_pool(inv, d);
 	c->spare_kind = disk->dedicated ? SPARE_DEDICATED : c->pool ? SPARE_POOL : SPARE_GLOBAL;
-	c->spare_state = disk->failed ? SPARE_FAILED : !d->present || (d->probed && !d->view) ? SPARE_LOST : SPARE_IDLE;
+	c->spare_state = disk->failed				  ? SPARE_FAILED
+			 : !d->present || (d->probed && !d->view) ? SPARE_LOST
+			 : is_copied_to(inv, d)			  ? SPARE_ACTIVE
+								  : SPARE_IDLE;
 	c->fits = inventory_spare_fits(inv, d, c->unfit, sizeof(c->unfit));
 }
 

@@ -83,8 +83,16 @@ struct array {
 	const struct strset *tags;
 	char dm[64]; /* name of the dm device, as act tells */
 	uint32_t event_nr;
-	char action[16];	/* what the kernel does: idle, recover, resync .. */
-	uint64_t done, total;	/* of it, sectors */
+	char action[16];      /* what the kernel does: idle, recover, resync .. */
+	uint64_t done, total; /* of it, sectors */
+	int copy_slot;	      /* a member that is being copied to another disk: .copy_to, empty: none */
+	char copy_to[DEVICE_ID_MAX];
+	uint64_t copy_done, copy_total; /* of it, in parts */
+	int64_t copy_since;		/* boot, and parts at the first state of it */
+	uint64_t copy_first;
+	char copy_ended[PLAN_REASON_MAX]; /* why the last one broke; empty: it did not */
+	int copied_slot;		  /* the one that ran at the last differences */
+	char copied_to[DEVICE_ID_MAX];
 	uint64_t differing;	/* sectors that the check which runs, or ran last, has found */
 	bool cut;		/* that was ended before it was through */
 	int64_t scrubbed;	/* wall: when a check was last through; 0: it is not known */
@@ -197,6 +205,8 @@ int array_slot_of(const struct inventory *inv, const struct array *a, const stru
 enum role device_role(const struct inventory *inv, const struct device *d);
 /* 0..1 of the rebuild that runs, or -1; *ret_eta: ns that are left by the rate so far, -1: not known. */
 double array_progress(const struct array *a, int64_t boot, int64_t *ret_eta);
+/* The same of the member that is being copied. */
+double array_copy_progress(const struct array *a, int64_t boot, int64_t *ret_eta);
 /* Bytes a second and member, since it was first seen to run; 0: not known. */
 int64_t array_speed(const struct array *a, int64_t boot);
 

@@ -386,6 +386,27 @@ void model_rebuilt(struct model *m, const char *array)
 			v->members[k].state = MEMBER_IN_SYNC;
 }
 
+void model_copied(struct model *m, const char *array, bool whole)
+{
+	struct model_set_state *s;
+	size_t i;
+	struct meta_volume *v = model_find_volume(m, array, &s, &i);
+	struct meta_disk *old, *by;
+
+	if (!v || !s->copied_to[i][0])
+		return;
+	old = find_ref(s, v->members[s->copied_slot[i]].ref);
+	by = find_ref(s, s->copied_to[i]);
+	if (whole && old && by) {
+		old->failed = true;
+		by->spare = by->dedicated = false;
+		by->n_dedicated = 0;
+		snprintf(v->members[s->copied_slot[i]].ref, META_REF_MAX, "%s", by->ref);
+	}
+	s->copy_broke[i] = !whole;
+	s->copied_to[i][0] = '\0';
+}
+
 void model_run_state(struct model *m, const char *array, bool running)
 {
 	struct model_set_state *s;
@@ -511,9 +532,17 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_READD_MEMBER:
 		return do_readd(s, v, step, e);
 	case STEP_ACTIVATE_SPARE:
+		if (strcmp(s->copied_to[i], step->device) == 0)
+			s->copied_to[i][0] = '\0';
 		return do_activate(m, s, v, step, e);
 	case STEP_ADD_SPARE:
 		return do_add_spare(m, s, p, step, e);
+	case STEP_REPLACE_MEMBER:
+		if (step->slot >= 0)
+			snprintf(s->copied_to[i], sizeof(s->copied_to[i]), "%s", step->undo ? "" : step->by);
+		s->copied_slot[i] = step->slot;
+		s->copy_broke[i] = false;
+		return 0;
 	case STEP_SCRUB:
 		s->scrub[i] = step->undo ? NULL : step->repair ? "repair" : "check";
 		return 0;
@@ -577,6 +606,14 @@ static json_t *model_options(const struct model_set_state *s, size_t i)
 			 s->rate[i] == PLAN_RATE_MAX ? (json_int_t)-1 : (json_int_t)s->rate[i]);
 }
 
+static json_t *model_copies(const struct model_set_state *s, size_t i)
+{
+	if (!s->copied_to[i][0])
+		return json_array();
+	return json_pack("[{s:i s:s s:i s:i}]", "slot", s->copied_slot[i], "to", s->copied_to[i], "done", 1, "total",
+			 2);
+}
+
 json_t *model_state(struct model *m, const char *set)
 {
 	struct model_set_state *s = model_find_set(m, set);
@@ -591,15 +628,16 @@ json_t *model_state(struct model *m, const char *set)
 
 		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
 			rebuilds = rebuilds || s->view.volumes[i].members[k].state == MEMBER_REBUILDING;
-		json_array_append_new(volumes,
-				      json_pack("{s:s s:b s:s s:b s:i s:s s:o}", "guid", s->view.volumes[i].guid,
-						"running", s->running[i], "dm", s->view.volumes[i].name, "behind",
-						is_behind(s, i), "event_nr", (int)s->view.seq, "action",
-						!s->running[i] ? "idle"
-						: rebuilds     ? "recover"
-						: s->scrub[i]  ? s->scrub[i]
-							       : "idle",
-						"options", model_options(s, i)));
+		json_array_append_new(
+			volumes, json_pack("{s:s s:b s:s s:b s:i s:s s:o s:o s:s}", "guid", s->view.volumes[i].guid,
+					   "running", s->running[i], "dm", s->view.volumes[i].name, "behind",
+					   is_behind(s, i), "event_nr", (int)s->view.seq, "action",
+					   !s->running[i] ? "idle"
+					   : rebuilds	  ? "recover"
+					   : s->scrub[i]  ? s->scrub[i]
+							  : "idle",
+					   "options", model_options(s, i), "copies", model_copies(s, i), "copy-ended",
+					   s->copy_broke[i] ? "it cannot be read everywhere" : ""));
 	}
 	return json_pack("{s:s s:I s:o s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
 			 meta_view_to_json(&s->view), "volumes", volumes, "disks", model_disks(m, set));

@@ -44,6 +44,8 @@ void model_present(struct model *m, const char *id, bool present);
 bool model_slot(struct model *m, const char *array, unsigned slot, enum member_state state);
 /* Rebuilding members are in sync. */
 void model_rebuilt(struct model *m, const char *array);
+/* The member that is copied is whole on the other disk, which has its slot; or cannot be read everywhere. */
+void model_copied(struct model *m, const char *array, bool whole);
 void model_run_state(struct model *m, const char *array, bool running);
 
 /* What a probe of the disk answers (pipeline_probed). A new reference. */

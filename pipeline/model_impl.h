@@ -25,7 +25,10 @@ struct model_set_state {
 	const char *scrub[META_VOLUMES_MAX];	       /* what the kernel compares, NULL: nothing */
 	bool read_last[META_VOLUMES_MAX][META_SLOTS_MAX];
 	uint64_t rate[META_VOLUMES_MAX];
-	json_t *told; /* the view at the last state */
+	int copied_slot[META_VOLUMES_MAX];
+	bool copy_broke[META_VOLUMES_MAX];
+	char copied_to[META_VOLUMES_MAX][DEVICE_ID_MAX]; /* empty: nothing is copied */
+	json_t *told;					 /* the view at the last state */
 };
 
 struct model {

@@ -41,6 +41,9 @@ void model_delete(struct model_set_state *s, const char *volume)
 		memmove(&s->scrub[i], &s->scrub[i + 1], after * sizeof(s->scrub[0]));
 		memmove(&s->read_last[i], &s->read_last[i + 1], after * sizeof(s->read_last[0]));
 		memmove(&s->rate[i], &s->rate[i + 1], after * sizeof(s->rate[0]));
+		memmove(&s->copied_slot[i], &s->copied_slot[i + 1], after * sizeof(s->copied_slot[0]));
+		memmove(&s->copy_broke[i], &s->copy_broke[i + 1], after * sizeof(s->copy_broke[0]));
+		memmove(&s->copied_to[i], &s->copied_to[i + 1], after * sizeof(s->copied_to[0]));
 		v->n_volumes--;
 		return;
 	}

@@ -91,7 +91,7 @@ void normalise_identity(const struct raw_device *raw, char *buf, size_t size)
 	snprintf(buf, size, "name-");
 }
 
-bool normalise_dm_uuid(const char *uuid, char *volume, size_t size)
+bool normalise_dm_uuid(const char *uuid, char *volume, size_t size, bool *ret_leg)
 {
 	const char *guid;
 	size_t n;
@@ -103,9 +103,10 @@ bool normalise_dm_uuid(const char *uuid, char *volume, size_t size)
 		return false;
 	guid++;
 	n = strcspn(guid, "-");
-	if (n == 0 || guid[n] || n >= size)
+	*ret_leg = strncmp(guid + n, "-leg", 4) == 0 || strncmp(guid + n, "-meta", 5) == 0;
+	if (n == 0 || (guid[n] && !*ret_leg) || n >= size)
 		return false;
-	snprintf(volume, size, "%s", guid);
+	snprintf(volume, size, "%.*s", (int)n, guid);
 	return true;
 }
 

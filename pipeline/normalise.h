@@ -65,5 +65,6 @@ int normalise_error(const struct raw_error *raw, const char *device_id, struct e
 /* The stable identity of a disk: "wwn-..", "serial-..", "path-..", else "name-..". A path of a multipath map never has
  * the WWN or the serial number, which are the same for all paths. */
 void normalise_identity(const struct raw_device *raw, char *buf, size_t size);
-/* True for the DM UUIDs of our arrays, "SPARED-<format>-<guid>" and not a leg or slice of one; volume: its GUID. */
-bool normalise_dm_uuid(const char *uuid, char *volume, size_t size);
+/* True for the DM UUIDs of our arrays, "SPARED-<format>-<guid>", and of the devices under them; volume: its GUID. *leg:
+ * it is one of those. */
+bool normalise_dm_uuid(const char *uuid, char *volume, size_t size, bool *ret_leg);

@@ -486,18 +486,41 @@ static int take_made(struct inventory *inv, const struct meta_view *v, const jso
 	return 0;
 }
 
+static void take_copy(struct array *a, const json_t *copies, const char *ended, int64_t boot)
+{
+	const char *to = "";
+	json_int_t done = 0, total = 0;
+	int slot = -1;
+
+	if (json_array_size(copies) > 0)
+		json_unpack(json_array_get(copies, 0), "{s:i s:s s:I s:I}", "slot", &slot, "to", &to, "done", &done,
+			    "total", &total);
+	if (slot < 0 || slot >= META_SLOTS_MAX)
+		to = "";
+	if (strcmp(a->copy_to, to) != 0 || a->copy_slot != slot) {
+		a->copy_since = boot;
+		a->copy_first = (uint64_t)done;
+	}
+	snprintf(a->copy_to, sizeof(a->copy_to), "%s", to);
+	snprintf(a->copy_ended, sizeof(a->copy_ended), "%s", ended);
+	a->copy_slot = slot;
+	a->copy_done = (uint64_t)done;
+	a->copy_total = (uint64_t)total;
+}
+
 static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 {
 	const char *guid = NULL, *dm = "", *action = "idle";
 	json_int_t event_nr = 0, done = 0, total = 0, differing = 0;
 	int running = 0, read_only = 0, behind = 0, cut = 0;
-	json_t *options = NULL;
+	const char *ended = "";
+	json_t *options = NULL, *copies = NULL;
 	struct array *a;
 
-	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I s?I s?b s?o}", "guid", &guid, "running",
+	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I s?I s?b s?o s?o s?s}", "guid", &guid, "running",
 		    &running, "dm", &dm, "event_nr", &event_nr, "read_only", &read_only, "behind", &behind, "action",
-		    &action, "done", &done, "total", &total, "mismatches", &differing, "cut", &cut, "options",
-		    &options);
+		    &action, "done", &done, "total", &total, "mismatches", &differing, "cut", &cut, "options", &options,
+		    "copies", &copies, "copy-ended", &ended);
 	a = guid ? array_find(inv, guid) : NULL;
 	if (!a)
 		return;
@@ -516,6 +539,7 @@ static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 	a->differing = (uint64_t)differing;
 	a->cut = cut;
 	take_options(a, options);
+	take_copy(a, copies, ended, boot);
 	if (running)
 		a->stopped_by = STOPPED_NONE;
 }
@@ -556,6 +580,17 @@ double array_progress(const struct array *a, int64_t boot, int64_t *ret_eta)
 		*ret_eta = (int64_t)((double)(boot - a->progress_since) * (double)(a->total - a->done) /
 				     (double)(a->done - a->progress_done));
 	return MIN(1.0, (double)a->done / (double)a->total);
+}
+
+double array_copy_progress(const struct array *a, int64_t boot, int64_t *ret_eta)
+{
+	*ret_eta = -1;
+	if (!a->copy_to[0] || a->copy_total == 0)
+		return -1;
+	if (a->copy_done > a->copy_first && boot > a->copy_since && a->copy_done <= a->copy_total)
+		*ret_eta = (int64_t)((double)(boot - a->copy_since) * (double)(a->copy_total - a->copy_done) /
+				     (double)(a->copy_done - a->copy_first));
+	return MIN(1.0, (double)a->copy_done / (double)a->copy_total);
 }
 
 int64_t array_speed(const struct array *a, int64_t boot)

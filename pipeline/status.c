@@ -5,6 +5,20 @@
 
 #include <string.h>
 
+static json_t *replacing_status(const struct pipeline *p, const struct array *a)
+{
+	const struct device *to = inventory_device(p->inv, a->copy_to);
+	int64_t eta;
+	double progress = array_copy_progress(a, pipeline_now(p), &eta);
+	json_t *j = json_pack("{s:s s:s}", "device", a->copy_to, "name", to ? to->name : "");
+
+	if (progress >= 0)
+		json_object_set_new(j, "progress", json_real(progress));
+	if (eta >= 0)
+		json_object_set_new(j, "eta", json_integer(eta));
+	return j;
+}
+
 static json_t *member_status(const struct pipeline *p, const struct array *a, unsigned slot)
 {
 	const struct device *d = array_slot_device(p->inv, a, slot);
@@ -21,6 +35,8 @@ static json_t *member_status(const struct pipeline *p, const struct array *a, un
 			json_object_set_new(j, "speed", json_integer(array_speed(a, pipeline_now(p))));
 		}
 	}
+	if (a->running && a->copy_to[0] && a->copy_slot == (int)slot)
+		json_object_set_new(j, "replacing", replacing_status(p, a));
 	if (a->member[slot].read_last)
 		json_object_set_new(j, "read-last", json_true());
 	if (d && d->errors)

@@ -91,6 +91,9 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	w->of_set = true;
 	w->kind = c->spare_kind;
 	w->state = told ? (enum spare_state)told->i : c->spare_state;
+	/* What it is wanted for can wait: a member that has failed cannot. */
+	w->copied_to = w->state == SPARE_ACTIVE;
+	w->state = w->copied_to ? SPARE_IDLE : w->state;
 	w->serves = serves_array(inv, disk, c->pool, a);
 	w->free_sectors = free_sectors(s, d, disk);
 }
@@ -178,6 +181,8 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
 	snprintf(w->name, sizeof(w->name), "%s", d->name);
 	w->readable = d->present && d->probed && d->view;
+	if (a->running && a->copy_to[0] && a->copy_slot == (int)slot)
+		snprintf(w->copied_to, sizeof(w->copied_to), "%s", a->copy_to);
 	w->read_last = a->member[slot].read_last && strcmp(a->member[slot].device, d->id) == 0;
 	w->unread = d->present && !d->probed;
 	w->usable = d->size / 512;

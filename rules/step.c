@@ -28,7 +28,9 @@ static const char *next_param(const void *u, size_t i)
 
 /* Actions of the language whose modules are not built in. */
 static const char *const absent_actions[] = {
-	"replace-member", "queue-io", "fail-io", NULL,
+	"queue-io",
+	"fail-io",
+	NULL,
 };
 
 static void no_action(struct load *l, const struct node *n)

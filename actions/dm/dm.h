@@ -58,6 +58,24 @@ int dm_name_escape(const char *raw, char ret[DM_NAME_LEN_MAX + 1]);
 /* A private device: one linear target. */
 void dm_linear_print(unsigned major, unsigned minor, uint64_t start, uint64_t len, struct dm_target *ret);
 
+/* A private device that is being copied: reads from the first, writes to both. Errors are told by an event, and a write
+ * that fails on one side waits for another table (hold_bio, drivers/md/dm-raid1.c). */
+struct dm_mirror_side {
+	unsigned major, minor;
+	uint64_t start;
+};
+void dm_mirror_print(const struct dm_mirror_side side[2], uint64_t len, struct dm_target *ret);
+/* Reads such a table. False: it is none. */
+bool dm_mirror_parse(const char *params, struct dm_mirror_side side[2]);
+/* In the place of a device that is gone. */
+void dm_error_print(uint64_t len, struct dm_target *ret);
+
+struct dm_mirror_status {
+	char health[2]; /* 'A' well, 'D' a write failed, 'S' it cannot be copied, 'R' a read failed, 'F' a flush, 'U' */
+	uint64_t done, total; /* regions */
+};
+int dm_mirror_status_parse(const char *params, struct dm_mirror_status *ret, struct err *e);
+
 enum dm_raid_action { DM_IDLE, DM_FROZEN, DM_RESYNC, DM_RECOVER, DM_CHECK, DM_REPAIR, DM_RESHAPE, DM_UNDEF };
 
 struct dm_raid_status {

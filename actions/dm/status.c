@@ -156,3 +156,18 @@ const char *dm_raid_action_name(enum dm_raid_action action)
 {
 	return (unsigned)action < ARRAY_SIZE(sync_words) ? sync_words[action] : "undef";
 }
+
+/* "2 8:16 8:32 3/16 1 AA 1 core" (mirror_status, drivers/md/dm-raid1.c) */
+int dm_mirror_status_parse(const char *params, struct dm_mirror_status *ret, struct err *e)
+{
+	struct dm_raid_status ratio = {0};
+	char w[WORD_MAX + 1];
+	const char *p = params;
+	bool ok = next_word(&p, w) && strcmp(w, "2") == 0 && next_word(&p, w) && next_word(&p, w);
+
+	ok = ok && next_word(&p, w) && read_ratio(w, &ratio) && next_word(&p, w) && next_word(&p, w);
+	if (!ok || strlen(w) != 2 || w[strspn(w, "ADSRFU")] || ratio.total == 0)
+		return err_set(e, EBADMSG, "mirror status: '%.200s' makes no sense", params);
+	*ret = (struct dm_mirror_status){.health = {w[0], w[1]}, .done = ratio.done, .total = ratio.total};
+	return 0;
+}

@@ -169,6 +169,37 @@ void dm_linear_print(unsigned major, unsigned minor, uint64_t start, uint64_t le
 	snprintf(ret->params, sizeof(ret->params), "%u:%u %" PRIu64, major, minor, start);
 }
 
+/* The log has three bits for each region in the kernel's memory: it stays below half a MiB. */
+static uint64_t mirror_region(uint64_t len)
+{
+	uint64_t region = 1024;
+
+	while (len / region > UINT64_C(1) << 20)
+		region *= 2;
+	while (region > 8 && len / region < 16)
+		region /= 2;
+	return region;
+}
+
+void dm_mirror_print(const struct dm_mirror_side side[2], uint64_t len, struct dm_target *ret)
+{
+	*ret = (struct dm_target){.start = 0, .len = len, .type = "mirror"};
+	snprintf(ret->params, sizeof(ret->params),
+		 "core 1 %" PRIu64 " 2 %u:%u %" PRIu64 " %u:%u %" PRIu64 " 1 handle_errors", mirror_region(len),
+		 side[0].major, side[0].minor, side[0].start, side[1].major, side[1].minor, side[1].start);
+}
+
+bool dm_mirror_parse(const char *params, struct dm_mirror_side side[2])
+{
+	return sscanf(params, "core %*u %*u 2 %u:%u %" SCNu64 " %u:%u %" SCNu64, &side[0].major, &side[0].minor,
+		      &side[0].start, &side[1].major, &side[1].minor, &side[1].start) == 6;
+}
+
+void dm_error_print(uint64_t len, struct dm_target *ret)
+{
+	*ret = (struct dm_target){.start = 0, .len = len, .type = "error"};
+}
+
 /* The characters that udev leaves alone in a link's name (libdevmapper's mangling, _is_whitelisted_char). */
 static bool name_char_ok(char c)
 {

@@ -249,7 +249,7 @@ void ddf_set_seq(struct meta_set *s, uint64_t seq);
 void ddf_refresh(struct meta_set *s, uint32_t ref);
 void ddf_conf_touch(struct ddf_bvd *b); /* sequence number and time of a changed record */
 int ddf_find_volume(struct meta_set *s, const char *guid, struct ddf_volume **ret, struct err *e);
-int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, struct err *e);
+int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, bool whole, struct err *e);
 /* What mdmon does to a disk that a volume no longer lists (ddf_update_vlist): without a volume it counts as a global
  * spare again; that it failed overrides that, and Transition tells that nobody needs it any more. Only of disks that
  * are here. */

@@ -134,7 +134,7 @@ void ddf_leave(struct meta_set *s, uint32_t ref)
 }
 
 /* A disk is called Rebuilding as a whole: a degraded volume that it serves would lose it in mdadm's eyes. */
-static int others_allow(const struct meta_set *s, const struct ddf_volume *v, uint32_t ref, struct err *e)
+static int others_allow(const struct meta_set *s, const struct ddf_volume *v, uint32_t ref, bool whole, struct err *e)
 {
 	for (size_t i = 0; i < s->n_volumes; i++) {
 		const struct ddf_volume *o = &s->volumes[i];
@@ -145,7 +145,8 @@ static int others_allow(const struct meta_set *s, const struct ddf_volume *v, ui
 				continue;
 			if (o == v)
 				return err_set(e, EINVAL, "disk %08x is in slot %u of the volume", ref, slot);
-			if (ddf_slot_state(s, o, slot) == MEMBER_IN_SYNC && ddf_volume_state(s, o) != DDF_VD_OPTIMAL)
+			if (!whole && ddf_slot_state(s, o, slot) == MEMBER_IN_SYNC &&
+			    ddf_volume_state(s, o) != DDF_VD_OPTIMAL)
 				return err_set(e, EINVAL,
 					       "disk %08x serves slot %u of a degraded volume, and DDF would call it "
 					       "rebuilding there too",
@@ -155,24 +156,25 @@ static int others_allow(const struct meta_set *s, const struct ddf_volume *v, ui
 	return 0;
 }
 
-static int assign_check(const struct meta_set *s, const struct ddf_volume *v, unsigned slot, uint32_t ref,
+/* whole: the disk holds what the slot's member holds, and nothing has to be rebuilt. */
+static int assign_check(const struct meta_set *s, const struct ddf_volume *v, unsigned slot, uint32_t ref, bool whole,
 			struct err *e)
 {
 	enum member_state state = ddf_slot_state(s, v, slot);
 	unsigned pd = be16_get(ddf_pd(s, ref)->state);
 
-	if (state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING)
+	if (!whole && (state == MEMBER_IN_SYNC || state == MEMBER_REBUILDING))
 		return err_set(e, EINVAL, "slot %u is %s: its disk has to be failed first", slot, member_words[state]);
-	if (ddf_volume_state(s, v) == DDF_VD_FAILED)
+	if (!whole && ddf_volume_state(s, v) == DDF_VD_FAILED)
 		return err_set(e, EINVAL, "the volume has failed: there is nothing to rebuild slot %u from", slot);
 	if ((pd & (DDF_PD_ONLINE | DDF_PD_FAILED | DDF_PD_MISSING)) != DDF_PD_ONLINE)
 		return err_set(e, EINVAL, "disk %08x is failed or missing", ref);
 	if (!ddf_member(s, ref))
 		return err_set(e, ENODEV, "disk %08x is not here", ref);
-	return others_allow(s, v, ref, e);
+	return others_allow(s, v, ref, whole, e);
 }
 
-int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, struct err *e)
+int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t ref, bool whole, struct err *e)
 {
 	size_t len = (size_t)s->record_sectors * DDF_SECTOR;
 	struct ddf_pd_entry *pd;
@@ -185,7 +187,7 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	unsigned i;
 	int r;
 
-	r = assign_check(s, v, slot, ref, e);
+	r = assign_check(s, v, slot, ref, whole, e);
 	if (r < 0)
 		return r;
 	r = ddf_slot(s, v, slot, &b, &i);
@@ -211,7 +213,10 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	ddf_conf_lba(conf, s->max_elements)[i] = be64_of(start / s->unit);
 	memcpy(place, conf, len);
 	ddf_member_touch(m, place, len);
-	v->behind |= UINT64_C(1) << slot;
+	if (whole)
+		v->behind &= ~(UINT64_C(1) << slot);
+	else
+		v->behind |= UINT64_C(1) << slot;
 	pd = ddf_pd_edit(s, ref);
 	pd->type = be16_of((uint16_t)(be16_get(pd->type) & ~(unsigned)(DDF_PD_SPARE | DDF_PD_GLOBAL_SPARE)));
 	ddf_refresh(s, ref);

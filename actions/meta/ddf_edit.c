@@ -234,7 +234,7 @@ static int assign(struct meta_set *s, const struct meta_edit *edit, struct err *
 	r = find_slot(s, edit, &v, e);
 	if (r == 0)
 		r = find_disk(s, edit->ref, &ref, e);
-	return r < 0 ? r : ddf_assign(s, v, edit->slot, ref, e);
+	return r < 0 ? r : ddf_assign(s, v, edit->slot, ref, edit->op == META_REPLACE, e);
 }
 
 /* ---- spares */
@@ -421,6 +421,7 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 	static int (*const ops[])(struct meta_set *, const struct meta_edit *, struct err *) = {
 		[META_SET_MEMBER] = set_member,
 		[META_ASSIGN] = assign,
+		[META_REPLACE] = assign,
 		[META_ADD_SPARE] = add_spare,
 		[META_DROP_DISK] = drop_disk,
 		[META_SET_DISK] = set_disk,

@@ -115,6 +115,7 @@ enum meta_edit_op {
 	META_SET_MEMBER,
 	META_ASSIGN,	/* volume, slot, ref: this disk takes the slot, rebuilding; it stops being a spare; offset is
 			   chosen */
+	META_REPLACE,	/* volume, slot, ref: this disk takes the slot, and holds all that its member holds */
 	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global */
 	META_DROP_DISK, /* ref: forget the disk; it must be in no slot as in-sync or rebuilding */
 	META_SET_DISK,	/* ref, state failed or in-sync: the physical disk's own flag */

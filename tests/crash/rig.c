@@ -279,6 +279,29 @@ struct step *rig_step(struct plan *p, enum step_op op, int disk)
 	return s;
 }
 
+struct step *rig_step_replace(struct plan *p, int disk, int by)
+{
+	struct step *s = rig_step(p, STEP_REPLACE_MEMBER, disk);
+
+	snprintf(s->by, sizeof(s->by), "disk-%s", disk_names[by]);
+	return s;
+}
+
+/* It is copied, or it has the slot already. */
+static bool replaces(const struct rig *r, const struct plan *p, const struct step *s)
+{
+	const struct set_disk *d = set_disk_by_id(&r->x->set, s->by);
+	const struct meta_volume *v = exec_volume(r->x, p->volume);
+
+	for (size_t i = 0; i < r->x->n_legs; i++)
+		if (d && r->x->leg[i].copies && r->x->leg[i].to.minor == d->dev->minor)
+			return true;
+	for (unsigned i = 0; d && d->ref[0] && i < v->slots; i++)
+		if (strcmp(v->members[i].ref, d->ref) == 0)
+			return true;
+	return false;
+}
+
 /* The state that a step which was told as done leaves. */
 static bool holds(const struct rig *r, const struct plan *p, const struct step *s)
 {
@@ -303,6 +326,8 @@ static bool holds(const struct rig *r, const struct plan *p, const struct step *
 	case STEP_READD_MEMBER:
 	case STEP_ACTIVATE_SPARE:
 		return member && !d->error;
+	case STEP_REPLACE_MEMBER:
+		return s->undo || replaces(r, p, s);
 	case STEP_ADD_SPARE:
 		return md && md->spare && !md->failed && !d->error;
 	case STEP_REMOVE_MEMBER:

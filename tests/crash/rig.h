@@ -60,6 +60,8 @@ void rig_next_act(struct rig *r);
 /* A plan on a volume and on the present disks; steps are added with rig_step. */
 struct plan *rig_plan(struct rig *r, unsigned volume);
 struct step *rig_step(struct plan *p, enum step_op op, int disk);
+/* A member is to be copied to another disk. */
+struct step *rig_step_replace(struct plan *p, int disk, int by);
 /* Runs it and frees it. 0 or -errno; *e may be NULL. */
 int rig_run(struct rig *r, struct plan *p, struct err *e);
 /* A plan of one step on the first volume; on all of them, one after the other. The first error. */
@@ -72,6 +74,9 @@ int rig_stop(struct rig *r);
 void rig_fail(struct rig *r, unsigned slot);
 void rig_write(struct rig *r);
 void rig_rebuilt(struct rig *r);
+/* Mirrors copy all that is left; a sector of the old disk cannot be read. */
+void rig_copied(struct rig *r);
+void rig_unreadable(struct rig *r);
 bool rig_running(struct rig *r); /* all volumes */
 /* NULL, or the volume that is left suspended. */
 const char *rig_suspended(struct rig *r);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/crash/rig_impl.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,21 +28,39 @@ const char *rig_suspended(struct rig *r)
 	return NULL;
 }
 
-/* The disk and first sector of a private device: its table is "0 2048 linear 8:16 65000". */
-static struct fake_disk *under(struct rig *r, const char *leg, uint64_t *sector)
+static struct fake_disk *disk_of(struct rig *r, unsigned minor)
+{
+	return minor / 16 >= r->n_disks || r->absent[minor / 16] ? NULL : r->disk[minor / 16];
+}
+
+/* Where a private device lies: "0 2048 linear 8:16 65000", or "0 2048 mirror core 1 128 2 8:16 65000 8:32 0 1 .." */
+struct place {
+	const char *leg;
+	bool mirror;
+	struct fake_disk *disk, *copy;
+	uint64_t sector, copy_sector;
+};
+
+static struct place under(struct rig *r, const char *leg)
 {
 	const char *live = fake_dm_live(r->dm, leg);
-	unsigned major, minor;
+	unsigned minor, copy;
+	struct place p = {.leg = leg};
 
-	if (!live || sscanf(live, "%*u %*u linear %u:%u %" SCNu64, &major, &minor, sector) != 3 ||
-	    minor / 16 >= r->n_disks)
-		return NULL;
-	return r->absent[minor / 16] ? NULL : r->disk[minor / 16];
+	if (live && sscanf(live, "%*u %*u linear %*u:%u %" SCNu64, &minor, &p.sector) == 2)
+		p.disk = disk_of(r, minor);
+	if (live && sscanf(live, "%*u %*u mirror core 1 %*u 2 %*u:%u %" SCNu64 " %*u:%u %" SCNu64, &minor, &p.sector,
+			   &copy, &p.copy_sector) == 4) {
+		p.mirror = true;
+		p.disk = disk_of(r, minor);
+		p.copy = disk_of(r, copy);
+	}
+	return p;
 }
 
 struct member {
 	struct fake_disk *disk;
-	uint64_t data, slice; /* sectors */
+	struct place data, slice;
 	char health;
 };
 
@@ -68,8 +87,10 @@ static unsigned members(struct rig *r, const struct rig_volume *v, struct member
 			if (sscanf(words[n_words - 2 * (n - i) + (size_t)data], "%u:%u", &major, &minor) != 2)
 				continue;
 			leg = leg_by_number(r->x, major, minor);
-			if (leg)
-				m[i].disk = under(r, leg->name, data ? &m[i].data : &m[i].slice);
+			if (!leg)
+				continue;
+			*(data ? &m[i].data : &m[i].slice) = under(r, leg->name);
+			m[i].disk = m[i].data.disk;
 		}
 	}
 	return n;
@@ -92,6 +113,22 @@ static int put(struct fake_disk *d, uint64_t sector, const void *bytes, size_t l
 		q = dev->flush(dev);
 	blockdev_close(dev);
 	return q;
+}
+
+/* To a member's private device. -EBUSY: a side of a mirror failed, and the write waits until that is one no more. */
+static int put_at(struct rig *r, const struct place *p, const void *bytes, size_t len)
+{
+	int q = p->disk ? put(p->disk, p->sector, bytes, len) : -ENODEV, c;
+
+	if (!p->mirror)
+		return q;
+	if (strcmp(fake_dm_health(r->dm, p->leg), "AA") != 0)
+		return -EBUSY;
+	c = p->copy ? put(p->copy, p->copy_sector, bytes, len) : -ENODEV;
+	if (q == 0 && c == 0)
+		return 0;
+	fake_dm_copy_fails(r->dm, p->leg, q < 0 ? "DA" : "AD");
+	return -EBUSY;
 }
 
 static bool works(char health)
@@ -122,6 +159,7 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 	unsigned n = members(r, rv, m);
 	uint64_t events = 0, failed = 0;
 	bool again = false;
+	int q;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct slice_super s;
@@ -130,7 +168,7 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 			failed |= UINT64_C(1) << i;
 			continue;
 		}
-		fake_disk_peek(m[i].disk, m[i].slice * 512, buf, 4096);
+		fake_disk_peek(m[i].disk, m[i].slice.sector * 512, buf, 4096);
 		if (slice_super_parse(buf, &s) == 0)
 			events = MAX(events, s.events);
 	}
@@ -145,7 +183,8 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 		s.sectors = v->member_sectors;
 		slice_geometry(v, &s.level, &s.layout, &s.stripe_sectors);
 		slice_encode(&s, false, buf, sizeof(buf));
-		if (put(m[i].disk, m[i].slice, buf, 4096) < 0)
+		q = put_at(r, &m[i].slice, buf, 4096);
+		if (q < 0 && q != -EBUSY)
 			again = write_failed(r, rv, i) || again;
 	}
 	if (again)
@@ -169,7 +208,7 @@ static void begin_table(struct rig *r, struct rig_volume *v)
 	for (unsigned i = 0; i < n; i++) {
 		if (m[i].health != 'A' || !m[i].disk)
 			continue;
-		fake_disk_peek(m[i].disk, m[i].slice * 512, buf, sizeof(buf));
+		fake_disk_peek(m[i].disk, m[i].slice.sector * 512, buf, sizeof(buf));
 		if (slice_super_parse(buf, &s) == 0 && s.events > fresh.events)
 			fresh = s;
 	}
@@ -195,8 +234,8 @@ static void mark_holes(struct rig *r, const struct rig_volume *v)
 		if (m[i].health == 'a' && m[i].disk) {
 			struct marker old;
 
-			fake_disk_peek(m[i].disk, m[i].data * 512, &old, sizeof(old));
-			if (old.whole && put(m[i].disk, m[i].data, &hole, sizeof(hole)) < 0)
+			fake_disk_peek(m[i].disk, m[i].data.sector * 512, &old, sizeof(old));
+			if (old.whole && put_at(r, &m[i].data, &hole, sizeof(hole)) < 0)
 				write_failed(r, v, i);
 		}
 	if (n)
@@ -222,9 +261,10 @@ void rig_fail(struct rig *r, unsigned slot)
 static void write_volume(struct rig *r, struct rig_volume *v)
 {
 	const struct meta_volume *meta = exec_volume(r->x, v->guid);
-	bool failed = false, refused = false, in_sync[META_SLOTS_MAX] = {0};
+	bool failed = false, refused = false, held = false, in_sync[META_SLOTS_MAX] = {0};
 	struct member m[META_SLOTS_MAX];
 	unsigned n = members(r, v, m);
+	int q;
 
 	if (!n || r->dead || v->n_acks == RIG_ACKS_MAX)
 		return;
@@ -235,7 +275,9 @@ static void write_volume(struct rig *r, struct rig_volume *v)
 		if (!works(m[i].health) || !m[i].disk)
 			continue;
 		in_sync[i] = k.whole;
-		if (put(m[i].disk, m[i].data, &k, sizeof(k)) == 0)
+		q = put_at(r, &m[i].data, &k, sizeof(k));
+		held = held || q == -EBUSY;
+		if (q == 0 || q == -EBUSY)
 			continue;
 		in_sync[i] = false;
 		if (write_failed(r, v, i))
@@ -246,7 +288,7 @@ static void write_volume(struct rig *r, struct rig_volume *v)
 	if (failed)
 		update_supers(r, v);
 	v->broken = refused || !raid_runnable(meta->level, in_sync, meta->slots);
-	if (!v->broken)
+	if (!v->broken && !held)
 		v->ack[v->n_acks++] = (struct rig_ack){fake_disks_recorded(r->disks), v->generation};
 }
 
@@ -263,7 +305,7 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 	unsigned n = r->dead ? 0 : members(r, v, m);
 
 	for (unsigned i = 0; i < n; i++)
-		if (m[i].health == 'a' && m[i].disk && put(m[i].disk, m[i].data, &whole, sizeof(whole)) < 0)
+		if (m[i].health == 'a' && m[i].disk && put_at(r, &m[i].data, &whole, sizeof(whole)) < 0)
 			write_failed(r, v, i);
 	if (!n)
 		return;
@@ -275,6 +317,36 @@ void rig_rebuilt(struct rig *r)
 {
 	for (unsigned i = 0; i < r->n_volumes; i++)
 		end_rebuild(r, &r->volume[i]);
+}
+
+/* The first sectors tell all: of data the marker, of a slice its superblocks. */
+static void copy_leg(struct rig *r, const char *leg)
+{
+	_Alignas(4096) static uint8_t buf[8192];
+	struct place p = under(r, leg);
+
+	if (!p.mirror || !p.disk || !p.copy || strcmp(fake_dm_health(r->dm, leg), "AA") != 0)
+		return;
+	fake_disk_peek(p.disk, p.sector * 512, buf, sizeof(buf));
+	for (size_t at = 0; at < sizeof(buf); at += 4096)
+		if (put(p.copy, p.copy_sector + at / 512, buf + at, 4096) < 0) {
+			fake_dm_copy_fails(r->dm, leg, "AD");
+			return;
+		}
+	fake_dm_copied(r->dm, leg);
+}
+
+void rig_copied(struct rig *r)
+{
+	for (size_t i = 0; i < r->x->n_legs && !r->dead; i++)
+		copy_leg(r, r->x->leg[i].name);
+}
+
+void rig_unreadable(struct rig *r)
+{
+	for (size_t i = 0; i < r->x->n_legs && !r->dead; i++)
+		if (!r->x->leg[i].meta && fake_dm_mirrors(r->dm, r->x->leg[i].name))
+			fake_dm_copy_fails(r->dm, r->x->leg[i].name, "SA");
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------ */
@@ -352,7 +424,7 @@ static const char *stale_in(struct rig *r, const struct rig_volume *v)
 
 		if (m[i].health != 'A' || !m[i].disk)
 			continue;
-		fake_disk_peek(m[i].disk, m[i].data * 512, &k, sizeof(k));
+		fake_disk_peek(m[i].disk, m[i].data.sector * 512, &k, sizeof(k));
 		if (k.whole && k.generation >= acknowledged)
 			continue;
 		snprintf(text, sizeof(text),

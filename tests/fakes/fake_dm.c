@@ -29,6 +29,7 @@ struct device {
 	enum dm_raid_action action;
 	uint64_t done, total;
 	bool status_read; /* since the suspend */
+	bool mirror;	  /* .health is of its two sides, .done of 16 regions */
 	char *scripted;
 };
 
@@ -188,19 +189,27 @@ static int fake_suspend(void *u, const char *name, bool noflush, struct err *e)
 
 static void status_line(const struct device *d, char *params)
 {
-	char type[16] = "raid";
+	char type[16] = "raid", health[HEALTH_MAX + 1];
 
 	if (d->scripted) {
 		snprintf(params, DM_PARAMS_MAX, "%s", d->scripted);
+		return;
+	}
+	if (d->mirror) {
+		snprintf(params, DM_PARAMS_MAX, "2 8:0 8:16 %" PRIu64 "/16 1 %s 1 core", d->done, d->health);
 		return;
 	}
 	if (!d->live.raid) {
 		params[0] = '\0';
 		return;
 	}
+	snprintf(health, sizeof(health), "%s", d->health);
+	/* rs_get_progress: a recovery that the suspension interrupted. */
+	for (char *h = health; *h && d->suspended && d->action == DM_RECOVER; h++)
+		*h = *h == 'A' ? 'a' : *h;
 	sscanf(d->live.params, "%15s", type);
-	snprintf(params, DM_PARAMS_MAX, "%s %zu %s %" PRIu64 "/%" PRIu64 " %s 0 0 -", type, strlen(d->health),
-		 d->health, d->done, d->total, d->suspended ? "frozen" : dm_raid_action_name(d->action));
+	snprintf(params, DM_PARAMS_MAX, "%s %zu %s %" PRIu64 "/%" PRIu64 " %s 0 0 -", type, strlen(health), health,
+		 d->done, d->total, d->suspended ? "frozen" : dm_raid_action_name(d->action));
 }
 
 static int fake_status(void *u, const char *name, char *params, struct err *e)
@@ -292,9 +301,10 @@ static void check_swap(struct fake_dm *f, const struct device *d)
 		violate(f, "swap of %s that was not suspended first", d->name);
 	else if (!d->status_read)
 		violate(f, "swap of %s without its status read again since the suspend", d->name);
-	if (strcmp(d->health, d->health_at_load) != 0)
-		violate(f, "swap of %s although it was %s at the load and is %s now", d->name, d->health_at_load,
-			d->health);
+	for (size_t i = 0; d->health[i]; i++)
+		if ((d->health[i] == 'D') != (d->health_at_load[i] == 'D'))
+			violate(f, "swap of %s although it was %s at the load and is %s now", d->name,
+				d->health_at_load, d->health);
 }
 
 static int fake_resume(void *u, const char *name, bool private_dev, struct err *e)
@@ -313,9 +323,14 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 		d->live = d->inactive;
 		d->inactive = (struct table){0};
 		d->health[0] = '\0';
+		d->mirror = strstr(d->live.line, " mirror core ");
 		if (d->live.raid)
 			start_raid(d);
-	} else if (d->suspended) {
+		if (d->mirror) {
+			memcpy(d->health, "AA", sizeof("AA"));
+			d->done = 0;
+		}
+	} else if (d->suspended && d->live.raid) {
 		revive(d);
 	}
 	d->suspended = false;
@@ -545,6 +560,31 @@ void fake_dm_rebuilt(struct fake_dm *f, const char *name)
 	d->action = DM_IDLE;
 	d->done = d->total;
 	d->event_nr++;
+}
+
+void fake_dm_copied(struct fake_dm *f, const char *name)
+{
+	struct device *d = find(f, name);
+
+	if (d->mirror && strcmp(d->health, "AA") == 0)
+		d->done = 16;
+	d->event_nr++;
+}
+
+void fake_dm_copy_fails(struct fake_dm *f, const char *name, const char *health)
+{
+	struct device *d = find(f, name);
+
+	memcpy(d->health, health, 3);
+	d->done = d->done == 16 ? 15 : d->done;
+	d->event_nr++;
+}
+
+bool fake_dm_mirrors(struct fake_dm *f, const char *name)
+{
+	struct device *d = find(f, name);
+
+	return d && d->mirror;
 }
 
 void fake_dm_set_action(struct fake_dm *f, const char *name, enum dm_raid_action action, uint64_t done, uint64_t total)

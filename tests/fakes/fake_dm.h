@@ -45,6 +45,10 @@ void fake_dm_rebuilt(struct fake_dm *f, const char *name);		      /* every 'a' b
 void fake_dm_set_action(struct fake_dm *f, const char *name, enum dm_raid_action action, uint64_t done, uint64_t total);
 /* 'A' becomes 'a', as for a member that the freshest superblock calls failed: it is recovered by the bitmap. */
 void fake_dm_recover(struct fake_dm *f, const char *name, unsigned slot);
+/* A mirror: all of it is copied, if nothing failed; what became of its two sides, as the kernel tells ("SA"). */
+void fake_dm_copied(struct fake_dm *f, const char *name);
+void fake_dm_copy_fails(struct fake_dm *f, const char *name, const char *health);
+bool fake_dm_mirrors(struct fake_dm *f, const char *name);
 /* The status line instead of the simulated one, until NULL. */
 void fake_dm_set_status(struct fake_dm *f, const char *name, const char *params);
 void fake_dm_set_open(struct fake_dm *f, const char *name, int open_count);

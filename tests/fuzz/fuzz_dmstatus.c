@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The raid target's status line: whatever it is, what is read from it fits. */
+/* The raid and the mirror target's status line: whatever it is, what is read from it fits. */
 #include "actions/dm/dm.h"
 
 #include <errno.h>
@@ -11,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *line = malloc(size + 1), name[DM_NAME_LEN_MAX + 1];
+	struct dm_mirror_side side[2];
+	struct dm_mirror_status m;
 	struct dm_raid_status s;
 	struct err e = {0};
 	int r;
@@ -28,6 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (r != -EBADMSG || !e.msg[0]) {
 		abort();
 	}
+	e = (struct err){0};
+	r = dm_mirror_status_parse(line, &m, &e);
+	if (r == 0 ? m.total == 0 || !strchr("ADSRFU", m.health[0]) || !m.health[0] : r != -EBADMSG || !e.msg[0])
+		abort();
+	dm_mirror_parse(line, side);
 	if (dm_name_escape(line, name) == 0 && (!name[0] || strpbrk(name, "/ \n")))
 		abort();
 	free(line);

@@ -97,7 +97,6 @@ nok "no more" grep -q write_mostly <<< "$(dmsetup table one)"
 
 say "what is known outlives the daemon"
 spared_stop
-scrubbed=1
 spared_start
 is "when it was compared last" "$(spared_array ten mismatches)" 0
 ok "and when" test "$(spared_array ten scrubbed)" -gt 0

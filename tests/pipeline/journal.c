@@ -17,7 +17,7 @@
  *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
  * disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP failed|reinstated DISK
  * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
- * command JSON; inject JSON; what-if JSON; why RULE SUBJECT; forecast [all|DISK] (all: pulled); act
+ * copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON; what-if JSON; why RULE SUBJECT; forecast [all|DISK] (all: pulled); act
  * ok|failed|refused|timeout [N] (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release
  * (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart;
  * shut-down; storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a
@@ -476,6 +476,10 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 	r = do_heard(y, verb, w, n);
 	if (r <= 0)
 		return r;
+	if (strcmp(verb, "copied") == 0 || strcmp(verb, "unreadable") == 0) {
+		model_copied(y->model, w[0], verb[0] == 'c');
+		return 0;
+	}
 	if (strcmp(verb, "rebuilt") == 0) {
 		model_rebuilt(y->model, w[0]);
 		return 0; /* seen when progress is read next */

@@ -300,6 +300,37 @@ static void spares(void **state _unused_)
 	test_set_free(&s);
 }
 
+/* A disk that holds all that the member holds takes its slot: in sync at once, and also where the volume could not be
+ * rebuilt without it. */
+static void replaced(void **state _unused_)
+{
+	struct test_set s;
+	struct meta_set *set;
+	struct meta_edit old;
+
+	test_set_load(&s, "spare-global");
+	set = test_join(&s, 0);
+	refused(set, disk_edit(set, META_REPLACE, "v5", 1, "9d57c473"), EINVAL, "is in slot 0");
+	test_edit(set, member_edit(set, "v5", 0, MEMBER_FAILED));
+	test_edit(set, disk_edit(set, META_REPLACE, "v5", 1, "eab721f2"));
+	old = disk_edit(set, META_SET_DISK, NULL, 0, "2bf036ce");
+	old.state = MEMBER_FAILED;
+	test_edit(set, old);
+	commit(&s, &set, 0);
+	set_has(set, "  slot 1 eab721f2 offset 0 in-sync\n");
+	mdadm_has(&s.disk[2], "eab721f2", "active/Online", "state[0] : Degraded, Consistent");
+	mdadm_has(&s.disk[2], "2bf036ce", "Global-Spare/Offline, Failed", NULL);
+	/* and back: what it was failed for was nothing */
+	refused(set, disk_edit(set, META_REPLACE, "v5", 1, "2bf036ce"), EINVAL, "failed or missing");
+	old.state = MEMBER_IN_SYNC;
+	test_edit(set, old);
+	test_edit(set, disk_edit(set, META_REPLACE, "v5", 1, "2bf036ce"));
+	commit(&s, &set, 0);
+	set_has(set, "  slot 1 2bf036ce offset 0 in-sync\n");
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
 static void flags_and_refusals(void **state _unused_)
 {
 	struct test_set s;
@@ -364,7 +395,7 @@ static void clones(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares),
+		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares), unit(replaced),
 		unit(flags_and_refusals),  unit(clones),
 	};
 

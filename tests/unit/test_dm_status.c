@@ -34,6 +34,28 @@ static void goldens(void **state _unused_)
 		fclose(f);
 }
 
+static void mirrors(void **state _unused_)
+{
+	static const char *const bad[] = {"",
+					  "1 8:0 1/1 1 A 1 core",
+					  "2 8:0 8:16 1/0 1 AA 1 core",
+					  "2 8:0 8:16 1/16 1 AX 1 core",
+					  "2 8:0 8:16 1/16 1 AAA 1 core",
+					  "2 8:0 8:16 x/16 1 AA 1 core",
+					  "3 8:0 8:16 8:32 1/16 1 AAA 1 core"};
+	struct dm_mirror_status s;
+	struct err e;
+
+	assert_int_equal(dm_mirror_status_parse("2 8:0 8:16 15/16 1 SA 1 core", &s, NULL), 0);
+	assert_int_equal(s.done, 15);
+	assert_int_equal(s.total, 16);
+	assert_memory_equal(s.health, "SA", 2);
+	for_rows (i, bad) {
+		assert_int_equal(dm_mirror_status_parse(bad[i], &s, &e), -EBADMSG);
+		assert_non_null(strstr(e.msg, "mirror status"));
+	}
+}
+
 /* Each line, and a part of the message that it must give. */
 static void garbage(void **state _unused_)
 {
@@ -80,6 +102,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		unit(goldens),
 		unit(garbage),
+		unit(mirrors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,27 @@ static void linear(void **state _unused_)
 	assert_int_equal(t.len, 32768);
 }
 
+static void mirror(void **state _unused_)
+{
+	const struct dm_mirror_side side[2] = {{8, 16, 2048}, {8, 32, 0}};
+	struct dm_mirror_side read[2];
+	static struct dm_target t;
+
+	dm_mirror_print(side, 1 << 20, &t);
+	assert_string_equal(t.type, "mirror");
+	assert_int_equal(t.len, 1 << 20);
+	assert_string_equal(t.params, "core 1 1024 2 8:16 2048 8:32 0 1 handle_errors");
+	assert_true(dm_mirror_parse(t.params, read));
+	assert_memory_equal(side, read, sizeof(side));
+	assert_false(dm_mirror_parse("8:16 2048", read));
+	dm_mirror_print(side, 8192, &t); /* a slice: some regions at least, so that it is seen how far it is */
+	assert_string_equal(t.params, "core 1 512 2 8:16 2048 8:32 0 1 handle_errors");
+	dm_mirror_print(side, UINT64_C(8) << 30, &t); /* 4 TiB */
+	assert_string_equal(t.params, "core 1 8192 2 8:16 2048 8:32 0 1 handle_errors");
+	dm_error_print(8192, &t);
+	assert_string_equal(t.type, "error");
+}
+
 static void names(void **state _unused_)
 {
 	char s[DM_NAME_LEN_MAX + 1], longest[DM_NAME_LEN_MAX + 2];
@@ -151,7 +172,7 @@ static void names(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(goldens), unit(type_of), unit(full_width), unit(linear), unit(names),
+		unit(goldens), unit(type_of), unit(full_width), unit(linear), unit(mirror), unit(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -243,6 +243,125 @@ static void survivor_fails(void **state _unused_)
 	rig_free(&r);
 }
 
+/* What the slot's devices of the disk lie on: "linear .." or "mirror ..". */
+static const char *leg(const char *kind, unsigned slot, const char *ref)
+{
+	static char name[64];
+	const char *live;
+
+	snprintf(name, sizeof(name), "%s-%s%u-%s", r.volume[0].top, kind, slot, ref);
+	live = fake_dm_live(r.dm, name);
+	return live ? strchr(strchr(live, ' ') + 1, ' ') + 1 : "none";
+}
+
+/* A member is copied to a spare: mirrors under the array, whose table stays; when both are whole the spare has the
+ * slot, in sync, and the old disk is failed. Also by another act. */
+static void replace(void **state _unused_)
+{
+	char ref[META_REF_MAX];
+	struct plan *p;
+	int old;
+
+	load("spare-global", true);
+	old = rig_disk_in(&r, 1);
+	snprintf(ref, sizeof(ref), "%s", r.x->run[0]->listed[1]);
+	p = rig_plan(&r, 0);
+	rig_step_replace(p, old, SPARE);
+	shows("replace-member", p);
+	assert_string_equal(leg("leg", 1, ref), "linear 8:48 0");
+	p = rig_plan(&r, 0);
+	rig_step_replace(p, old, SPARE);
+	assert_string_equal(outcome(p), "0 ok \n");
+	assert_string_equal(leg("leg", 1, ref), "mirror core 1 512 2 8:48 0 8:32 0 1 handle_errors");
+	assert_non_null(strstr(leg("meta", 1, ref), "mirror core 1 "));
+	assert_non_null(strstr(leg("meta", 1, ref), " 2 8:48 "));
+	p = rig_plan(&r, 0);
+	rig_step_replace(p, old, SPARE);
+	assert_string_equal(outcome(p), "0 already \n");
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_int_equal(rig_disk_in(&r, 1), old);
+	rig_restart_act(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	rig_write(&r);
+	rig_copied(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_int_equal(rig_disk_in(&r, 1), SPARE);
+	assert_string_equal(rig_states(&r), "iii");
+	assert_string_equal(fake_dm_health(r.dm, r.volume[0].top), "AAA");
+	assert_true(meta_view_disk(r.x->set.view, ref)->failed);
+	assert_string_equal(leg("leg", 1, ref), "none");
+	assert_string_equal(leg("leg", 1, r.x->run[0]->listed[1]), "linear 8:32 0");
+	assert_true(!rig_disagrees(&r) && !rig_stale(&r));
+	rig_free(&r);
+}
+
+static void begin_replace(const char *name, int by)
+{
+	struct plan *p;
+
+	load(name, true);
+	p = rig_plan(&r, 0);
+	rig_step_replace(p, rig_disk_in(&r, 1), by);
+	assert_string_equal(outcome(p), "0 ok \n");
+	rig_write(&r);
+}
+
+static bool anything_copied(void)
+{
+	for (size_t i = 0; i < r.x->n_legs; i++)
+		if (r.x->leg[i].copies)
+			return true;
+	return false;
+}
+
+/* What ends a copy leaves the old disk a member, and the array with all its redundancy: a person, a failed member that
+ * needs the spare, places that cannot be read where no redundancy would be left. */
+static void replace_breaks(void **state _unused_)
+{
+	struct plan *p;
+	int old;
+
+	for (int how = 0; how < 3; how++) {
+		begin_replace("spare-global", SPARE);
+		old = rig_disk_in(&r, 1);
+		p = rig_plan(&r, 0);
+		if (how == 0) {
+			rig_step(p, STEP_REPLACE_MEMBER, old)->undo = true;
+		} else if (how == 1) {
+			rig_fail(&r, 0);
+			rig_step(p, STEP_ACTIVATE_SPARE, SPARE);
+		} else {
+			rig_unreadable(&r);
+			rig_step(p, STEP_RECORD, -1);
+		}
+		assert_string_equal(outcome(p), "0 ok \n");
+		assert_false(anything_copied());
+		assert_int_equal(rig_disk_in(&r, 1), old);
+		assert_string_equal(rig_states(&r), how == 1 ? "rii" : "iii");
+		assert_string_equal(r.x->run[0]->copy_ended, how == 2 ? "it cannot be read everywhere" : "");
+		rig_write(&r);
+		assert_true(!rig_stale(&r) && !rig_disagrees(&r));
+		rig_free(&r);
+	}
+}
+
+/* The new disk dies after all was copied, and before that was recorded. */
+static void replace_loses_new(void **state _unused_)
+{
+	int old;
+
+	begin_replace("spare-global", SPARE);
+	old = rig_disk_in(&r, 1);
+	rig_copied(&r);
+	fake_disk_pull(r.disk[SPARE], true);
+	rig_write(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_false(anything_copied());
+	assert_int_equal(rig_disk_in(&r, 1), old);
+	assert_string_equal(rig_states(&r), "iii");
+	rig_free(&r);
+}
+
 static const char *table(void)
 {
 	return fake_dm_live(r.dm, r.volume[0].top);
@@ -321,8 +440,9 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(assemble_and_stop), unit(start_refused),  unit(fail_and_remove), unit(readd), unit(spares),
-		unit(spare_fails),	 unit(survivor_fails), unit(options),	      unit(scrub),
+		unit(assemble_and_stop), unit(start_refused),	  unit(fail_and_remove), unit(readd), unit(spares),
+		unit(spare_fails),	 unit(survivor_fails),	  unit(options),	 unit(scrub), unit(replace),
+		unit(replace_breaks),	 unit(replace_loses_new),
 	};
 
 	log_setup((enum log_level)0, NULL);

@@ -114,15 +114,19 @@ static void test_identity(void **state _unused_)
 static void test_dm_uuid(void **state _unused_)
 {
 	char guid[52];
+	bool leg;
 
-	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578", guid, sizeof(guid)));
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578", guid, sizeof(guid), &leg));
 	assert_string_equal(guid, "4c696e7578");
-	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-leg0", guid, sizeof(guid)));
-	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-meta0", guid, sizeof(guid)));
-	assert_true(!normalise_dm_uuid("SPARED-ddf-", guid, sizeof(guid)));
-	assert_true(!normalise_dm_uuid("SPARED-ddf", guid, sizeof(guid)));
-	assert_true(!normalise_dm_uuid("LVM-1", guid, sizeof(guid)));
-	assert_true(!normalise_dm_uuid(NULL, guid, sizeof(guid)));
+	assert_true(!leg);
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-leg0-1234", guid, sizeof(guid), &leg) && leg);
+	assert_string_equal(guid, "4c696e7578");
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-meta0-1234", guid, sizeof(guid), &leg) && leg);
+	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-claim-1234", guid, sizeof(guid), &leg));
+	assert_true(!normalise_dm_uuid("SPARED-ddf-", guid, sizeof(guid), &leg));
+	assert_true(!normalise_dm_uuid("SPARED-ddf", guid, sizeof(guid), &leg));
+	assert_true(!normalise_dm_uuid("LVM-1", guid, sizeof(guid), &leg));
+	assert_true(!normalise_dm_uuid(NULL, guid, sizeof(guid), &leg));
 }
 
 static void test_errors(void **state _unused_)
