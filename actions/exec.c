@@ -389,6 +389,8 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 		return stopped < 0 ? stopped : r;
 	}
 	r = converge_all(x, p, stopped < 0 ? &(struct err){0} : e);
+	if (x->set.view)
+		turns_take(x);
 	/* A start that was refused may have found that members are missing. A release has closed the set. */
 	if (r == 0 && stopped == 0 && x->set.view)
 		commit_late(x);

@@ -215,6 +215,11 @@ int copies_end_to(struct exec *x, const struct set_disk *to, struct err *e);
 /* [{"slot","to":device,"done","total":regions}] */
 json_t *copies_state(struct exec *x, const struct volume_run *run);
 
+/* --- turns.c ------------------------------------------------------------------------------------------------- */
+
+/* Of arrays that share disks one is rebuilt at a time. Best effort. */
+void turns_take(struct exec *x);
+
 /* --- options.c ----------------------------------------------------------------------------------------------- */
 
 /* Reads those of the live table. */

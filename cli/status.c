@@ -70,6 +70,8 @@ static void print_member(const struct cli *c, const json_t *m, bool last, struct
 		out_text(out, j_str(to, "name"));
 		out_progress(to, out);
 	}
+	if (j_bool(m, "waits"))
+		buf_add(out, " waits for another rebuild on its disks");
 	if (j_bool(m, "read-last"))
 		buf_add(out, " read last");
 	if (j_int(m, "errors"))

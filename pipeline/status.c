@@ -39,6 +39,8 @@ static json_t *member_status(const struct pipeline *p, const struct array *a, un
 		json_object_set_new(j, "replacing", replacing_status(p, a));
 	if (a->member[slot].read_last)
 		json_object_set_new(j, "read-last", json_true());
+	if (state == MEMBER_REBUILDING && a->running && strcmp(a->action, "frozen") == 0)
+		json_object_set_new(j, "waits", json_true());
 	if (d && d->errors)
 		json_object_set_new(j, "errors", json_integer(d->errors));
 	return j;

@@ -350,7 +350,7 @@ static int fake_message(void *u, const char *name, const char *text, struct err 
 	if (!d->live.raid)
 		return err_set(e, EINVAL, "%s runs no raid table", name);
 	if (strcmp(text, "idle") == 0 || strcmp(text, "frozen") == 0)
-		d->action = strcmp(text, "idle") == 0 ? DM_IDLE : DM_FROZEN;
+		d->action = strcmp(text, "frozen") == 0 ? DM_FROZEN : strchr(d->health, 'a') ? DM_RECOVER : DM_IDLE;
 	else if (d->action != DM_IDLE && d->action != DM_FROZEN)
 		return err_set(e, EBUSY, "%s does not take '%s' while it resyncs", name, text);
 	else if (strcmp(text, "check") == 0 || strcmp(text, "repair") == 0)
@@ -555,8 +555,10 @@ void fake_dm_rebuilt(struct fake_dm *f, const char *name)
 	struct device *d = find(f, name);
 
 	for (char *h = d->health; *h; h++)
-		if (*h == 'a')
+		if (*h == 'a' && d->action != DM_FROZEN)
 			*h = 'A';
+	if (d->action == DM_FROZEN)
+		return;
 	d->action = DM_IDLE;
 	d->done = d->total;
 	d->event_nr++;

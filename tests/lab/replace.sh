@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=200 disks=nbd:10:64M
-# A member that still works is copied to a spare, which takes its slot; under writers, and the array is never degraded by it:
-# a RAID5, a RAID1, a RAID6. The new disk dies under it, the old one does, act is killed, and the old one has places that
-# cannot be read: then the RAID6 rebuilds from the others, and the RAID5 keeps it. At last mdadm reads all of it.
+# lab: timeout=240 disks=nbd:12:48M
+# A member that still works is copied to a spare, which takes its slot; under writers, and no array is degraded by it: a RAID5,
+# a RAID1, a RAID6. Then the new disk dies under it, act is killed, the daemon is, the old disk dies, and the old one has places
+# that cannot be read: the RAID6 rebuilds from the others, the RAID5 keeps it. At last mdadm reads all of it.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-lab_md_container ddf $(lab_devs 1-10)
+lab_md_container ddf $(lab_devs 1-12)
 volume() { mdadm --create "/dev/md/$1" --level="$2" --size=6M "${@:3}" --run > /dev/null 2>&1; }
 volume five 5 -n 3 --chunk=64 $(lab_devs 1-3)
-volume one 1 -n 2 $(lab_devs 1-2)
-volume six 6 -n 4 --chunk=64 $(lab_devs 4-7)
+volume one 1 -n 2 $(lab_devs 4-5)
+volume six 6 -n 4 --chunk=64 $(lab_devs 6-9)
 lab_udev_settle
 for v in five one six; do lab_md_sync $v; done
 lab_md_stop
@@ -25,20 +25,101 @@ for v in five one six; do
 done
 # How the last copy of a member ended: done, failed, interrupted.
 ended() { lab_stream_wait mon '"kind": ?"array.resync-finished".*"resync.kind": ?"replace"' 60 | jq -r '.event.facts["resync.result"]'; }
-health() { dmsetup status "$1" | awk '{ print $6 }'; }
 degraded() { tail -n +"${lab_stream_from[mon]}" /run/lab/files/mon | grep -c '"kind": \?"array.degraded"' || true; }
-legs() { dmsetup table | grep -c "^$1-.*mirror" || true; }
+mirrors() { dmsetup table | grep -c 'mirror core' || true; }
+name() { basename "$(lab_dev "$1")"; }
+clean() { for v in five one six; do like "$v: no write or read failed" "$(lab_writer_stats $v)" '"errors":0,.*"wrong":0'; done; }
+# The disk takes so long for each request that something can happen meanwhile.
+slow() { lab_fault "$1" "delay 150"; }
 
-say "RAID5: disk by disk, under I/O"
+say "a disk of each, at once"
 lab_stream_mark mon
-old=$(spared_disk_at five 1)
-ok "a dry run" sparectl array replace five "$old" --dry-run
-ok "to the disk that was named" sparectl array replace five "$old" --with "$(lab_dev 8)"
+ok "a dry run" sparectl array replace five "$(spared_disk_at five 1)" --dry-run
+is "does nothing" "$(mirrors)" 0
+ok "RAID5, to the disk that was named" sparectl array replace five "$(spared_disk_at five 1)" --with "$(lab_dev 12)"
+ok "RAID1" sparectl array replace one "$(spared_disk_at one 0)"
+ok "RAID6" sparectl array replace six "$(spared_disk_at six 2)"
+lab_wait_for "[ \$(tail -n +${lab_stream_from[mon]} /run/lab/files/mon | grep -c '\"resync.kind\": \?\"replace\",\"resync.result\": \?\"done\"') = 3 ]" 60
+is "the other disk has the slot" "$(spared_disk_at five 1)" "$(name 12)"
+is "the arrays were never degraded" "$(degraded)" 0
+is "nothing is copied any more" "$(mirrors)" 0
+like "the kernel's tables are whole" "$(dmsetup status five) $(dmsetup status one) $(dmsetup status six)" "AAA .*AA .*AAAA "
+clean
+spared_agrees "$(lab_dev 3)"
+for v in five one six; do sparectl array check $v > /dev/null; done
+for v in five one six; do
+	lab_wait_for "[ \"\$(spared_array $v mismatches)\" != null ]" 30
+	is "$v: nothing differs" "$(spared_array $v mismatches)" 0
+done
+say "the disks that were replaced are given as spares"
+failed=$(spared_mdadm_says "$(lab_dev 3)" | awk '$2 == "failed" { print $1 }')
+is "three were failed" "$(wc -l <<< "$failed")" 3
+for d in $failed; do ok "$d" sparectl spare add "/dev/$d"; done
+
+say "the new disk dies under it"
+lab_stream_mark mon
+spare=$(lab_number "$(head -n1 <<< "$failed")")
+slow "$spare"
+old=$(spared_disk_at five 0)
+sparectl array replace five "$old" --with "$(lab_dev "$spare")" > /dev/null
+like "how far it is" "$(sparectl status)" "copied to $(name "$spare")"
+lab_fault "$spare" "write 0 -"
+is "it ends" "$(ended)" failed
+is "the old disk stays" "$(spared_states five) $(spared_disk_at five 0)" "in-sync in-sync in-sync $old"
+is "never degraded" "$(degraded)" 0
+lab_fault "$spare"
+clean
+
+say "act is killed in the middle, then the daemon"
+lab_stream_mark mon
+spare=$(lab_number "$(sed -n 2p <<< "$failed")")
+slow "$spare"
+old=$(spared_disk_at five 0)
+sparectl array replace five "$old" --with "$(lab_dev "$spare")" > /dev/null
+pkill -KILL -x spared-act
+spared_kill
+lab_writer_stats five > /dev/null
+spared_start
+is "it goes on" "$(spared_array five 'members[0].replacing.name')" "$(name "$spare")"
+lab_fault "$spare"
 is "it is done" "$(ended)" done
-spared_optimal five
-is "the other disk has the slot" "$(spared_disk_at five 1)" "$(basename "$(lab_dev 8)")"
-is "the array was never degraded" "$(degraded)" 0
-lab_writer_clean five
-is "nothing differs" "$(sparectl array check five > /dev/null; lab_wait_for '[ "$(spared_array five mismatches)" != null ]' 30; spared_array five mismatches)" 0
-spared_agrees "$(lab_dev 1)"
+is "the new disk has the slot" "$(spared_states five) $(spared_disk_at five 0)" "in-sync in-sync in-sync $(name "$spare")"
+is "nothing is left over" "$(mirrors) $(dmsetup table | grep -c '^five-')" "0 6"
+clean
+
+say "the old disk dies in the middle"
+lab_stream_mark mon
+spare=$(lab_number "$(sed -n 3p <<< "$failed")")
+slow "$spare"
+old=$(spared_disk one 1)
+sparectl array replace one "$(name "$old")" --with "$(lab_dev "$spare")" > /dev/null
+lab_pull "$old"
+like "it ends" "$(ended)" "failed|interrupted"
+lab_fault "$spare"
+spared_optimal one
+clean
+
+say "places that cannot be read: with redundancy left, the others have it all"
+lab_stream_mark mon
+old=$(spared_disk six 0)
+lab_fault "$old" "read 2048 64 stay"
+sparectl array replace six "$(name "$old")" > /dev/null
+is "the copy ends" "$(ended)" failed
+spared_optimal six
+nok "the disk has left" grep -qw "$(name "$old")" <<< "$(spared_array six 'members[].name')"
+lab_fault "$old"
+clean
+spared_agrees "$(lab_dev 3)"
+
+say "mdadm reads the arrays"
+for v in five one six; do lab_writer_clean $v; ok "$v stops" sparectl array stop $v; done
+members=$(for v in five one six; do spared_array $v 'members[] | "/dev/" + .name'; done)
+spared_stop
+dmsetup remove_all
+lab_md_assemble ddf $members
+for v in five one six; do
+	lab_wait_for "[ -e /dev/md/$v ]" 30
+	ok "by mdadm, $v: every acknowledged block" lab_writer verify --state /run/lab/files/$v.state /dev/md/$v
+done
+lab_md_stop
 lab_done

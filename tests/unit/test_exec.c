@@ -403,6 +403,32 @@ static void options(void **state _unused_)
 	rig_free(&r);
 }
 
+/* Of two arrays on the same disks the one with less redundancy is rebuilt first; the other is when that is done. */
+static void one_after_the_other(void **state _unused_)
+{
+	struct plan *p;
+	int disk;
+
+	load("two-volumes", true);
+	disk = rig_disk_in(&r, 1);
+	assert_string_equal(one(STEP_FAIL_MEMBER, disk), "0 ok \n");
+	assert_string_equal(rig_states(&r), "ifii/ifiii");
+	p = rig_plan(&r, 1);
+	rig_step(p, STEP_READD_MEMBER, disk);
+	assert_non_null(strstr(outcome(p), "0 ok"));
+	assert_string_equal(rig_states(&r), "irii/iriii");
+	assert_int_equal(r.x->run[0]->status.action, DM_RECOVER);
+	assert_int_equal(r.x->run[1]->status.action, DM_FROZEN);
+	rig_rebuilt(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iiii/iriii");
+	assert_int_equal(r.x->run[1]->status.action, DM_RECOVER);
+	rig_rebuilt(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iiii/iiiii");
+	rig_free(&r);
+}
+
 /* A comparison runs in the kernel; a new table ends it, which is said. */
 static void scrub(void **state _unused_)
 {
@@ -440,9 +466,9 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(assemble_and_stop), unit(start_refused),	  unit(fail_and_remove), unit(readd), unit(spares),
-		unit(spare_fails),	 unit(survivor_fails),	  unit(options),	 unit(scrub), unit(replace),
-		unit(replace_breaks),	 unit(replace_loses_new),
+		unit(assemble_and_stop), unit(start_refused),	    unit(fail_and_remove),   unit(readd), unit(spares),
+		unit(spare_fails),	 unit(survivor_fails),	    unit(options),	     unit(scrub), unit(replace),
+		unit(replace_breaks),	 unit(one_after_the_other), unit(replace_loses_new),
 	};
 
 	log_setup((enum log_level)0, NULL);
