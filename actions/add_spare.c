@@ -15,7 +15,7 @@ static int check_disk(const struct world_array *a, const char *device, const str
 			       member_words[a->slot[slot].state]);
 	if (!w)
 		return err_set(e, ENODEV, "%s is not here", device);
-	if (w->contents == CONTENTS_FOREIGN && !w->former)
+	if (w->contents == CONTENTS_FOREIGN && !w->holds[0] && !w->former)
 		return err_set(
 			e, EBUSY,
 			"%s is not blank: something unknown is in its first or last MiB; 'blkdiscard -z /dev/%s' "

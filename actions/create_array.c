@@ -122,6 +122,9 @@ static int check_blank(const struct world_spare *w, bool wipe, bool *ret_wipe, s
 		return 0;
 	if (w->contents == CONTENTS_UNREADABLE)
 		return err_set(e, EIO, "%s cannot be read: %s", w->name, holds);
+	if (w->other_member)
+		return err_set(e, EBUSY, "%s is not blank: it holds %s; 'wipefs -a /dev/%s' empties it", w->name, holds,
+			       w->name);
 	if (w->contents == CONTENTS_MEMBER && !w->unused_set)
 		return err_set(e, EBUSY, "%s is of another set: %s", w->name, holds);
 	if (!wipe)

@@ -38,7 +38,8 @@ struct world_spare {
 	uint64_t sector_size;
 	bool flapping, unproven; /* marks that activate-spare avoids */
 	enum contents contents;	 /* of a disk that is not of_set: only a blank one is ever taken */
-	char holds[64];		 /* the same in words, escaped: "ext4 file system" */
+	char holds[96];		 /* the same in words, escaped: "an ext4 file system" */
+	bool other_member;	 /* of something else than a set that is known here, by udev */
 	bool unused_set;	 /* it is of another set, which has no array: nothing on it counts */
 	char map[DEVICE_ID_MAX]; /* the multipath map that it is a path of */
 	unsigned was_group;	 /* of a path that is used last: where it was */

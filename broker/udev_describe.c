@@ -150,6 +150,7 @@ void udev_describe(struct udev_device *dev, const char *action, struct described
 					.id_bus = property(dev, "ID_BUS"),
 					.id_path = property(dev, "ID_PATH"),
 					.id_fs_type = property(dev, "ID_FS_TYPE"),
+					.id_part_table = property(dev, "ID_PART_TABLE_TYPE"),
 					.dm_uuid = property(dev, "DM_UUID"),
 					.dm_name = property(dev, "DM_NAME"),
 					.dm_action = property(dev, "DM_ACTION"),

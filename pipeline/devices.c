@@ -105,6 +105,7 @@ static bool learn_event(struct inventory *inv, struct device *d, const struct ev
 		const char *fs = json_string_value(json_object_get(ev->extra, "fs-type"));
 
 		d->is_path = fs && strcmp(fs, "mpath_member") == 0;
+		device_learn_udev(d, ev->extra);
 	}
 	if (!d->name[0])
 		name_by_id(d);
@@ -292,6 +293,7 @@ static void learn_contents(struct device *d, const json_t *answer, const char *r
 	if (name)
 		value_escape(name, 0, &b);
 	snprintf(d->contents_name, sizeof(d->contents_name), "%s", buf_str(&b));
+	device_name_contents(d);
 }
 
 unsigned inventory_probed(struct inventory *inv, const char *device_id, const json_t *answer, const char *reason,

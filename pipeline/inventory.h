@@ -45,11 +45,12 @@ struct device {
 	unsigned was_group;
 	enum contents contents;
 	char contents_name[128];
-	bool probed, probing; /* contents and view are of the disk as attached now; an answer is awaited */
-	bool reread;	      /* it may have changed since the last probe was asked for */
-	int64_t answered;     /* boot: the last answer of a probe */
-	int64_t probe_again;  /* boot: there is no answer, or a reread waits: the next probe; 0: none */
-	unsigned unanswered;  /* probes in a row */
+	char fs_type[40], part_table[16]; /* by udev, escaped: ID_FS_TYPE, ID_PART_TABLE_TYPE */
+	bool probed, probing;		  /* contents and view are of the disk as attached now; an answer is awaited */
+	bool reread;			  /* it may have changed since the last probe was asked for */
+	int64_t answered;		  /* boot: the last answer of a probe */
+	int64_t probe_again;		  /* boot: there is no answer, or a reread waits: the next probe; 0: none */
+	unsigned unanswered;		  /* probes in a row */
 	bool maintenance;
 	int64_t maintenance_until; /* boot, 0: until taken back */
 	const struct strset *tags; /* owned */

@@ -88,6 +88,9 @@ void together_went(struct inventory *inv, const struct device *d);
 bool together_over(struct inventory *inv);
 
 /* Tags by the settings. */
+/* contents.c: what udev's properties say of the contents. */
+void device_learn_udev(struct device *d, const json_t *extra);
+void device_name_contents(struct device *d);
 void device_learn_tags(struct inventory *inv, struct device *d);
 /* Joins anew what the present devices of the set say; makes and drops arrays. */
 void set_refresh(struct inventory *inv, const char *guid);

@@ -228,8 +228,9 @@ static int set_numbers(struct event *ev, const struct raw_device *raw)
 
 static int set_extra(struct event *ev, const struct raw_device *raw)
 {
-	ev->extra = json_pack("{s:s s:i s:i s:I s:s?}", "node", raw->devname, "major", (int)raw->major, "minor",
-			      (int)raw->minor, "diskseq", (json_int_t)raw->diskseq, "fs-type", raw->id_fs_type);
+	ev->extra = json_pack("{s:s s:i s:i s:I s:s? s:s?}", "node", raw->devname, "major", (int)raw->major, "minor",
+			      (int)raw->minor, "diskseq", (json_int_t)raw->diskseq, "fs-type", raw->id_fs_type,
+			      "part-table", raw->id_part_table);
 	return ev->extra ? 0 : -ENOMEM;
 }
 

@@ -22,9 +22,9 @@ struct raw_device {
 	const char *id_serial; /* ID_SERIAL (vendor, model and serial number in one word) */
 	const char *id_serial_short;
 	const char *id_model, *id_vendor, *id_revision;
-	const char *id_bus;  /* ID_BUS */
-	const char *id_path; /* ID_PATH: pci-0000:00:1f.2-ata-1 */
-	const char *id_fs_type;
+	const char *id_bus;			/* ID_BUS */
+	const char *id_path;			/* ID_PATH: pci-0000:00:1f.2-ata-1 */
+	const char *id_fs_type, *id_part_table; /* ID_FS_TYPE, ID_PART_TABLE_TYPE */
 	const char *dm_uuid, *dm_name;
 	/* What a kernel uevent says beside that something changed; see uevent.h. */
 	const char *dm_action, *dm_path, *dm_valid_paths; /* DM_ACTION, DM_PATH, DM_NR_VALID_PATHS */

@@ -63,6 +63,7 @@ static void draw_spare(const struct inventory *inv, const struct device *d, stru
 	if (strcmp(d->map, d->id) != 0)
 		snprintf(w->map, sizeof(w->map), "%s", d->map);
 	w->contents = d->contents;
+	w->other_member = d->contents == CONTENTS_FOREIGN && strstr(d->fs_type, "_member");
 	snprintf(w->holds, sizeof(w->holds), "%.*s", (int)sizeof(w->holds) - 1, d->contents_name);
 }
 

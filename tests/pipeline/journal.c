@@ -8,7 +8,7 @@
  *   budget N                            settings: budget.plans-per-hour
  *   windows N                           settings: rules.windows
  *   rules NAME..                        shipped, or files beside the script
- *   disk NAME SIZE [KEY=VALUE..]        controller, enclosure, slot, holds
+ *   disk NAME SIZE [KEY=VALUE..]        holds, udev (what ID_FS_TYPE says; the disk itself reads as foreign)
  *   array NAME LEVEL DISK.. [spares DISK..]
  *   stopped ARRAY                       does not run at start
  *   away DISK                           not here at start
@@ -65,6 +65,7 @@ static int raw_device(struct play *y, const char *action, const char *name, cons
 						 .major = 8,
 						 .minor = (unsigned)i * 16,
 						 .id_wwn = wwn,
+						 .id_fs_type = y->fs_type[i],
 						 .id_path = "pci-0000:00:1f.2-ata-1",
 						 .has_size = strcmp(action, "remove") != 0,
 						 .sectors = model_sectors(y->model, play_id(name)),

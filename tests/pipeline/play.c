@@ -367,6 +367,8 @@ void play_finish(struct play *y)
 	json_decref(y->rows);
 	json_decref(y->world);
 	json_decref(y->rule_files);
+	for (size_t i = 0; i < y->n_disks; i++)
+		free(y->fs_type[i]);
 	settings_finish(&y->settings);
 	buf_free(&y->out);
 }

@@ -38,6 +38,7 @@ struct play {
 	const char *rules_dir, *script;
 	int line;
 	char disks[32][32];
+	char *fs_type[32]; /* by udev; NULL: nothing */
 	size_t n_disks;
 };
 

@@ -110,9 +110,14 @@ static int add_disk(struct play *y, char **w, int n)
 		return -EINVAL;
 	snprintf(y->disks[y->n_disks++], 32, "%s", w[1]);
 	model_disk(y->model, play_id(w[1]), size.u);
-	for (int i = 3; i < n; i++)
+	for (int i = 3; i < n; i++) {
 		if (strncmp(w[i], "holds=", 6) == 0)
 			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
+		if (strncmp(w[i], "udev=", 5) != 0)
+			continue;
+		y->fs_type[y->n_disks - 1] = strdup(w[i] + 5);
+		model_contents(y->model, play_id(w[1]), strstr(w[i], "promise") ? "blank" : "foreign", NULL);
+	}
 	return 0;
 }
 
