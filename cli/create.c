@@ -74,6 +74,22 @@ static bool set_is_known(struct cli *c, const char *guid)
 	return known;
 }
 
+/* The disks of a set, as the daemon knows them now. */
+static json_t *set_nodes(struct cli *c, const char *guid)
+{
+	json_t *answer = client_ask_quietly(c, "status"), *nodes = json_array();
+	const json_t *list = j_list(json_object_get(answer, "status"), "devices");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *d = json_array_get(list, i);
+
+		if (strcmp(j_str(d, "set"), guid) == 0 && j_bool(d, "present"))
+			json_array_append_new(nodes, json_string(j_str(d, "node")));
+	}
+	json_decref(answer);
+	return nodes;
+}
+
 /* Whether it can be planned at all, before a file is touched. The plan is printed when it is done. */
 static int check(struct cli *c, const json_t *request)
 {
@@ -91,6 +107,7 @@ static int create_set(struct cli *c, json_t *request)
 	_cleanup_(buf_free) struct buf notes = {0};
 	char guid[META_GUID_MAX];
 	struct err e = {0};
+	json_t *nodes;
 	int status;
 
 	if (meta_formats[0]->new_guid(guid, &e) < 0) {
@@ -108,6 +125,9 @@ static int create_set(struct cli *c, json_t *request)
 		return status;
 	}
 	status = cli_change(c, request);
+	nodes = set_nodes(c, guid);
+	manage_look_again(c, nodes, &notes);
+	json_decref(nodes);
 	if (status == CLI_OK)
 		buf_addf(&notes, "the set %s is managed from now on\n", guid);
 	else if (!set_is_known(c, guid))
@@ -204,11 +224,14 @@ static void set_of(struct cli *c, const char *name, char guid[META_GUID_MAX])
 static int change_and_release(struct cli *c, json_t *request, const char *guid)
 {
 	_cleanup_(buf_free) struct buf notes = {0};
+	json_t *nodes = set_nodes(c, guid);
 	int status = cli_change(c, request);
 
-	if (status != CLI_OK || GIVEN(c, DRY_RUN) || GIVEN(c, NO_MANAGE))
-		return status;
-	status = manage_set(c, guid, false, &notes);
+	if (status == CLI_OK && !GIVEN(c, DRY_RUN) && !GIVEN(c, NO_MANAGE)) {
+		status = manage_set(c, guid, false, &notes);
+		manage_look_again(c, nodes, &notes);
+	}
+	json_decref(nodes);
 	if (!GIVEN(c, JSON))
 		fputs(buf_str(&notes), stderr);
 	return status;

@@ -390,6 +390,17 @@ int manage_set(struct cli *c, const char *guid, bool on, struct buf *notes)
 	return status;
 }
 
+void manage_look_again(struct cli *c, const json_t *nodes, struct buf *notes)
+{
+	struct job job = {.c = c, .root = ""};
+
+	for (size_t i = 0; i < json_array_size(nodes); i++)
+		run(&job, (const char *const[]){"udevadm", "trigger", "--action=change",
+						json_string_value(json_array_get(nodes, i)), NULL});
+	buf_add(notes, buf_str(&job.notes));
+	job_finish(&job);
+}
+
 int verb_manage(struct cli *c)
 {
 	return manage(c, true);

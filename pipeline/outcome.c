@@ -202,6 +202,20 @@ static void forget_set(struct pipeline *p, const struct job *j, enum action_resu
 		}
 }
 
+/* Of what was made act has told all, and no probe must read it while the next plan writes: members would look stale. It
+ * is held like all that is managed. What could not be made is to be seen. */
+static void made(struct pipeline *p, const struct job *j, bool ok)
+{
+	for (size_t k = 0; k < j->plan->create->n_disks && !ok; k++) {
+		const struct device *d = inventory_device(p->inv, j->plan->create->disk[k].device);
+
+		if (d && strcmp(d->set, j->set) != 0)
+			ask_probe(p, d->id);
+	}
+	if (ok)
+		want(p, j->set, true, false, false);
+}
+
 /* What disks hold changed in a way that only reading them tells. */
 static void read_again(struct pipeline *p, const struct job *j)
 {
@@ -213,8 +227,8 @@ static void read_again(struct pipeline *p, const struct job *j)
 		if (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE || op == STEP_REMOVE_MEMBER ||
 		    op == STEP_READD_MEMBER)
 			ask_probe(p, j->plan->step[i].device);
-		for (size_t k = 0; op == STEP_CREATE && k < j->plan->create->n_disks; k++)
-			ask_probe(p, j->plan->create->disk[k].device);
+		if (op == STEP_CREATE)
+			made(p, j, j->result[i].result == ACTION_OK);
 		for (size_t k = 0; op == STEP_DELETE_SET && k < j->plan->n_devices; k++)
 			ask_probe(p, j->plan->devices[k].id);
 	}
