@@ -3,6 +3,7 @@
 #include "actions/plan.h"
 #include "tests/unit/unit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static struct plan *example(void)
@@ -134,10 +135,73 @@ static void what_is_spoilt_is_refused(void **state _unused_)
 	}
 }
 
+static struct plan *creation(void)
+{
+	struct plan *p = calloc(1, sizeof(*p));
+	struct plan_create *c = calloc(1, sizeof(*c));
+
+	p->create = c;
+	snprintf(p->id, sizeof(p->id), "P-18");
+	snprintf(p->set, sizeof(p->set), "c0ffee");
+	snprintf(p->array_name, sizeof(p->array_name), "vault");
+	snprintf(p->volume, sizeof(p->volume), "abba");
+	*c = (struct plan_create){.new_set = true,
+				  .assume_clean = true,
+				  .level = RAID5,
+				  .layout = 2,
+				  .chunk = 128,
+				  .sectors = UINT64_C(1) << 40,
+				  .n_slots = 3,
+				  .n_disks = 4};
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(c->disk[i].device, sizeof(c->disk[i].device), "wwn-%u", i);
+		snprintf(c->disk[i].name, sizeof(c->disk[i].name), "sd%c", 'b' + (int)i);
+	}
+	c->disk[2].wipe = true;
+	p->n_steps = 2;
+	p->step[0] = (struct step){.op = STEP_CREATE, .slot = -1};
+	p->step[1] = (struct step){.op = STEP_RENAME, .slot = -1, .to = "other"};
+	return p;
+}
+
+static void test_creation(void **state _unused_)
+{
+	_cleanup_(plan_freep) struct plan *p = creation(), *back = NULL;
+	_cleanup_(buf_free) struct buf a = {0}, b = {0};
+	json_t *j = plan_to_json(p), *again, *bad;
+	struct err e = {0};
+	static const struct {
+		const char *key;
+		json_int_t value;
+	} lies[] = {{"slots", 5}, {"slots", -1}, {"chunk", -1}, {"sectors", -1}};
+
+	plan_print(p, &a);
+	assert_string_equal(buf_str(&a),
+			    "create-array vault: raid5 of sdb, sdc, sdd (wiped), chunks of 64KiB, 512TiB, spare sde, "
+			    "assumed to be clean, in the new set c0ffee\n"
+			    "rename-array vault to other\n");
+	assert_int_equal(plan_from_json(j, &back, &e), 0);
+	plan_print(back, &b);
+	assert_string_equal(buf_str(&b), buf_str(&a));
+	again = plan_to_json(back);
+	assert_true(json_equal(j, again));
+	json_decref(again);
+	for_rows (i, lies) {
+		struct plan *none = NULL;
+
+		bad = json_deep_copy(j);
+		json_object_set_new(json_object_get(bad, "create"), lies[i].key, json_integer(lies[i].value));
+		assert_int_equal(plan_from_json(bad, &none, &e), -EINVAL);
+		json_decref(bad);
+	}
+	json_decref(j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(test_round_trip),
+		unit(test_creation),
 		unit(what_is_spoilt_is_refused),
 	};
 
