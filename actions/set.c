@@ -478,6 +478,13 @@ static struct set_disk *open_disk(const struct set *s, const struct plan_device 
 	return NULL;
 }
 
+/* The first sector of the primary copy: the anchor is looked for before it is read, at one or two places, and the
+ * secondary copy comes last. */
+static const struct watch *watch_of(const struct set_disk *d)
+{
+	return &d->watch[d->n_watch > 2 ? d->n_watch - 2 : d->n_watch - 1];
+}
+
 /* One sector of each disk tells whether another tool wrote since. 1: some disk has to be read again. */
 static int changed_by_others(struct set *s)
 {
@@ -492,17 +499,18 @@ static int changed_by_others(struct set *s)
 
 		if (d->dev && d->ours && d->n_watch && !d->error)
 			io_batch_read(&b, i, d->dev,
-				      d->watch[d->n_watch > 1].sector * 512 / d->dev->sector_size * d->dev->sector_size,
+				      watch_of(d)->sector * 512 / d->dev->sector_size * d->dev->sector_size,
 				      room + (size_t)i * 4096, d->dev->sector_size);
 	}
 	r = io_batch_run(s->pool, &b, result);
 	io_batch_free(&b);
 	for (unsigned i = 0; i < s->n_disks && r == 0; i++) {
 		struct set_disk *d = s->disk[i];
-		const struct watch *w = &d->watch[d->n_watch > 1];
+		const struct watch *w;
 
 		if (!d->dev || !d->ours || !d->n_watch || d->error)
 			continue;
+		w = watch_of(d);
 		if (result[i] < 0)
 			d->error = result[i];
 		else if (memcmp(room + (size_t)i * 4096 + w->sector * 512 % d->dev->sector_size, w->bytes, 512) != 0)

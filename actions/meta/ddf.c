@@ -7,19 +7,13 @@
 
 static int ddf_probe(const struct meta_reader *r, struct err *e)
 {
-	_Alignas(4096) uint8_t block[DDF_GRANULE * DDF_SECTOR];
 	unsigned unit = ddf_unit(r->sector_size);
 	struct ddf_tail t;
-	int q;
 
 	if (unit == 0 || r->sectors % unit ||
 	    r->sectors <= DDF_RESERVED / 2) /* no room for a copy and the workspace that DDF 5.5 asks for */
 		return 0;
-	ddf_tail_place(&t, r->sectors, unit);
-	q = r->read(r->u, t.lba, block, t.sectors);
-	if (q < 0)
-		return err_sys(e, -q, "cannot read the last sector");
-	return ddf_magic(block + (size_t)(t.sectors - unit) * DDF_SECTOR) == (uint32_t)DDF_HEADER_MAGIC;
+	return ddf_tail_read(r, &t, e);
 }
 
 const struct meta_format meta_ddf = {

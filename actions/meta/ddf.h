@@ -36,7 +36,7 @@ struct ddf_image {
 	uint8_t *bytes;
 };
 
-/* The disk's last granule, or what of it lies behind the last whole one; the anchor is its last block. */
+/* The granule with the anchor, up to the anchor itself, which is its last block: the disk's last one mostly. */
 struct ddf_tail {
 	uint64_t lba;
 	uint32_t sectors;
@@ -134,6 +134,13 @@ static inline struct ddf_header *ddf_anchor(const struct ddf_tail *t)
 /* Sectors in a logical block of so many bytes; 0: DDF cannot be read there. */
 unsigned ddf_unit(unsigned sector_size);
 void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors, unsigned unit);
+static inline uint64_t ddf_anchor_lba(const struct ddf_tail *t)
+{
+	return t->lba + t->sectors - t->unit;
+}
+/* Looks for the anchor where it should be and where some controllers put it. 1: found, in either byte order; 0: there
+ * is none; or -errno. */
+int ddf_tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e);
 /* Sectors to keep of the copy at lba: its own, and up to the end of the granule if nothing else begins there. */
 uint32_t ddf_image_sectors(const struct ddf_layout *l, unsigned copy, uint64_t disk_sectors);
 struct ddf_image *ddf_image_ref(struct ddf_image *im);

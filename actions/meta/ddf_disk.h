@@ -15,6 +15,7 @@ enum { DDF_SECTOR = 512, DDF_GUID_LEN = 24 };
 /* Signatures, section 5 and the sections of the records. */
 enum {
 	DDF_HEADER_MAGIC = (int)0xDE11DE11,
+	DDF_BACKWARDS = 0x11DE11DE, /* of a header in the other byte order */
 	DDF_CONTROLLER_MAGIC = (int)0xAD111111,
 	DDF_PD_MAGIC = 0x22222222,
 	DDF_DATA_MAGIC = 0x33333333,

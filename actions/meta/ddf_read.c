@@ -38,11 +38,12 @@ void ddf_copy_free(struct meta_copy *c)
 }
 DEFINE_CLEANUP(struct meta_copy *, ddf_copy_free)
 
-void ddf_tail_place(struct ddf_tail *t, uint64_t disk_sectors, unsigned unit)
+/* With the anchor as the last block before that sector. */
+void ddf_tail_place(struct ddf_tail *t, uint64_t end, unsigned unit)
 {
 	t->unit = unit;
-	t->lba = (disk_sectors - 1) / DDF_GRANULE * DDF_GRANULE;
-	t->sectors = (uint32_t)(disk_sectors - t->lba);
+	t->lba = (end - 1) / DDF_GRANULE * DDF_GRANULE;
+	t->sectors = (uint32_t)(end - t->lba);
 }
 
 uint32_t ddf_image_sectors(const struct ddf_layout *l, unsigned copy, uint64_t disk_sectors)
@@ -156,22 +157,32 @@ int ddf_layout_read(const struct ddf_header *h, uint64_t disk_sectors, unsigned 
 	return 0;
 }
 
-static int tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e)
+/* 5.4 wants it in the last block. 256 blocks before that one some of Adaptec's controllers put it (dmraid, and libblkid
+ * look there, too). */
+int ddf_tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e)
 {
+	static const unsigned behind[] = {0, 256};
 	_Alignas(4096) uint8_t block[DDF_GRANULE * DDF_SECTOR];
 	unsigned unit = ddf_unit(r->sector_size);
-	int q;
 
 	if (unit == 0)
 		return err_set(e, ENOTSUP, "DDF cannot be read on a disk with sectors of %u bytes", r->sector_size);
 	if (r->sectors < unit || r->sectors % unit)
 		return err_set(e, EBADMSG, "the disk has no sectors");
-	ddf_tail_place(t, r->sectors, unit);
-	q = r->read(r->u, t->lba, block, t->sectors);
-	if (q < 0)
-		return err_sys(e, -q, "cannot read the DDF anchor at sector %llu",
-			       (unsigned long long)(r->sectors - unit));
-	memcpy(t->bytes, block, (size_t)t->sectors * DDF_SECTOR);
+	for (size_t i = 0; i < ARRAY_SIZE(behind) && (uint64_t)(behind[i] + 1) * unit <= r->sectors; i++) {
+		uint32_t magic;
+		int q;
+
+		ddf_tail_place(t, r->sectors - (uint64_t)behind[i] * unit, unit);
+		q = r->read(r->u, t->lba, block, t->sectors);
+		if (q < 0)
+			return err_sys(e, -q, "cannot read sector %llu, where a DDF anchor may be",
+				       (unsigned long long)ddf_anchor_lba(t));
+		memcpy(t->bytes, block, (size_t)t->sectors * DDF_SECTOR);
+		magic = be32_get(ddf_anchor(t)->magic);
+		if (magic == (uint32_t)DDF_HEADER_MAGIC || magic == DDF_BACKWARDS)
+			return 1;
+	}
 	return 0;
 }
 
@@ -259,17 +270,24 @@ int ddf_copy_read(const struct meta_reader *r, struct meta_copy **ret, struct er
 	if (!c)
 		return err_set(e, ENOMEM, "out of memory");
 	c->disk_sectors = r->sectors;
-	k = tail_read(r, &c->tail, e);
+	k = ddf_tail_read(r, &c->tail, e);
 	if (k < 0)
 		return k;
-	if (be32_get(ddf_anchor(&c->tail)->magic) != (uint32_t)DDF_HEADER_MAGIC)
+	if (k == 0)
 		return err_set(e, EBADMSG, "there is no DDF anchor");
+	if (be32_get(ddf_anchor(&c->tail)->magic) == DDF_BACKWARDS)
+		return err_set(e, ENOTSUP,
+			       "DDF in little-endian byte order, as some controllers write it, is not read");
 	k = anchor_check(ddf_anchor(&c->tail), c->tail.unit, e);
 	if (k < 0)
 		return k;
 	k = ddf_layout_read(ddf_anchor(&c->tail), r->sectors, c->tail.unit, &c->layout, e);
 	if (k < 0)
 		return k;
+	for (k = 0; k < 2; k++)
+		if (c->layout.lba[k] != DDF_NO_LBA &&
+		    overlap(c->layout.lba[k], c->layout.extent, ddf_anchor_lba(&c->tail), c->tail.unit))
+			return err_set(e, EBADMSG, "the DDF %s copy lies over the anchor", copy_names[k]);
 	for (k = 0; k < 2; k++)
 		if (c->layout.lba[k] != DDF_NO_LBA)
 			q[k] = image_read(r, c, k, &c->image[k], &why[k]);

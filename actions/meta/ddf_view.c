@@ -151,7 +151,7 @@ static void room_view(const struct meta_copy *c, const struct meta_set *s, struc
 {
 	static const char *const makers[] = {"Linux-MD", "spared"};
 	const struct ddf_layout *l = &c->layout;
-	uint64_t start = l->workspace, end = MIN(start + l->workspace_sectors, c->disk_sectors - l->unit);
+	uint64_t start = l->workspace, end = MIN(start + l->workspace_sectors, ddf_anchor_lba(&c->tail));
 	bool known = false;
 
 	for (size_t i = 0; i < ARRAY_SIZE(makers); i++)

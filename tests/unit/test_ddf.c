@@ -173,6 +173,73 @@ static void anchors(void **state)
 	test_disk_free(&d);
 }
 
+/* The anchor 256 blocks before the last one: the same set, and what is written leaves the last block alone. */
+static void anchor_before_the_end(void **state)
+{
+	const struct test_set *s = *state;
+	struct test_set moved = {.n = s->n, .name = "moved"};
+	char *was = test_disk_text(&s->disk[0]), *is, *before, *after;
+	struct meta_edit edit = {.op = META_SET_CLEAN, .clean = false};
+	struct meta_set *set;
+	struct meta_copy *c;
+	struct err e = {0};
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct test_disk *d = &moved.disk[i];
+
+		test_disk_copy(d, &s->disk[i]);
+		memcpy(test_sector(d, d->sectors - 257), test_sector(d, d->sectors - 1), 512);
+		memset(test_sector(d, d->sectors - 1), 0x5A, 512);
+	}
+	assert_int_equal(meta_ddf.probe(&moved.disk[0].reader, &e), 1);
+	is = test_disk_text(&moved.disk[0]);
+	assert_string_equal(is, was);
+	set = test_join(&moved, 0);
+	ddf_guid_text(ddf_vd(set, &set->volumes[0])->guid, edit.volume);
+	test_edit(set, edit);
+	meta_ddf.set_seq(set, set->seq + 1ULL);
+	test_commit(&moved, set);
+	before = test_set_text(set);
+	meta_ddf.set_free(set);
+	set = test_join(&moved, 0);
+	after = test_set_text(set);
+	assert_string_equal(after, before);
+	assert_int_equal(*test_sector(&moved.disk[0], moved.disk[0].sectors - 1), 0x5A);
+	meta_ddf.set_free(set);
+	/* A copy that lies over it cannot be. */
+	put(test_sector(&moved.disk[0], moved.disk[0].sectors - 257) + offsetof(struct ddf_header, primary_lba), 8,
+	    moved.disk[0].sectors - 700);
+	ddf_seal(test_sector(&moved.disk[0], moved.disk[0].sectors - 257), 512);
+	assert_int_equal(meta_ddf.parse(&moved.disk[0].reader, &c, &e), -EBADMSG);
+	assert_string_equal(e.msg, "the DDF primary copy lies over the anchor");
+	test_set_free(&moved);
+	free(was);
+	free(is);
+	free(before);
+	free(after);
+}
+
+/* The other byte order is seen and named, and not taken for anything else. */
+static void backwards(void **state)
+{
+	const struct test_set *s = *state;
+	static const unsigned places_of[] = {1, 257};
+
+	for_rows (i, places_of) {
+		struct test_disk d = {0};
+		struct meta_copy *c;
+		struct err e = {0};
+
+		test_disk_copy(&d, &s->disk[0]);
+		memset(test_sector(&d, d.sectors - 1), 0, 512);
+		put(test_sector(&d, d.sectors - places_of[i]), 4, 0x11DE11DE);
+		assert_int_equal(meta_ddf.probe(&d.reader, &e), 1);
+		assert_int_equal(meta_ddf.parse(&d.reader, &c, &e), -ENOTSUP);
+		assert_non_null(strstr(e.msg, "little-endian"));
+		test_disk_free(&d);
+	}
+}
+
 /* Disks that cannot be one set. */
 static void strangers(void **state)
 {
@@ -214,10 +281,8 @@ static int unload(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(lying),
-		unit(damaged),
-		unit(anchors),
-		unit(strangers),
+		unit(lying),	 unit(damaged),	  unit(anchors), unit(anchor_before_the_end),
+		unit(backwards), unit(strangers),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
