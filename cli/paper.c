@@ -89,27 +89,35 @@ static const char *lose(int64_t n)
 	return text[at];
 }
 
+static void print_taken(const json_t *k, bool copied, struct buf *out)
+{
+	out_text(out, j_str(k, "rule"));
+	buf_add(out, copied ? ": it is copied to " : ": ");
+	out_text(out, j_str(k, "spare"));
+	buf_add(out, copied ? ", which then takes its place, " : " takes its place ");
+	if (j_int(k, "after") == 0)
+		buf_add(out, "at once");
+	else
+		buf_add(out, "after ");
+	if (j_int(k, "after") > 0)
+		out_duration(out, j_int(k, "after"));
+	if (copied)
+		buf_addf(out, "; until then %s", lose(j_int(k, "meanwhile")));
+	else
+		buf_addf(out, "; until it is rebuilt %s, then %s", lose(j_int(k, "meanwhile")),
+			 lose(j_int(k, "redundancy")));
+	buf_addf(out, "; spares left: %" PRId64, j_int(k, "spares"));
+}
+
 static void print_case(const struct cli *c, const json_t *k, struct buf *out)
 {
 	const char *result = j_str(k, "result");
-	bool lost = strcmp(result, "lost") == 0;
+	bool lost = strcmp(result, "lost") == 0, copied = strcmp(result, "copy") == 0;
 
 	buf_add(out, "         ");
 	out_word(c, out, TONE_PLAIN, j_str(k, "case"), 8);
-	if (strcmp(result, "spare") == 0) {
-		out_text(out, j_str(k, "rule"));
-		buf_add(out, ": ");
-		out_text(out, j_str(k, "spare"));
-		buf_add(out, " takes its place ");
-		if (j_int(k, "after") == 0)
-			buf_add(out, "at once");
-		else
-			buf_add(out, "after ");
-		if (j_int(k, "after") > 0)
-			out_duration(out, j_int(k, "after"));
-		buf_addf(out, "; until it is rebuilt %s, then %s", lose(j_int(k, "meanwhile")),
-			 lose(j_int(k, "redundancy")));
-		buf_addf(out, "; spares left: %" PRId64, j_int(k, "spares"));
+	if (copied || strcmp(result, "spare") == 0) {
+		print_taken(k, copied, out);
 	} else {
 		out_word(c, out, lost ? TONE_BAD : TONE_WARN, lost ? "nothing takes its place" : "it is kept", 0);
 		buf_add(out, ": ");

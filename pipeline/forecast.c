@@ -46,6 +46,14 @@ static const struct device *taker(const struct gone *g)
 	return d && strcmp(d->id, g->device) != 0 && (s == MEMBER_REBUILDING || s == MEMBER_IN_SYNC) ? d : NULL;
 }
 
+/* The disk that it is being copied to. NULL: to none. */
+static const struct device *copied_to(const struct gone *g)
+{
+	const struct array *a = array_of(g);
+
+	return a && a->copy_to[0] && a->copy_slot == (int)g->slot ? inventory_device(inv_of(g), a->copy_to) : NULL;
+}
+
 static bool still_serves(const struct gone *g)
 {
 	const struct array *a = array_of(g);
@@ -82,12 +90,12 @@ static const char *line_of(const struct firing *f, const char *begins)
 	return NULL;
 }
 
-static const struct firing *who_replaced(const struct gone *g)
+static const struct firing *who_did(const struct gone *g, const char *action)
 {
 	const struct runner *r = &g->paper.run;
 
 	for (size_t i = r->n_firings; i-- > g->from;)
-		if (line_of(&r->firings[i], "activate-spare"))
+		if (line_of(&r->firings[i], action))
 			return &r->firings[i];
 	return NULL;
 }
@@ -219,7 +227,7 @@ static void send_error(struct gone *g, int n)
 
 static void go_errors(struct gone *g)
 {
-	for (int i = 1; i <= ERRORS_MAX && still_serves(g); i++) {
+	for (int i = 1; i <= ERRORS_MAX && still_serves(g) && !copied_to(g); i++) {
 		send_error(g, i);
 		paper_run_to(&g->paper, g->paper.run.boot + ERRORS_EVERY);
 	}
@@ -248,17 +256,20 @@ static int redundancy_of(const struct gone *g)
 	return a ? array_cached(inv_of(g), a)->redundancy : -1;
 }
 
+static void tell_disk(struct gone *g, const char *result, const char *action, const struct device *by)
+{
+	const struct firing *f = who_did(g, action);
+
+	set_text(g->case_, "result", result);
+	set_text(g->case_, "rule", f ? f->v->rule : "");
+	set_text(g->case_, "spare", by->name);
+	json_object_set_new(g->case_, "after", json_integer(g->paper.run.boot - g->at));
+}
+
 /* The rebuild ends at once: what is left then is asked. */
 static void tell_taken(struct gone *g, const struct device *by)
 {
-	const struct firing *f = who_replaced(g);
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s", by->name);
-	set_text(g->case_, "result", "spare");
-	set_text(g->case_, "rule", f ? f->v->rule : "");
-	set_text(g->case_, "spare", name);
-	json_object_set_new(g->case_, "after", json_integer(g->paper.run.boot - g->at));
+	tell_disk(g, "spare", "activate-spare", by);
 	model_rebuilt(g->paper.run.model, g->array);
 	paper_run_to(&g->paper, g->paper.run.boot + SETTLE);
 }
@@ -287,6 +298,8 @@ static void play(struct gone *g, void (*go)(struct gone *g))
 	json_object_set_new(g->case_, "meanwhile", json_integer(redundancy_of(g)));
 	if (by) {
 		tell_taken(g, by);
+	} else if (kept && copied_to(g)) {
+		tell_disk(g, "copy", "replace-member", copied_to(g));
 	} else {
 		set_text(g->case_, "result", kept ? "kept" : "lost");
 		say_why(g, kept);

@@ -29,7 +29,7 @@ done
 ok "with a spare all is well" 0 "${ctl[@]}" forecast small.jsonl
 like "a disk that is pulled" '^ +pulled +member-gone: sdx takes its place after 30s; until it is rebuilt it can lose no more, then it can lose 1 more; spares left: 0$'
 like "a disk that fails" '^ +failed +member-failed: sdx takes its place at once;'
-like "a disk with errors is kept where nothing else is left" '^ +errors +it is kept: errors-kept: sda in data has errors'
+like "a disk with errors is copied where nothing else is left" '^ +errors +erring-replaced: it is copied to sdx, which then takes its place, after 20s; until then it can lose 1 more'
 like "the sum" '^of 1 arrays every next loss is repaired by itself$'
 ok "without one" 1 "${ctl[@]}" forecast without.jsonl
 like "the array says so" '^data  raid5  optimal  no valid spare: sdx is lost$'
