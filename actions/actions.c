@@ -26,6 +26,7 @@
 	X(reinstate_path)                                                                                              \
 	X(demote_path)                                                                                                 \
 	X(restore_path)                                                                                                \
+	X(note_disk)                                                                                                   \
 	X(mark)                                                                                                        \
 	X(unmark)                                                                                                      \
 	X(inhibit)                                                                                                     \

@@ -391,6 +391,29 @@ static int add_spare_finish(struct exec *x, const struct step *s, struct err *e)
 	return claims_finish(x, s, e);
 }
 
+/* What is noted already stays: the words add up, but for "well". */
+static int note_prepare(struct exec *x, const struct step *s, struct err *e)
+{
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	const struct set_disk *d = step_disk(x, s);
+	struct meta_edit note = edit_of(META_NOTE_DISK, "", d && d->ref[0] ? d->ref : s->ref);
+	const struct meta_disk *md;
+	int r = exec_work_view(x, &view, e);
+
+	if (r < 0)
+		return r;
+	md = note.ref[0] ? meta_view_disk(view, note.ref) : NULL;
+	if (!md)
+		return err_set(e, ENODEV, "%s is no disk of the set", s->name[0] ? s->name : s->device);
+	if (strcmp(s->to, "well") != 0) {
+		note.predicted = md->predicted || strcmp(s->to, "predicted-failure") == 0;
+		note.read_errors = md->read_errors || strcmp(s->to, "read-errors") == 0;
+	}
+	if (note.predicted == md->predicted && note.read_errors == md->read_errors)
+		return 1;
+	return exec_edit(x, &note, e);
+}
+
 /* --- built in ------------------------------------------------------------------------------------------------ */
 
 /* The facts are edits already. A disk that stands behind though nothing is wrong with it is brought up to date. */
@@ -438,6 +461,7 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_SCRUB] = {.finish = step_scrub_finish},
 	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
 	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},
+	[STEP_NOTE_DISK] = {.prepare = note_prepare},
 	[STEP_CREATE] = {.prepare = step_create_prepare, .finish = step_create_finish},
 	[STEP_DELETE] = {.prepare = step_delete_prepare, .finish = step_delete_finish},
 	[STEP_RENAME] = {.prepare = step_rename_prepare, .finish = step_rename_finish},

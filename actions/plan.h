@@ -23,6 +23,7 @@ enum step_op {
 	STEP_DELETE,	     /* the volume's records go; it does not run */
 	STEP_RENAME,	     /* the volume gets another name; it does not run */
 	STEP_DELETE_SET,     /* a set without volumes: its disks are blank again */
+	STEP_NOTE_DISK,	     /* what is known of a disk's health is written down */
 	STEP_READ_CHECK,     /* alone: about one device, done by a process of its own, see step_op_alone */
 	STEP_FAIL_PATH,	     /* alone */
 	STEP_REINSTATE_PATH, /* alone */
@@ -61,7 +62,7 @@ struct step {
 	bool table_later;	 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused;		/* by a guard or while planning: printed, recorded, not run */
-	char to[META_NAME_MAX]; /* STEP_RENAME: the new name */
+	char to[META_NAME_MAX]; /* STEP_RENAME: the new name; STEP_NOTE_DISK: the word */
 	char reason[PLAN_REASON_MAX];
 };
 

@@ -68,8 +68,11 @@ static void print_disks(const struct cli *c, const struct meta_view *v, struct b
 		buf_add(out, "  ");
 		out_word(c, out, self ? TONE_BOLD : TONE_PLAIN, d->ref, 9);
 		out_size(out, d->sectors * 512);
-		buf_addf(out, "%s%s%s", d->spare ? d->dedicated ? ", dedicated spare" : ", global spare" : "",
-			 d->missing ? ", missing" : "", self ? ", this disk" : "");
+		buf_addf(out, "%s%s%s%s%s%s%s%s", d->spare ? d->dedicated ? ", dedicated spare" : ", global spare" : "",
+			 d->revertible ? ", revertible" : "", d->enclosure ? ", of its enclosure" : "",
+			 d->missing ? ", missing" : "", d->predicted ? ", predicts its failure" : "",
+			 d->read_errors ? ", had read errors" : "", d->foreign ? ", foreign" : "",
+			 self ? ", this disk" : "");
 		if (d->failed) {
 			buf_add(out, ", ");
 			out_word(c, out, TONE_BAD, "failed", 0);

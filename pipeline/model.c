@@ -567,6 +567,7 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 		model_delete_set(m, s);
 		return 0;
 	case STEP_CREATE:
+	case STEP_NOTE_DISK:
 	case STEP_CLAIM:
 	case STEP_RELEASE:
 	case STEP_READ_CHECK:

@@ -80,6 +80,18 @@ static bool serves_array(const struct inventory *inv, const struct meta_disk *di
 	return !disk->dedicated;
 }
 
+/* A member of the array is in the disk's own enclosure, as far as that is known. */
+static bool in_enclosure(const struct inventory *inv, const struct array *a, const struct device *d)
+{
+	for (unsigned i = 0; d->enclosure[0] && i < a->volume->slots; i++) {
+		const struct device *m = array_slot_device(inv, a, i);
+
+		if (m && strcmp(m->enclosure, d->enclosure) == 0)
+			return true;
+	}
+	return !d->enclosure[0];
+}
+
 static void draw_set_spare(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			   const struct device *d, const struct meta_disk *disk, struct world_spare *w)
 {
@@ -95,7 +107,7 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	/* What it is wanted for can wait: a member that has failed cannot. */
 	w->copied_to = w->state == SPARE_ACTIVE;
 	w->state = w->copied_to ? SPARE_IDLE : w->state;
-	w->serves = serves_array(inv, disk, c->pool, a);
+	w->serves = serves_array(inv, disk, c->pool, a) && (!disk->enclosure || !a || in_enclosure(inv, a, d));
 	w->free_sectors = free_sectors(s, d, disk);
 }
 

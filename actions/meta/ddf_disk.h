@@ -260,7 +260,7 @@ struct ddf_spare {
 };
 static_assert(sizeof(struct ddf_spare) == 32, "spare assignment record");
 
-enum { DDF_SPARE_DEDICATED = 0x01, DDF_SPARE_REVERTIBLE = 0x02, DDF_SPARE_ACTIVE = 0x04 };
+enum { DDF_SPARE_DEDICATED = 0x01, DDF_SPARE_REVERTIBLE = 0x02, DDF_SPARE_ACTIVE = 0x04, DDF_SPARE_AFFINITY = 0x08 };
 
 /* 5.10 Physical disk data: who this disk is. */
 struct ddf_data {

@@ -416,6 +416,22 @@ static int set_initialised(struct meta_set *s, const struct meta_edit *edit, str
 	return 0;
 }
 
+static int note_disk(struct meta_set *s, const struct meta_edit *edit, struct err *e)
+{
+	struct ddf_pd_entry *pd;
+	unsigned state;
+	uint32_t ref = 0;
+	int r = find_disk(s, edit->ref, &ref, e);
+
+	if (r < 0)
+		return r;
+	pd = ddf_pd_edit(s, ref);
+	state = be16_get(pd->state) & ~(unsigned)(DDF_PD_PREDICTED | DDF_PD_READ_ERRORS);
+	state |= (edit->predicted ? DDF_PD_PREDICTED : 0) | (edit->read_errors ? DDF_PD_READ_ERRORS : 0);
+	pd->state = be16_of((uint16_t)state);
+	return 0;
+}
+
 int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 {
 	static int (*const ops[])(struct meta_set *, const struct meta_edit *, struct err *) = {
@@ -429,6 +445,7 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 		[META_SET_INITIALISED] = set_initialised,
 		[META_DELETE_VOLUME] = ddf_delete_volume,
 		[META_RENAME_VOLUME] = ddf_rename_volume,
+		[META_NOTE_DISK] = note_disk,
 	};
 	int r;
 

@@ -72,7 +72,7 @@ static int disks_check(const struct meta_set *s, const struct meta_create *c, st
 		pd = ddf_pd(s, d->ref[i]);
 		if (!pd || !ddf_member(s, d->ref[i]))
 			return err_set(e, ENODEV, "disk %s is not here", c->ref[i]);
-		if (be16_get(pd->state) != DDF_PD_ONLINE)
+		if ((be16_get(pd->state) & ~(unsigned)(DDF_PD_PREDICTED | DDF_PD_READ_ERRORS)) != DDF_PD_ONLINE)
 			return err_set(e, EINVAL, "disk %s is failed, missing or being rebuilt", c->ref[i]);
 		for (unsigned k = 0; k < i; k++)
 			if (d->ref[k] == d->ref[i])

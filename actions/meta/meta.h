@@ -63,10 +63,15 @@ struct meta_volume {
 struct meta_disk {
 	char ref[META_REF_MAX];
 	char guid[META_GUID_MAX];
-	bool failed;	/* by the format */
-	bool missing;	/* by the format */
-	bool spare;	/* global or dedicated; also an unused disk (mdadm: Global-Spare) */
-	bool dedicated; /* spare of .volumes only */
+	bool failed;	  /* by the format */
+	bool missing;	  /* by the format */
+	bool spare;	  /* global or dedicated; also an unused disk (mdadm: Global-Spare) */
+	bool dedicated;	  /* spare of .volumes only */
+	bool revertible;  /* of a spare: it gives its slot back when the failed disk is replaced */
+	bool enclosure;	  /* of a spare: for members in its own enclosure only */
+	bool predicted;	  /* it says of itself that it will fail */
+	bool read_errors; /* it had errors that reading could not correct */
+	bool foreign;	  /* of another controller's configuration: imported, or not yet */
 	unsigned n_dedicated;
 	char dedicated_to[4][META_GUID_MAX];
 	uint64_t sectors; /* configured (usable) size */
@@ -124,6 +129,7 @@ enum meta_edit_op {
 			       */
 	META_DELETE_VOLUME,   /* volume: its records go, its extents are free; who was its dedicated spare is global */
 	META_RENAME_VOLUME,   /* volume, name */
+	META_NOTE_DISK,	      /* ref, predicted, read_errors: what is known of its health beside its state */
 	META_EDIT_OPS,
 };
 
@@ -134,6 +140,7 @@ struct meta_edit {
 	char ref[META_REF_MAX];
 	enum member_state state;
 	bool clean;
+	bool predicted, read_errors;
 	char name[META_NAME_MAX];
 };
 

@@ -39,6 +39,11 @@ static const struct field disk_fields[] = {
 	FIELD(meta_disk, missing, F_BOOL),
 	FIELD(meta_disk, spare, F_BOOL),
 	FIELD(meta_disk, dedicated, F_BOOL),
+	FIELD(meta_disk, revertible, F_BOOL),
+	FIELD(meta_disk, enclosure, F_BOOL),
+	FIELD(meta_disk, predicted, F_BOOL),
+	FIELD(meta_disk, read_errors, F_BOOL),
+	FIELD(meta_disk, foreign, F_BOOL),
 	FIELD(meta_disk, sectors, F_U64),
 };
 static const struct field volume_fields[] = {

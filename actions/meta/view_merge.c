@@ -134,8 +134,11 @@ static void spare_merge(const struct meta_view *const *views, size_t n, const en
 	for (size_t i = 0; i < n; i++) {
 		const struct meta_disk *d = meta_view_disk(views[i], ret->ref);
 
-		if (!d || standing[i] == META_SPLIT || strcmp(views[i]->self, ret->ref) != 0 || !ret->spare ||
-		    !ret->dedicated)
+		if (!d || standing[i] == META_SPLIT || strcmp(views[i]->self, ret->ref) != 0 || !ret->spare)
+			continue;
+		ret->revertible = d->revertible;
+		ret->enclosure = d->enclosure;
+		if (!ret->dedicated)
 			continue;
 		ret->dedicated = d->dedicated || !d->spare;
 		ret->n_dedicated = d->n_dedicated;

@@ -80,6 +80,40 @@ static void start_after_seen_failure(void **state _unused_)
 	rig_free(&r);
 }
 
+/* What is known of a disk's health is on all disks of the set, adds up, and nothing else changes. */
+static void note_disk(void **state _unused_)
+{
+	static const struct {
+		const char *word;
+		bool predicted, read_errors;
+		const char *result;
+	} notes[] = {{"read-errors", false, true, "0 ok"},
+		     {"read-errors", false, true, "0 already"},
+		     {"predicted-failure", true, true, "0 ok"},
+		     {"well", false, false, "0 ok"}};
+	struct rig r;
+	int disk;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	disk = rig_disk_in(&r, 1);
+	for_rows (i, notes) {
+		struct plan *p = rig_plan(&r, 0);
+		struct step *s = rig_step(p, STEP_NOTE_DISK, disk);
+		const struct meta_disk *md = NULL;
+
+		snprintf(s->to, sizeof(s->to), "%s", notes[i].word);
+		assert_int_equal(rig_run(&r, p, NULL), 0);
+		assert_memory_equal(buf_str(&r.steps), notes[i].result, strlen(notes[i].result));
+		for (size_t k = 0; k < r.x->set.n_disks; k++)
+			if (strcmp(r.x->set.disk[k]->device.node, fake_disk_name(r.disk[disk])) == 0)
+				md = meta_view_disk(r.x->set.view, r.x->set.disk[k]->ref);
+		assert_true(md && md->predicted == notes[i].predicted && md->read_errors == notes[i].read_errors);
+		assert_string_equal(rig_states(&r), "iii");
+	}
+	rig_free(&r);
+}
+
 /* A disk of two volumes is failed for both: the RAID5 has lost one already, so the RAID6 does not give up another. */
 static void fail_with_two_volumes(void **state _unused_)
 {
@@ -218,6 +252,7 @@ int main(void)
 		unit(stop_beyond_redundancy),
 		unit(release),
 		unit(start_after_seen_failure),
+		unit(note_disk),
 		unit(fail_with_two_volumes),
 		unit(failed_or_pulled),
 		unit(half_wiped),

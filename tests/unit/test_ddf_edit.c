@@ -370,6 +370,63 @@ static void flags_and_refusals(void **state _unused_)
 }
 
 /* A copy of a set is changed on its own. */
+/* Kept, told, and no reason for mdadm to leave the disk out. */
+static void health_noted(void **state _unused_)
+{
+	struct test_set s;
+	struct meta_set *set;
+	struct meta_view *v = NULL;
+	struct meta_edit note = {.op = META_NOTE_DISK, .ref = "9d57c473", .predicted = true, .read_errors = true};
+	struct err e = {0};
+
+	test_set_load(&s, "spare-global");
+	set = test_join(&s, 0);
+	test_edit(set, note);
+	commit(&s, &set, 0);
+	mdadm_has(&s.disk[1], "9d57c473", "active/Online, SMART-errors, Unrecovered-Read-Errors", NULL);
+	assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
+	assert_true(meta_view_disk(v, "9d57c473")->predicted && meta_view_disk(v, "9d57c473")->read_errors);
+	assert_int_equal(v->volumes[0].members[0].state, MEMBER_IN_SYNC);
+	meta_view_free(v);
+	note.predicted = note.read_errors = false;
+	test_edit(set, note);
+	commit(&s, &set, 0);
+	mdadm_has(&s.disk[1], "9d57c473", "active/Online", NULL);
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
+/* A spare assignment that another tool wrote: its bits are told, and kept when it is edited. */
+static void spare_bits(void **state _unused_)
+{
+	struct test_set s;
+	struct meta_set *set;
+	struct meta_view *v = NULL;
+	struct ddf_spare *rec = NULL;
+	struct ddf_member *m;
+	struct err e = {0};
+
+	test_set_load(&s, "spare-global");
+	set = test_join(&s, 0);
+	test_edit(set, disk_edit(set, META_ADD_SPARE, "v5", 0, "eab721f2"));
+	m = ddf_member(set, 0xeab721f2);
+	for (unsigned i = 0; i < ddf_conf_slots(&m->layout); i++)
+		if (ddf_magic(ddf_conf_slot(&m->layout, m->work, i)) == DDF_SPARE_MAGIC)
+			rec = (struct ddf_spare *)ddf_conf_slot(&m->layout, m->work, i);
+	assert_non_null(rec);
+	rec->type |= DDF_SPARE_REVERTIBLE | DDF_SPARE_AFFINITY;
+	ddf_seal(rec, (size_t)m->layout.record_sectors * DDF_SECTOR);
+	commit(&s, &set, 0);
+	test_edit(set, disk_edit(set, META_ADD_SPARE, "v5", 0, "eab721f2"));
+	commit(&s, &set, 0);
+	assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
+	assert_true(meta_view_disk(v, "eab721f2")->revertible && meta_view_disk(v, "eab721f2")->enclosure);
+	assert_true(meta_view_disk(v, "eab721f2")->dedicated);
+	meta_view_free(v);
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
 static void clones(void **state _unused_)
 {
 	struct test_set s;
@@ -395,8 +452,8 @@ static void clones(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares), unit(replaced),
-		unit(flags_and_refusals),  unit(clones),
+		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares),     unit(replaced),
+		unit(flags_and_refusals),  unit(clones),   unit(health_noted),	   unit(spare_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
