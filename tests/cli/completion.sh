@@ -38,11 +38,11 @@ offers "no daemon, no names, no noise" "" array stop --control "$work/none" d
 status='{"v":1,"id":0,"ok":true,"status":{"devices":[{"id":"wwn-1","name":"sdq","node":"/dev/sdq"},{"id":"wwn-2","name":"sdr","node":"/dev/sdr"}],"arrays":[{"id":"g-1","name":"data"},{"id":"g-2","name":"x; rm -rf"}],"sets":[{"id":"4c69"}]}}'
 rules='{"v":1,"id":0,"ok":true,"rules":[{"name":"member-gone"},{"name":"member-returned"}]}'
 python3 - "$status" "$rules" <<-'END' &
-	import json, os, socket, sys
+	import json, socket, sys
 	s = socket.socket(socket.AF_UNIX)
-	s.bind("sock.new")
+	s.bind("sock")
 	s.listen(8)
-	os.rename("sock.new", "sock") # there only once somebody listens
+	open("ready", "w").close()
 	s.settimeout(20)
 	while True:
 	    c, _ = s.accept()
@@ -53,7 +53,7 @@ python3 - "$status" "$rules" <<-'END' &
 	    c.close()
 END
 server=$!
-until [ -S sock ]; do sleep 0.02; done
+await
 live=(--control sock --config none.yaml)
 offers "arrays; not one whose name is a command" data "${live[@]}" array stop ""
 offers "arrays or devices" "data sdq sdr" "${live[@]}" array fail ""

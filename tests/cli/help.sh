@@ -44,9 +44,9 @@ like "is told" "not one of auto, always, never"
 # --- a daemon that hangs: it listens, and accepts nothing
 python3 -c '
 import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind("sock"); s.listen(0); open("ready", "w"); time.sleep(60)' &
+s = socket.socket(socket.AF_UNIX); s.bind("sock"); s.listen(0); open("ready", "w").close(); time.sleep(60)' &
 hung=$!
-until [ -e ready ]; do sleep 0.02; done
+await
 begin=$EPOCHSECONDS
 ok "no answer" 3 "${ctl[@]}" --control sock --timeout 1s status
 like "is told with its way out" "does not answer within 1s; see 'systemctl status spared', or give it more with --timeout"

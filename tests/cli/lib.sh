@@ -23,6 +23,9 @@ ok() {
 		failed=1
 	fi
 }
+# A server in the background opens the fifo "ready" to write once it listens. await: until then.
+mkfifo ready
+await() { timeout 60 cat ready > /dev/null; }
 # like WHAT REGEX: $out has a line that matches.
 like() {
 	if grep -qE -- "$2" <<< "$out"; then

@@ -12,15 +12,15 @@ play() {
 	printf '%s\n' "$@" > answers
 	rm -f sock requests
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$repo/tests python3 - <<-'END' &
-		import json, os, schema, socket
+		import json, schema, socket
 		def valid(name, value):
 		    with open("invalid", "a") as log:
 		        for e in schema.errors(schema.named(name), value):
 		            print(e, json.dumps(value)[:200], file=log)
 		s = socket.socket(socket.AF_UNIX)
-		s.bind("sock.new")
+		s.bind("sock")
 		s.listen()
-		os.rename("sock.new", "sock") # there only once somebody listens
+		open("ready", "w").close()
 		s.settimeout(20)
 		c, _ = s.accept()
 		f = c.makefile("rw")
@@ -42,7 +42,7 @@ play() {
 		        f.write(json.dumps(value) + "\n")
 		        f.flush()
 	END
-	until [ -S sock ]; do sleep 0.02; done
+	await
 }
 ctl=("$sparectl" --control "$work/sock" --config "$work/none.yaml")
 # sent [N]: the Nth request.

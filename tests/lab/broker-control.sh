@@ -10,11 +10,9 @@ import json, os, schema, socket, sys, time
 PATH = "/run/spared/control.sock"
 def connect():
     s = socket.socket(socket.AF_UNIX)
+    s.connect(PATH) # waits for room in the queue
     s.settimeout(20)
-    while True:
-        try: s.connect(PATH)
-        except BlockingIOError: time.sleep(0.01)
-        else: return s
+    return s
 def ask(s, text):
     s.sendall(text if isinstance(text, bytes) else text.encode())
     return s.makefile("r").readline()

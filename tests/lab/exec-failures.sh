@@ -55,7 +55,7 @@ cat > /run/lab/files/race.sh << 'EOF'
 l=$(dmsetup ls | awk '/^v6-leg3-/ { print $1 }')
 echo "0 $(blockdev --getsz /dev/mapper/$l) error" | dmsetup load $l
 dmsetup suspend --noflush --nolockfs $l; dmsetup resume $l
-for i in $(seq 200); do dmsetup status v6 | grep -q D && break; sleep 0.05; done
+while n=$(dmsetup info -c --noheadings -o events v6); ! dmsetup status v6 | grep -q D; do timeout 10 dmsetup wait v6 "$n" || exit; done
 EOF
 failed=$(disk_of v6 2)
 ok "fail, while the kernel fails another" act --hold "swap suspend=bash /run/lab/files/race.sh" "$ALL" "fail=$failed"
