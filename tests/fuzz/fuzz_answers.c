@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "pipeline/pipeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@ static void on_probe(void *u, const char *device_id, const char *node, bool agai
 	(void)node;
 	(void)again;
 	if (y->n_asked < ASKED_MAX)
-		strcpy(y->asked[y->n_asked++], device_id);
+		snprintf(y->asked[y->n_asked++], DEVICE_ID_MAX, "%s", device_id);
 }
 
 /* What act reads of a plan is what was written. */
@@ -53,7 +54,7 @@ static void on_run(void *u, const struct plan *p)
 		abort();
 	plan_free(copy);
 	json_decref(j);
-	strcpy(y->plan, p->id);
+	snprintf(y->plan, sizeof(y->plan), "%s", p->id);
 }
 
 static void on_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
@@ -63,7 +64,7 @@ static void on_store(void *u, const char *table, const json_t *row, const char *
 	(void)table;
 	(void)row;
 	if (want_ack && strlen(id) < sizeof(y->stored))
-		strcpy(y->stored, id);
+		snprintf(y->stored, sizeof(y->stored), "%s", id);
 }
 
 static void no_message(void *u, const json_t *msg)

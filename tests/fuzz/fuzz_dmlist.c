@@ -29,7 +29,9 @@ static void count(void *u, enum dm_change change, const struct dm_list_entry *en
 	size_t *n = u;
 
 	(void)change;
-	*n += strlen(entry->name) + strncmp(entry->uuid, "SPARED-", 7) == 0;
+	if (strncmp(entry->uuid, "SPARED-", 7) != 0)
+		abort();
+	*n += strlen(entry->name);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
