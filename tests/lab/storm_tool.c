@@ -92,26 +92,45 @@ struct message {
 	size_t len;
 };
 
-/* The next message of that disk, of whatever change. */
-static struct message next_message(int in, const char *dir)
+/* Whose message it is: DEVPATH=/devices/virtual/block/nullb0, with its NUL. -1: of none, or of one that has one. */
+static int whose(const char *bytes, size_t len, char **dirs, int n_dirs, const struct message *m)
+{
+	for (int i = 0; i < n_dirs; i++) {
+		const char *path = strstr(dirs[i], "/block/");
+
+		if (!path)
+			errx(1, "%s is no disk", dirs[i]);
+		if (!m[i].bytes && memmem(bytes, len, path, strlen(path) + 1))
+			return i;
+	}
+	return -1;
+}
+
+/* One message of each. */
+static void collect(int in, char **dirs, int n_dirs, struct message *m)
 {
 	static char bytes[MESSAGE_MAX];
-	const char *path = strstr(dir, "/block/"); /* DEVPATH=/devices/virtual/block/nullb0 */
-	struct message m;
-	ssize_t len;
 
-	if (!path)
-		errx(1, "%s is no disk", dir);
-	do {
-		len = recv(in, bytes, sizeof(bytes), 0);
+	for (int i = 0; i < n_dirs; i++) {
+		int uevent = open_uevent(dirs[i]);
+
+		change(uevent);
+		close(uevent);
+	}
+	for (int left = n_dirs; left > 0;) {
+		ssize_t len = recv(in, bytes, sizeof(bytes), 0);
+		int i = len > 0 ? whose(bytes, (size_t)len, dirs, n_dirs, m) : -1;
+
 		if (len < 0)
 			err(1, "netlink");
-	} while (!memmem(bytes, (size_t)len, path, strlen(path) + 1)); /* with its NUL */
-	m = (struct message){malloc((size_t)len), (size_t)len};
-	if (!m.bytes)
-		err(1, "memory");
-	memcpy(m.bytes, bytes, m.len);
-	return m;
+		if (i < 0)
+			continue;
+		m[i] = (struct message){malloc((size_t)len), (size_t)len};
+		if (!m[i].bytes)
+			err(1, "memory");
+		memcpy(m[i].bytes, bytes, m[i].len);
+		left--;
+	}
 }
 
 /* udevd's messages: libudev's header and properties. Root may send to the group as udevd does. */
@@ -127,13 +146,7 @@ static int replay(long n, char **dirs, int n_dirs)
 	if (in < 0 || out < 0 || bind(in, (struct sockaddr *)&group, sizeof(group)) < 0 ||
 	    setsockopt(in, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) < 0)
 		err(1, "netlink");
-	for (int i = 0; i < n_dirs; i++) {
-		int uevent = open_uevent(dirs[i]);
-
-		change(uevent);
-		close(uevent);
-		m[i] = next_message(in, dirs[i]);
-	}
+	collect(in, dirs, n_dirs, m);
 	close(in);
 	begin = now();
 	for (long i = 0; i < n; i++) {
@@ -227,7 +240,7 @@ static int listen_to(const char *path, bool deaf)
 {
 	static char bytes[1 << 16], tail[1 << 17];
 	int fd = asking(path, "{\"v\":1,\"verb\":\"monitor\"}\n");
-	const struct timeval patience = {.tv_sec = deaf ? 10 : 0};
+	const struct timeval patience = {.tv_sec = deaf ? 2 : 0};
 	size_t all = 0, kept = 0, keep = sizeof(bytes);
 	const char *lost;
 	ssize_t n = 0;
