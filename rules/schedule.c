@@ -179,7 +179,7 @@ void schedule_timer(struct engine *e, struct schedule *s)
 		arm_from(e, r, wall);
 		return;
 	}
-	s->last = s->next;
+	s->last = wall; /* what else was missed is made up for with it, after a restart too */
 	if (!e->asleep || r->persistent)
 		fire(e, r);
 	arm_from(e, r, wall);

@@ -195,7 +195,7 @@ static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
 static void questions_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+	for (uint32_t stream = 0; stream < streams; stream++) {
 		_cleanup_(buf_free) struct buf want = {0};
 		struct fixture fx = {0};
 		int64_t t = 0, asked = -1; /* -1: nothing is asked */
@@ -249,7 +249,7 @@ static void questions_agree_with_the_oracle(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(what_changes_arrays_waits_for_an_answer),
@@ -261,5 +261,6 @@ int main(void)
 		unit(questions_agree_with_the_oracle),
 	};
 
+	random_arguments(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

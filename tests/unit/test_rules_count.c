@@ -75,7 +75,7 @@ static bool share_reached(const struct counted *all, size_t n, int64_t count, in
 static void shares_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+	for (uint32_t stream = 0; stream < streams; stream++) {
 		_cleanup_(buf_free) struct buf want = {0};
 		static struct counted all[EVENTS];
 		struct fixture fx = {0};
@@ -258,7 +258,7 @@ static void groups_agree_with_the_oracle(void **state)
 													 "sdc", "sdd"};
 
 	(void)state;
-	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+	for (uint32_t stream = 0; stream < streams; stream++) {
 		int64_t t = 0, wait = stream % 2 ? 3 * S : 0;
 		struct group groups[2] = {{.over_since = -1}, {.over_since = -1}};
 		bool missing[4] = {false};
@@ -304,7 +304,7 @@ static void groups_agree_with_the_oracle(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(a_share_needs_both_the_count_and_the_ratio),
@@ -317,5 +317,6 @@ int main(void)
 		unit(groups_agree_with_the_oracle),
 	};
 
+	random_arguments(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

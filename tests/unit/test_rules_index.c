@@ -3,7 +3,7 @@
  * the oracle does. */
 #include "tests/unit/rules_random.h"
 
-enum { RULES = 40, ROUNDS = 40, LEAVES = 3 };
+enum { RULES = 40, LEAVES = 3 };
 
 /* ---- conditions, as text and as what they mean ---- */
 
@@ -134,7 +134,7 @@ static void same_counts(const struct fixture *fx, const struct random_rule *rule
 static void as_if_each_were_asked(void **state)
 {
 	(void)state;
-	for (uint32_t round = 0; round < ROUNDS; round++) {
+	for (uint32_t round = 0; round < streams; round++) {
 		_cleanup_(buf_free) struct buf text = {0}, want = {0};
 		struct random_rule rules[RULES];
 		struct fixture fx = {0};
@@ -263,7 +263,7 @@ static void each_gate_is_counted(void **state)
 	fixture_end(&fx);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(as_if_each_were_asked),
@@ -271,5 +271,6 @@ int main(void)
 		unit(each_gate_is_counted),
 	};
 
+	random_arguments(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -224,7 +224,7 @@ static void draw_event(struct fixture *fx, struct came *ev, int64_t t)
 static void sequences_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+	for (uint32_t stream = 0; stream < streams; stream++) {
 		_cleanup_(buf_free) struct buf want = {0};
 		static struct came all[EVENTS];
 		struct fixture fx = {0};
@@ -273,7 +273,7 @@ static void oracle_due(int64_t *due, int64_t t, bool timed, struct buf *want)
 static void absences_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t stream = 0; stream < STREAMS; stream++) {
+	for (uint32_t stream = 0; stream < streams; stream++) {
 		_cleanup_(buf_free) struct buf want = {0};
 		struct fixture fx = {0};
 		int64_t t = 0, due[2] = {0};
@@ -305,7 +305,7 @@ static void absences_agree_with_the_oracle(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(steps_come_in_order_for_one_subject),
@@ -320,5 +320,6 @@ int main(void)
 		unit(absences_agree_with_the_oracle),
 	};
 
+	random_arguments(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

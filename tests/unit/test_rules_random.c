@@ -79,7 +79,7 @@ static void check_threshold(bool distinct)
 static void thresholds_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < STREAMS; i++) {
+	for (uint32_t i = 0; i < streams; i++) {
 		seed = i;
 		check_threshold(i % 2);
 	}
@@ -92,7 +92,7 @@ static void thresholds_agree_with_the_oracle(void **state)
 static void waits_agree_with_the_oracle(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < STREAMS; i++) {
+	for (uint32_t i = 0; i < streams; i++) {
 		_cleanup_(buf_free) struct buf want = {0};
 		struct fixture fx = {0};
 		int64_t t = 0;
@@ -124,12 +124,13 @@ static void waits_agree_with_the_oracle(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(thresholds_agree_with_the_oracle),
 		unit(waits_agree_with_the_oracle),
 	};
 
+	random_arguments(argc, argv);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
