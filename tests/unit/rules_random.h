@@ -23,6 +23,15 @@ _unused_ static uint32_t draw(uint32_t below)
 	return (seed >> 8) % below;
 }
 
+/* Now and then the machine sleeps for that long. How long it did. */
+_unused_ static int64_t sleep_for(struct fixture *fx, int64_t ns)
+{
+	int64_t slept = draw(10) ? 0 : ns;
+
+	fx->asleep += slept;
+	return slept;
+}
+
 /* A restart that takes no time, a reload of the same rules, or a copy that takes over: all must be unnoticed, but for
  * waits that a restart begins anew. */
 enum disturbance { NOTHING, COPIED, RELOADED, RESTARTED };

@@ -87,6 +87,7 @@ static void shares_agree_with_the_oracle(void **state)
 				   "device.ios}\n" TAIL);
 		for (size_t n = 1; n <= EVENTS; n++) {
 			t += draw(4) ? draw(3) * S : 10 * S;
+			sleep_for(&fx, t - fx.now);
 			at(&fx, t);
 			disturb(&fx);
 			ios = draw(30) ? ios + draw(20) : 0;
@@ -268,10 +269,14 @@ static void groups_agree_with_the_oracle(void **state)
 		seed = stream;
 		fixture_start(&fx, wait ? GROUP("    clear: {for: 3s}\n") : GROUP(""));
 		for (int k = 0; k < EVENTS; k++) {
+			int64_t step = draw(4) * S, slept = sleep_for(&fx, step);
 			size_t i = draw(4);
 
-			t += draw(4) * S;
-			engine_before(fx.engine, t, t);
+			t += step;
+			engine_before(fx.engine, t, t - fx.asleep);
+			/* What is over waits awake. */
+			for (int c = 0; c < 2; c++)
+				groups[c].over_since += groups[c].over_since >= 0 ? slept : 0;
 			for (int c = 0; c < 2; c++)
 				oracle_moves(&groups[c], c, t, wait, false);
 			if (draw(8) == 0)

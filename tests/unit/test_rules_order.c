@@ -243,6 +243,7 @@ static void sequences_agree_with_the_oracle(void **state)
 				disturb(&fx);
 			}
 			t += step;
+			sleep_for(&fx, step);
 			draw_event(&fx, &all[n - 1], t);
 			if (!sequence_ends(all, n, 10 * S))
 				continue;
@@ -293,6 +294,10 @@ static void absences_agree_with_the_oracle(void **state)
 						due[i] = due[i] ? MAX(due[i], t + 10 * S) : 0;
 			}
 			t += step;
+			/* It waits awake. */
+			if (sleep_for(&fx, step))
+				for (int i = 0; i < 2; i++)
+					due[i] += due[i] ? step : 0;
 			oracle_due(due, t, false, &want);
 			draw_event(&fx, &ev, t);
 			if (ev.kind == 2)

@@ -47,6 +47,7 @@ static void check_threshold(bool distinct)
 
 		/* Times repeat, and often lie exactly a window apart. */
 		t += draw(4) ? draw(3) * S : within;
+		sleep_for(&fx, MAX(t - 1 - fx.now, 0));
 		at(&fx, t > 0 ? t - 1 : 0);
 		disturb(&fx);
 		all[n - 1] = (struct seen){t, 1 + draw(3) % 2, draw(5), false};
