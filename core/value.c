@@ -14,6 +14,9 @@
 
 enum { STRING_MAX = 4096 };
 
+/* Moments and durations can be added without a thought. */
+#define DURATION_MAX (UINT64_C(36525) * 86400 * NS_PER_SEC)
+
 static const char *const type_names[] = {
 	[V_NONE] = "nothing", [V_BOOL] = "boolean",  [V_INT] = "integer",	[V_NUMBER] = "number",
 	[V_SIZE] = "size",    [V_RATE] = "rate",     [V_DURATION] = "duration", [V_PERCENT] = "percent",
@@ -173,7 +176,8 @@ static int parse_duration(const char *text, struct value *ret, struct err *e)
 		int r = scan_uint(&p, &n);
 
 		if (r == -ERANGE)
-			return err_set(e, EINVAL, "'%s' is too long for a duration", text);
+			return err_set(e, EINVAL, "'%s' is too long for a duration\nat most a hundred years, 36525d",
+				       text);
 		if (r < 0)
 			return err_set(e, EINVAL, "'%s' is not a duration\nwrite for example '30s' or '1h30m'", text);
 		len = strcspn(p, "0123456789");
@@ -186,8 +190,9 @@ static int parse_duration(const char *text, struct value *ret, struct err *e)
 		if (last && unit <= last)
 			return err_set(e, EINVAL, "units of '%s' do not descend\nwrite for example '1h30m'", text);
 		if (__builtin_mul_overflow(n, unit->factor, &n) || __builtin_add_overflow(sum, n, &sum) ||
-		    sum > INT64_MAX)
-			return err_set(e, EINVAL, "'%s' is too long for a duration", text);
+		    sum > DURATION_MAX)
+			return err_set(e, EINVAL, "'%s' is too long for a duration\nat most a hundred years, 36525d",
+				       text);
 		last = unit;
 		p += len;
 	}
@@ -252,7 +257,7 @@ static int parse_time(const char *text, struct value *ret, struct err *e)
 {
 	struct tm tm = {0};
 	const char *p;
-	int64_t ns = 0, step = NS_PER_SEC;
+	int64_t ns = 0, step = NS_PER_SEC, seconds;
 	long zone;
 
 	if (strlen(text) < 20 || !isdigit((unsigned char)text[0]))
@@ -265,7 +270,10 @@ static int parse_time(const char *text, struct value *ret, struct err *e)
 			ns += (*p - '0') * (step /= 10);
 	if (!scan_zone(p, &zone))
 		goto bad;
-	*ret = value_time((timegm(&tm) - zone) * NS_PER_SEC + ns);
+	if (__builtin_mul_overflow(timegm(&tm) - zone, NS_PER_SEC, &seconds) ||
+	    __builtin_add_overflow(seconds, ns, &seconds))
+		goto bad;
+	*ret = value_time(seconds);
 	return 0;
 bad:
 	return err_set(e, EINVAL, "'%s' is not a time\nwrite for example '2026-03-02T14:42:10Z'", text);

@@ -14,9 +14,17 @@ struct restore {
 	bool exact;	     /* a copy: pending states and their timers go on */
 };
 
+/* Within what can be added to, whatever a damaged state says. */
+static int64_t moment(const json_t *j)
+{
+	const int64_t most = INT64_MAX / 2;
+
+	return MIN(MAX(json_integer_value(j), -most), most);
+}
+
 static int64_t get_time(const json_t *j, const char *name, int64_t shift)
 {
-	return json_integer_value(json_object_get(j, name)) + shift;
+	return moment(json_object_get(j, name)) + shift;
 }
 
 static bool get_flag(const json_t *j, const char *name)
@@ -49,13 +57,16 @@ static void restore_timer(const struct restore *s, const json_t *j, struct timer
 	bool awake = json_is_true(json_array_get(timer, 1));
 
 	if (timer)
-		timer_arm(s->e, t, json_integer_value(json_array_get(timer, 0)) + (awake ? s->awake : s->boot), awake);
+		timer_arm(s->e, t, moment(json_array_get(timer, 0)) + (awake ? s->awake : s->boot), awake);
 }
 
 static void restore_hit(const struct restore *s, const struct rule *r, struct window *w, const json_t *j)
 {
 	const char *value = json_string_value(json_array_get(j, 3)), *cover = json_string_value(json_array_get(j, 4));
-	struct hit h = {.time = json_integer_value(json_array_get(j, 0)) + s->boot,
+	const struct hit *before = hits_newest(&w->hits);
+	int64_t time = moment(json_array_get(j, 0)) + s->boot;
+	/* In order, and none to come, whatever a damaged state says. */
+	struct hit h = {.time = MIN(before ? MAX(time, before->time) : time, s->e->boot),
 			.weight = (uint32_t)MIN(MAX(json_integer_value(json_array_get(j, 1)), 1), UINT32_MAX),
 			.seq = (uint64_t)json_integer_value(json_array_get(j, 2))};
 	struct hit_more more = {.hash = (uint64_t)json_integer_value(json_array_get(j, 5)),
@@ -153,8 +164,7 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 		return;
 	l->timer = (struct timer){.kind = TIMER_LIMIT};
 	l->times = calloc(json_array_size(json_object_get(j, "times")) + 1, sizeof(*l->times));
-	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] =
-		json_integer_value(t) + s->boot;
+	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] = moment(t) + s->boot;
 	l->told = get_flag(j, "told");
 	if (!l->times || l->n == 0) {
 		limit_free(s->e, l);
@@ -228,8 +238,7 @@ static void restore_state(const struct restore *s, const struct rule *r, const j
 	restore_facts(j, w);
 	w->spans = calloc(json_array_size(json_object_get(j, "spans")) + 1, sizeof(*w->spans));
 	json_array_foreach(json_object_get(j, "spans"), i, span) if (w->spans) w->spans[w->n_spans++] =
-		(struct span){json_integer_value(json_array_get(span, 0)) + s->boot,
-			      json_integer_value(json_array_get(span, 1)) + s->boot};
+		(struct span){moment(json_array_get(span, 0)) + s->boot, moment(json_array_get(span, 1)) + s->boot};
 	if (!w->id) {
 		watch_free(s->e, w);
 		return;
@@ -360,7 +369,7 @@ static void restore_marks(const struct restore *s, const json_t *list)
 
 	json_array_foreach(list, i, j)
 	{
-		int64_t ends = json_integer_value(json_object_get(j, "ends"));
+		int64_t ends = moment(json_object_get(j, "ends"));
 
 		if (ends == 0 || ends + s->boot > s->e->boot)
 			engine_mark(s->e, get_text(j, "device"), get_text(j, "as"),
