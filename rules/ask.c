@@ -13,8 +13,10 @@ void question_free(struct engine *e, struct question *q)
 
 	while (*at && *at != q)
 		at = &(*at)->next;
-	if (*at)
+	if (*at) {
 		*at = q->next;
+		e->n_questions--;
+	}
 	timer_cancel(e, &q->timer);
 	arena_finish(&q->arena);
 	free(q);
@@ -22,10 +24,18 @@ void question_free(struct engine *e, struct question *q)
 
 void question_arm(struct engine *e, struct question *q, int64_t awake)
 {
+	struct question *oldest = e->questions;
+
 	q->timer = (struct timer){.kind = TIMER_QUESTION};
 	q->next = e->questions;
 	e->questions = q;
 	timer_arm(e, &q->timer, awake, true);
+	if (++e->n_questions <= QUESTIONS_MAX)
+		return;
+	while (oldest->next)
+		oldest = oldest->next;
+	evicted(e, oldest->rule);
+	question_free(e, oldest);
 }
 
 static const char *own(struct question *q, const char *text)

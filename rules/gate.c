@@ -160,13 +160,29 @@ static void inhibition_free(struct engine *e, struct inhibition *in)
 
 	while (*at && *at != in)
 		at = &(*at)->next;
-	if (*at)
+	if (*at) {
 		*at = in->next;
+		e->n_inhibitions--;
+	}
 	timer_cancel(e, &in->timer);
 	for (size_t i = 0; i < PER_MAX; i++)
 		free(in->values[i]);
 	free(in->key);
 	free(in);
+}
+
+void inhibition_add(struct engine *e, struct inhibition *in)
+{
+	struct inhibition *oldest = e->inhibitions;
+
+	in->next = e->inhibitions;
+	e->inhibitions = in;
+	if (++e->n_inhibitions <= INHIBITIONS_MAX)
+		return;
+	while (oldest->next)
+		oldest = oldest->next;
+	evicted(e, oldest->rule);
+	inhibition_free(e, oldest);
 }
 
 void inhibition_end(struct engine *e, struct inhibition *in)
@@ -230,8 +246,7 @@ static void inhibit(struct engine *e, const struct rule *r, const struct step *s
 		in = old;
 	} else {
 		in->timer = (struct timer){.kind = TIMER_INHIBITION};
-		in->next = e->inhibitions;
-		e->inhibitions = in;
+		inhibition_add(e, in);
 	}
 	if (in->timer.pos == 0 || in->timer.at < e->awake + s->for_ns)
 		timer_arm(e, &in->timer, e->awake + s->for_ns, true);

@@ -342,8 +342,7 @@ static void restore_inhibition(const struct restore *s, const struct rule *r, co
 	for (size_t i = 0; i < step->n_per; i++)
 		in->values[i] = strdup(get_text(values, fact_table[step->per[i]].name));
 	in->timer = (struct timer){.kind = TIMER_INHIBITION};
-	in->next = s->e->inhibitions;
-	s->e->inhibitions = in;
+	inhibition_add(s->e, in);
 	timer_arm(s->e, &in->timer, get_time(j, "ends", s->awake), true);
 }
 

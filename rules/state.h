@@ -94,6 +94,8 @@ void *table_add(struct table *t, size_t rule, const char *key, size_t size);
 void table_remove(struct table *t, struct entry_node *n);
 /* It was used just now, and has so much room. */
 void table_touch(struct table *t, struct entry_node *n, size_t room);
+/* Something of the rule was dropped, for there was too much: it is counted, and will be told. */
+void evicted(struct engine *e, size_t rule);
 /* Evicts what was touched least recently, of n's rule and of all, until neither has more than it may; never n itself.
  */
 void table_bound(struct engine *e, struct table *t, const struct entry_node *n);
@@ -273,6 +275,9 @@ struct mark {
 	bool ends;
 };
 
+/* Of these there are few, unless a rule makes one for each of many keys: the oldest goes then. */
+enum { INHIBITIONS_MAX = 4096, QUESTIONS_MAX = 1024 };
+
 enum { MARKS_MAX = 64, VALUES_MAX = 16, EVENTS_MAX = 256, CONTEXTS_MAX = 64 };
 
 /* The facts of one context. */
@@ -331,8 +336,9 @@ struct engine {
 	struct value earlier[KEPT_MAX]; /* of the attempt that is being looked at */
 	uint64_t evicted;		/* windows and limits, since the engine was made */
 	char evicted_rule[65];		/* whose the last was */
-	struct inhibition *inhibitions;
-	struct question *questions;
+	struct inhibition *inhibitions; /* the newest first */
+	struct question *questions;	/* the newest first */
+	size_t n_inhibitions, n_questions;
 	struct mark *marks, *ended_marks; /* facts that are bound may still name the latter */
 	struct strset marks_set;	  /* what engine_marks returned last */
 	const char *marks_words[MARKS_MAX];
@@ -454,6 +460,8 @@ void gate_match(struct engine *e, const struct rule *r, const struct match *m, s
 void gate_effects(struct engine *e, const struct rule *r, const struct steps *steps, const struct match *m,
 		  const struct verdict *v, struct bound **b, size_t n);
 void limit_free(struct engine *e, struct limit *l);
+/* It holds from now on. */
+void inhibition_add(struct engine *e, struct inhibition *in);
 void inhibition_end(struct engine *e, struct inhibition *in);
 /* It is over: ends the inhibitions of the rule and key that last until it clears, and withdraws what was asked. */
 void key_cleared(struct engine *e, const struct rule *r, const char *key);

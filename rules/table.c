@@ -108,11 +108,16 @@ void table_touch(struct table *t, struct entry_node *n, size_t room)
 	order_add(&t->of_rule[n->rule], n, OF_RULE);
 }
 
+void evicted(struct engine *e, size_t rule)
+{
+	snprintf(e->evicted_rule, sizeof(e->evicted_rule), "%s", e->rs->rules[rule].name);
+	e->stats[rule].evicted++;
+	e->evicted++;
+}
+
 static void evict(struct engine *e, struct table *t, struct entry_node *n)
 {
-	snprintf(e->evicted_rule, sizeof(e->evicted_rule), "%s", e->rs->rules[n->rule].name);
-	e->stats[n->rule].evicted++;
-	e->evicted++;
+	evicted(e, n->rule);
 	t->free_one(e, n);
 }
 

@@ -113,7 +113,7 @@ static int64_t stat_of(struct fixture *fx, const char *rule, const char *name)
 	return n;
 }
 
-static uint64_t evicted(const struct fixture *fx)
+static uint64_t dropped(const struct fixture *fx)
 {
 	const char *rule;
 
@@ -135,7 +135,7 @@ static void a_hundred_thousand_places_are_told_apart(void **state)
 	expect_log(&fx, "");
 	block_error(&fx, "sda", 2 * M, 99999);
 	expect_log(&fx, "2m r sda\n");
-	assert_int_equal(evicted(&fx), 0);
+	assert_int_equal(dropped(&fx), 0);
 	assert_int_equal(stat_of(&fx, "r", "windows"), 0);
 	fixture_end(&fx);
 }
@@ -227,12 +227,42 @@ static void limits_are_bounded_too(void **state)
 	for (int i = 0; i < 1000; i++)
 		block_error(&fx, "sda", i, i);
 	assert_int_equal(stat_of(&fx, "r", "fired"), 1000);
-	assert_int_equal(evicted(&fx), 1000 - 80 / ROOM_SHARE / 2);
+	assert_int_equal(dropped(&fx), 1000 - 80 / ROOM_SHARE / 2);
 	buf_clear(&fx.log);
 	block_error(&fx, "sda", S, 999);
 	expect_log(&fx, "1s r sda limited\n");
 	block_error(&fx, "sda", S, 0);
 	expect_log(&fx, "1s r sda\n");
+	fixture_end(&fx);
+}
+
+/* What a rule makes for each key of a storm is bounded, too, and what goes is counted. */
+static void inhibitions_and_questions_are_bounded(void **state)
+{
+	struct fixture fx = {0};
+	json_t *questions;
+
+	(void)state;
+	fixture_start(&fx,
+		      HEAD "  - name: mutes\n    description: d\n    event: block.error\n"
+			   "    do: [{inhibit: {rules: muted, for: 1h, per: error.region}}]\n"
+			   "  - name: muted\n    description: d\n    event: block.error\n    where: {error.region: 1}\n"
+			   "    do: [{mark: {as: x}}]\n"
+			   "  - name: asks\n    description: d\n    event: device.changed\n    mode: ask\n"
+			   "    threshold: {count: 1, within: 1m, per: event.seq}\n    do: [fail-member]\n");
+	for (int i = 0; i < INHIBITIONS_MAX + 1; i++)
+		block_error(&fx, "sda", i, i);
+	assert_int_equal(stat_of(&fx, "mutes", "evicted"), 1);
+	for (int i = 0; i < QUESTIONS_MAX + 10; i++)
+		feed(&fx, new_event(&fx, "device.changed", "sda", S + i));
+	assert_int_equal(stat_of(&fx, "asks", "evicted"), 10);
+	assert_int_equal(dropped(&fx), 11);
+	questions = engine_questions(fx.engine);
+	assert_int_equal(json_array_size(questions), QUESTIONS_MAX);
+	json_decref(questions);
+	/* The bounds hold after a reload, and count no further. */
+	assert_int_equal(engine_reload(fx.engine, fx.rules, NULL), 0);
+	assert_int_equal(dropped(&fx), 11);
 	fixture_end(&fx);
 }
 
@@ -274,7 +304,7 @@ static void nothing_is_left(void **state)
 	assert_int_equal(stat_of(&fx, "r", "windows"), 999);
 	at(&fx, 1 * H + S);
 	assert_int_equal(stat_of(&fx, "r", "windows"), 0);
-	assert_int_equal(evicted(&fx), 0);
+	assert_int_equal(dropped(&fx), 0);
 	fixture_end(&fx);
 }
 
@@ -287,6 +317,7 @@ int main(void)
 		unit(what_is_touched_stays),
 		unit(all_rules_together_have_a_bound),
 		unit(limits_are_bounded_too),
+		unit(inhibitions_and_questions_are_bounded),
 		unit(a_restart_keeps_the_latest),
 		unit(nothing_is_left),
 	};
