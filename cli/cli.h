@@ -173,6 +173,7 @@ int verb_rules_why(struct cli *c);
 int verb_rules_reload(struct cli *c);
 int verb_rules_answer(struct cli *c);
 int verb_rules_doc(struct cli *c);
+int verb_rules_schema(struct cli *c);
 int verb_complete(struct cli *c);  /* complete.c */
 int verb_meta_show(struct cli *c); /* meta.c */
 int verb_udev_check(struct cli *c);

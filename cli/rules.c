@@ -519,3 +519,13 @@ int verb_rules_doc(struct cli *c)
 		out_flush(&out);
 	return CLI_OK;
 }
+
+int verb_rules_schema(struct cli *c)
+{
+	bool tests = c->n_args && strcmp(c->args[0], "tests") == 0;
+
+	if (c->n_args && !tests && strcmp(c->args[0], "rules") != 0)
+		return cli_fail(c, CLI_USAGE, "usage", "'%s' is not one of rules, tests", c->args[0]);
+	out_json(tests ? rule_tests_schema() : rules_schema(action_descs));
+	return CLI_OK;
+}

@@ -729,6 +729,21 @@ const struct verb cli_verbs[] = {
 		.see = "rules check, spared.rules(5)",
 	},
 
+	{
+		"rules schema",
+		"[rules|tests]",
+		"JSON Schema of rules files, or of their tests, for editors",
+		0,
+		0,
+		1,
+		verb_rules_schema,
+		.about = "Made of the tables that the loader reads files by. Both are installed beside the rules.",
+		.examples = {{"sparectl rules schema > ~/.cache/spared-rules.json", "for an editor's language server"},
+			     {"sparectl rules schema tests | jq -r '.\"$defs\".expect.properties | keys[]'",
+			      "what an expectation may say"}},
+		.see = "rules doc, rules check",
+	},
+
 	/* ---- sets and disks ---- */
 	{
 		"meta show",

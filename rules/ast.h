@@ -313,6 +313,17 @@ const char *template_print(const struct template *t, const struct facts *f, enum
 /* cond.c */
 
 struct cond *cond_compile(struct load *l, const struct node *n);
+/* Operators of tests, and the types that they take; ends with a NULL word. */
+enum op_group { GROUP_ANY, GROUP_ORDERED, GROUP_SET, GROUP_TEXT, GROUP_SCALAR };
+
+struct operator_row {
+	const char *word;
+	enum op_group group;
+	enum test_op op;
+};
+
+extern const struct operator_row operators[];
+bool operator_takes(const struct operator_row *row, enum value_type type);
 /* The condition in one canonical text, lists and named conditions expanded: what hashes are made of. */
 void cond_print(const struct cond *c, struct buf *out);
 /* "fact op value" of a test, as the rule has it. */

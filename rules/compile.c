@@ -63,7 +63,7 @@ static const struct retired rule_retired[] = {
 	{NULL, NULL},
 };
 
-static const struct schema rule_schema = {"rule", rule_fields, rule_retired};
+const struct schema rule_schema = {"rule", rule_fields, rule_retired};
 
 /* ---- keys ---- */
 

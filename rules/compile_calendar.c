@@ -72,22 +72,23 @@ struct raw_schedule {
 	bool persistent;
 };
 
+static const struct field schedule_fields[] = {
+	{"calendar", FIELD_STRING, offsetof(struct raw_schedule, calendar), .required = true},
+	{"each", FIELD_WORD, offsetof(struct raw_schedule, each), .words = watch_words},
+	{"spread", FIELD_DURATION, offsetof(struct raw_schedule, spread)},
+	{"persistent", FIELD_BOOL, offsetof(struct raw_schedule, persistent)},
+	{NULL},
+};
+const struct schema schedule_schema = {"schedule", schedule_fields, NULL};
+
 void schedule_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"calendar", FIELD_STRING, offsetof(struct raw_schedule, calendar), .required = true},
-		{"each", FIELD_WORD, offsetof(struct raw_schedule, each), .words = watch_words},
-		{"spread", FIELD_DURATION, offsetof(struct raw_schedule, spread)},
-		{"persistent", FIELD_BOOL, offsetof(struct raw_schedule, persistent)},
-		{NULL},
-	};
-	static const struct schema schema = {"schedule", fields, NULL};
 	static const struct field plain = {.name = "schedule", .type = FIELD_STRING};
 	const struct node *at = n->kind == NODE_MAP ? node_get(n, "calendar") : n;
 	struct raw_schedule raw = {.each = -1};
 	struct err e = {0};
 	int decoded = n->kind == NODE_SCALAR ? field_decode(&plain, n, &l->rs->arena, &raw.calendar, l->d)
-					     : schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d);
+					     : schema_decode(&schedule_schema, n, NULL, &l->rs->arena, &raw, l->d);
 
 	r->trigger = TRIGGER_SCHEDULE;
 	r->sort = raw.each >= 0 ? (enum subject_sort)(SORT_DEVICE + raw.each) : SORT_NONE;

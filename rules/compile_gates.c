@@ -55,26 +55,27 @@ static void group_check(struct load *l, struct rule *r, const struct node *n, co
 	r->clear_count = raw->count - 1;
 }
 
+static const struct field threshold_fields[] = {
+	{"count", FIELD_INT, offsetof(struct raw_threshold, count), .required = true, .min = 1, .max = 100000},
+	{"within", FIELD_DURATION, offsetof(struct raw_threshold, within), .min = 1},
+	{"per", FIELD_NODE, offsetof(struct raw_threshold, per)},
+	{"distinct", FIELD_STRING, offsetof(struct raw_threshold, distinct)},
+	{"ratio", FIELD_STRING, offsetof(struct raw_threshold, ratio)},
+	{"of", FIELD_STRING, offsetof(struct raw_threshold, of)},
+	{NULL},
+};
+static const struct retired threshold_retired[] = {{"by", "the key is 'per'"},
+						   {"key", "the key is 'per'"},
+						   {"window", "the key is 'within'"},
+						   {"in", "the key is 'within'"},
+						   {NULL, NULL}};
+const struct schema threshold_schema = {"threshold", threshold_fields, threshold_retired};
+
 void threshold_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"count", FIELD_INT, offsetof(struct raw_threshold, count), .required = true, .min = 1, .max = 100000},
-		{"within", FIELD_DURATION, offsetof(struct raw_threshold, within), .min = 1},
-		{"per", FIELD_NODE, offsetof(struct raw_threshold, per)},
-		{"distinct", FIELD_STRING, offsetof(struct raw_threshold, distinct)},
-		{"ratio", FIELD_STRING, offsetof(struct raw_threshold, ratio)},
-		{"of", FIELD_STRING, offsetof(struct raw_threshold, of)},
-		{NULL},
-	};
-	static const struct retired retired[] = {{"by", "the key is 'per'"},
-						 {"key", "the key is 'per'"},
-						 {"window", "the key is 'within'"},
-						 {"in", "the key is 'within'"},
-						 {NULL, NULL}};
-	static const struct schema schema = {"threshold", fields, retired};
 	const struct node *distinct = node_get(n, "distinct");
 	struct raw_threshold raw = {0};
-	int decoded = schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d), key = default_key(r);
+	int decoded = schema_decode(&threshold_schema, n, NULL, &l->rs->arena, &raw, l->d), key = default_key(r);
 
 	if (raw.per)
 		per_compile(l, raw.per, &r->per);
@@ -101,19 +102,20 @@ void threshold_compile(struct load *l, struct rule *r, const struct node *n)
 			   raw.distinct);
 }
 
+static const struct field for_fields[] = {
+	{"total", FIELD_DURATION, offsetof(struct rule, for_ns), .required = true, .min = 1},
+	{"within", FIELD_DURATION, offsetof(struct rule, for_within), .min = 1},
+	{NULL},
+};
+const struct schema for_schema = {"for", for_fields, NULL};
+
 void for_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"total", FIELD_DURATION, offsetof(struct rule, for_ns), .required = true, .min = 1},
-		{"within", FIELD_DURATION, offsetof(struct rule, for_within), .min = 1},
-		{NULL},
-	};
-	static const struct schema schema = {"for", fields, NULL};
 	static const struct field plain = {.name = "for", .type = FIELD_DURATION};
 
 	if (n->kind == NODE_SCALAR)
 		field_decode(&plain, n, &l->rs->arena, &r->for_ns, l->d);
-	else if (schema_decode(&schema, n, NULL, &l->rs->arena, r, l->d) == 0 && r->for_within &&
+	else if (schema_decode(&for_schema, n, NULL, &l->rs->arena, r, l->d) == 0 && r->for_within &&
 		 r->for_within < r->for_ns)
 		diag_error(l->d, &n->at, "for", "'total' is longer than 'within'");
 }
@@ -123,19 +125,20 @@ struct raw_limit {
 	const struct node *per;
 };
 
+static const struct field limit_fields[] = {
+	{"count", FIELD_INT, offsetof(struct raw_limit, count), .min = 1, .max = 100000},
+	{"within", FIELD_DURATION, offsetof(struct raw_limit, within), .required = true, .min = 1},
+	{"per", FIELD_NODE, offsetof(struct raw_limit, per)},
+	{NULL},
+};
+const struct schema limit_schema = {"limit", limit_fields, NULL};
+
 void limit_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"count", FIELD_INT, offsetof(struct raw_limit, count), .min = 1, .max = 100000},
-		{"within", FIELD_DURATION, offsetof(struct raw_limit, within), .required = true, .min = 1},
-		{"per", FIELD_NODE, offsetof(struct raw_limit, per)},
-		{NULL},
-	};
-	static const struct schema schema = {"limit", fields, NULL};
 	static const struct field plain = {.name = "limit", .type = FIELD_DURATION, .min = 1};
 	struct raw_limit raw = {.count = 1};
 	int decoded = n->kind == NODE_SCALAR ? field_decode(&plain, n, &l->rs->arena, &raw.within, l->d)
-					     : schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d);
+					     : schema_decode(&limit_schema, n, NULL, &l->rs->arena, &raw, l->d);
 
 	r->limit_per_given = raw.per != NULL;
 	if (raw.per)
@@ -151,19 +154,20 @@ struct raw_clear {
 	int64_t count, how_long;
 };
 
+static const struct field clear_fields[] = {
+	{"where", FIELD_NODE, offsetof(struct raw_clear, where)},
+	{"count", FIELD_INT, offsetof(struct raw_clear, count), .min = 0, .max = 99999},
+	{"for", FIELD_DURATION, offsetof(struct raw_clear, how_long)},
+	{"do", FIELD_NODE, offsetof(struct raw_clear, steps)},
+	{NULL},
+};
+const struct schema clear_schema = {"clear", clear_fields, NULL};
+
 void clear_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"where", FIELD_NODE, offsetof(struct raw_clear, where)},
-		{"count", FIELD_INT, offsetof(struct raw_clear, count), .min = 0, .max = 99999},
-		{"for", FIELD_DURATION, offsetof(struct raw_clear, how_long)},
-		{"do", FIELD_NODE, offsetof(struct raw_clear, steps)},
-		{NULL},
-	};
-	static const struct schema schema = {"clear", fields, NULL};
 	struct raw_clear raw = {.count = -1};
 
-	if (schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
+	if (schema_decode(&clear_schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
 		return;
 	r->has_clear = true;
 	r->clear_for = raw.how_long;
@@ -198,22 +202,23 @@ static bool changes_arrays(const struct step *s)
 	return any;
 }
 
+static const char *const thens[] = {"drop", "do", NULL};
+static const struct field ask_fields[] = {
+	{"deadline", FIELD_DURATION, offsetof(struct raw_ask, deadline), .min = NS_PER_SEC,
+	 .max = 365 * 86400 * NS_PER_SEC},
+	{"then", FIELD_WORD, offsetof(struct raw_ask, then), .words = thens},
+	{NULL},
+};
+const struct schema ask_schema = {"ask", ask_fields, NULL};
+
 void ask_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const char *const thens[] = {"drop", "do", NULL};
-	static const struct field fields[] = {
-		{"deadline", FIELD_DURATION, offsetof(struct raw_ask, deadline), .min = NS_PER_SEC,
-		 .max = 365 * 86400 * NS_PER_SEC},
-		{"then", FIELD_WORD, offsetof(struct raw_ask, then), .words = thens},
-		{NULL},
-	};
-	static const struct schema schema = {"ask", fields, NULL};
 	struct raw_ask raw = {.deadline = 86400 * NS_PER_SEC};
 
 	if (n && r->mode == RULE_ENFORCE)
 		diag_error(l->d, &n->at, "combination", "'ask' needs 'mode: ask'");
 	if (n)
-		schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d);
+		schema_decode(&ask_schema, n, NULL, &l->rs->arena, &raw, l->d);
 	r->ask_deadline = raw.deadline;
 	r->ask_then_do = raw.then == 1;
 	while (r->ask_from < r->steps.n && !changes_arrays(&r->steps.s[r->ask_from]))

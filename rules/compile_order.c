@@ -22,8 +22,8 @@ static const struct field part_fields[] = {
 	{"where", FIELD_NODE, offsetof(struct raw_part, where)},
 	{NULL},
 };
-static const struct schema step_schema = {"step", part_fields, NULL};
-static const struct schema of_schema = {"of", part_fields + 1, NULL};
+const struct schema step_schema = {"step", part_fields, NULL};
+const struct schema of_schema = {"of", part_fields + 1, NULL};
 
 /* "${device.id}" must not be of a step that is called "device". */
 static bool is_prefix(const char *as)
@@ -111,20 +111,21 @@ static void key_compile(struct load *l, struct rule *r, const struct raw_order *
 		diag_error(l->d, &n->at, "per", "'%s' needs 'per': these events have no subject in common", what);
 }
 
+static const struct field sequence_fields[] = {
+	{"steps", FIELD_NODE, offsetof(struct raw_order, steps), .required = true},
+	{"within", FIELD_DURATION, offsetof(struct raw_order, within), .required = true, .min = 1},
+	{"per", FIELD_NODE, offsetof(struct raw_order, per)},
+	{NULL},
+};
+const struct schema sequence_schema = {"sequence", sequence_fields, NULL};
+
 void sequence_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"steps", FIELD_NODE, offsetof(struct raw_order, steps), .required = true},
-		{"within", FIELD_DURATION, offsetof(struct raw_order, within), .required = true, .min = 1},
-		{"per", FIELD_NODE, offsetof(struct raw_order, per)},
-		{NULL},
-	};
-	static const struct schema schema = {"sequence", fields, NULL};
 	_cleanup_(buf_free) struct buf text = {0};
 	struct raw_order raw = {0};
 
 	r->trigger = TRIGGER_EVENT;
-	if (schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
+	if (schema_decode(&sequence_schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
 		return;
 	r->within = raw.within;
 	if (raw.steps->kind != NODE_LIST || raw.steps->n < 2 || raw.steps->n > PARTS_MAX) {
@@ -144,19 +145,20 @@ void sequence_compile(struct load *l, struct rule *r, const struct node *n)
 	r->trigger_text = arena_strdup(&l->rs->arena, buf_str(&text));
 }
 
+static const struct field absence_fields[] = {
+	{"of", FIELD_NODE, offsetof(struct raw_order, of), .required = true},
+	{"within", FIELD_DURATION, offsetof(struct raw_order, within), .required = true, .min = 1},
+	{"per", FIELD_NODE, offsetof(struct raw_order, per)},
+	{NULL},
+};
+const struct schema absence_schema = {"absence", absence_fields, NULL};
+
 void absence_compile(struct load *l, struct rule *r, const struct node *n)
 {
-	static const struct field fields[] = {
-		{"of", FIELD_NODE, offsetof(struct raw_order, of), .required = true},
-		{"within", FIELD_DURATION, offsetof(struct raw_order, within), .required = true, .min = 1},
-		{"per", FIELD_NODE, offsetof(struct raw_order, per)},
-		{NULL},
-	};
-	static const struct schema schema = {"absence", fields, NULL};
 	const char *trigger = r->trigger_text;
 	struct raw_order raw = {0};
 
-	if (schema_decode(&schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
+	if (schema_decode(&absence_schema, n, NULL, &l->rs->arena, &raw, l->d) < 0)
 		return;
 	r->absence = true;
 	r->within = raw.within;

@@ -321,19 +321,22 @@ static struct cond *op_size(struct load *l, int fact, const struct node *n)
 	return all;
 }
 
-enum op_group { GROUP_ANY, GROUP_ORDERED, GROUP_SET, GROUP_TEXT, GROUP_SCALAR };
-
-static const struct operator_row {
-	const char *word;
-	enum op_group group;
-	enum test_op op;
-} operators[] = {
+const struct operator_row operators[] = {
 	{"eq", GROUP_SCALAR, TEST_EQ},	{"not", GROUP_ANY, TEST_EQ},	   {"glob", GROUP_TEXT, TEST_GLOB},
 	{"in", GROUP_SCALAR, TEST_IN},	{"lt", GROUP_ORDERED, TEST_LT},	   {"le", GROUP_ORDERED, TEST_LE},
 	{"gt", GROUP_ORDERED, TEST_GT}, {"ge", GROUP_ORDERED, TEST_GE},	   {"exists", GROUP_ANY, TEST_EXISTS},
 	{"has", GROUP_SET, TEST_HAS},	{"has-any", GROUP_SET, TEST_HAS},  {"has-all", GROUP_SET, TEST_HAS},
-	{"size", GROUP_SET, TEST_EQ},	{"regex", GROUP_TEXT, TEST_REGEX},
+	{"size", GROUP_SET, TEST_EQ},	{"regex", GROUP_TEXT, TEST_REGEX}, {NULL},
 };
+
+enum { N_OPERATORS = ARRAY_SIZE(operators) - 1 };
+
+bool operator_takes(const struct operator_row *row, enum value_type type)
+{
+	return row->group == GROUP_ANY || (row->group == GROUP_ORDERED && ordered(type)) ||
+	       (row->group == GROUP_SET && type == V_SET) || (row->group == GROUP_TEXT && textual(type)) ||
+	       (row->group == GROUP_SCALAR && type != V_SET);
+}
 
 static bool operator_fits(struct load *l, const struct operator_row *row, int fact, const struct node *key)
 {
@@ -343,9 +346,7 @@ static bool operator_fits(struct load *l, const struct operator_row *row, int fa
 					    [GROUP_TEXT] = "match",
 					    [GROUP_SCALAR] = "compare"};
 	enum value_type type = fact_table[fact].type;
-	bool fits = row->group == GROUP_ANY || (row->group == GROUP_ORDERED && ordered(type)) ||
-		    (row->group == GROUP_SET && type == V_SET) || (row->group == GROUP_TEXT && textual(type)) ||
-		    (row->group == GROUP_SCALAR && type != V_SET);
+	bool fits = operator_takes(row, type);
 
 	if (!fits)
 		diag_error(l->d, &key->at, "operator", "'%s' cannot %s %s: it is a %s", row->word, verbs[row->group],
@@ -355,13 +356,13 @@ static bool operator_fits(struct load *l, const struct operator_row *row, int fa
 
 static struct cond *operator_test(struct load *l, int fact, const struct node *key, const struct node *n)
 {
-	const char *words[ARRAY_SIZE(operators) + 1] = {0}, *near;
+	const char *words[N_OPERATORS + 1] = {0}, *near;
 	const struct operator_row *row = operators;
 
-	while (row < operators + ARRAY_SIZE(operators) && strcmp(row->word, key->text) != 0)
+	while (row < operators + N_OPERATORS && strcmp(row->word, key->text) != 0)
 		row++;
-	if (row == operators + ARRAY_SIZE(operators)) {
-		for (size_t i = 0; i < ARRAY_SIZE(operators); i++)
+	if (row == operators + N_OPERATORS) {
+		for (size_t i = 0; i < N_OPERATORS; i++)
 			words[i] = operators[i].word;
 		diag_error(l->d, &key->at, "operator", "unknown operator '%s'", key->text);
 		near = suggest(key->text, words);

@@ -28,7 +28,7 @@ static const struct retired file_retired[] = {{"rule", "the key is 'rules'"},
 					      {"overrides", "the key is 'override'"},
 					      {NULL, NULL}};
 
-static const struct schema file_schema = {"file", file_fields, file_retired};
+const struct schema file_schema = {"file", file_fields, file_retired};
 
 enum { RULES_MAX = 10000 };
 

@@ -74,6 +74,10 @@ bool ruleset_names(const struct ruleset *rs, enum fact_id fact);
  * "origin":{KEY:["FILE:LINE:COL",..]}: where each key was set, the strongest last. A new reference. */
 json_t *ruleset_to_json(const struct ruleset *rs, bool origins);
 
+/* JSON Schema of rules files, and of their tests. New references. */
+json_t *rules_schema(const struct action_desc *const *actions);
+json_t *rule_tests_schema(void);
+
 /* ---- verdicts ---- */
 
 enum verdict_kind {

@@ -102,8 +102,8 @@ static void clock_entry(struct decode *c, const struct node *n, struct test_entr
 }
 
 /* Own keys of an event entry; the rest are facts. */
-static const char *const entry_words[] = {"at",	    "event", "device",	    "array",	    "snapshot", "slot",
-					  "repeat", "every", "event.count", "event.origin", NULL};
+const char *const entry_words[] = {"at",     "event", "device",	     "array",	     "snapshot", "slot",
+				   "repeat", "every", "event.count", "event.origin", NULL};
 
 static void event_entry(struct decode *c, const struct node *n, const struct node *kind, struct test_entry *e)
 {
@@ -256,7 +256,7 @@ static const struct field outcome_fields[] = {
 	{"after", FIELD_DURATION, offsetof(struct raw_outcome, after)},
 	{NULL},
 };
-static const struct schema outcome_schema = {"outcome", outcome_fields, NULL};
+const struct schema outcome_schema = {"outcome", outcome_fields, NULL};
 
 static void read_outcome(struct decode *c, const struct node *n, struct test_outcome *out)
 {
@@ -288,7 +288,7 @@ static const struct field expect_fields[] = {
 	{"withdrawn", FIELD_BOOL, offsetof(struct raw_expect, withdrawn)},
 	{NULL},
 };
-static const struct schema expect_schema = {"expect", expect_fields, NULL};
+const struct schema expect_schema = {"expect", expect_fields, NULL};
 
 static void read_expect(struct decode *c, const struct node *n, struct test_expect *out)
 {
@@ -318,7 +318,7 @@ static const struct field why_fields[] = {
 	{"says", FIELD_STRING, offsetof(struct test_why, says), .required = true},
 	{NULL},
 };
-static const struct schema why_schema = {"why", why_fields, NULL};
+const struct schema why_schema = {"why", why_fields, NULL};
 
 static void read_why(struct decode *c, const struct node *n, struct test_why *out)
 {
@@ -347,7 +347,7 @@ static const struct field test_fields[] = {
 	{"why", FIELD_NODE, offsetof(struct raw_test, why)},
 	{NULL},
 };
-static const struct schema test_schema = {"test", test_fields, NULL};
+const struct schema test_schema = {"test", test_fields, NULL};
 
 static size_t list_size(struct decode *c, const struct node *n, const char *what)
 {
@@ -437,7 +437,7 @@ static const struct field test_file_fields[] = {
 	{"tests", FIELD_NODE, offsetof(struct raw_test_file, tests)},
 	{NULL},
 };
-static const struct schema test_file_schema = {"test file", test_file_fields, NULL};
+const struct schema test_file_schema = {"test file", test_file_fields, NULL};
 
 static int decode_file(struct test_file *t, struct diag *d)
 {

@@ -184,10 +184,11 @@ static void world_devices(struct decode *c, struct test_world *w, const struct n
 	}
 }
 
+/* Keys of an array that are no facts. */
+const char *const world_array_words[] = {"level", "format", "members", "spares", NULL};
+
 static void world_arrays(struct decode *c, struct test_world *w, const struct node *map)
 {
-	static const char *const own[] = {"level", "format", "members", "spares", NULL};
-
 	for (size_t i = 0; map->kind == NODE_MAP && i < map->n; i++) {
 		const struct node *key = map->keys[i], *n = map->items[i];
 		struct test_array *array = NULL;
@@ -201,7 +202,7 @@ static void world_arrays(struct decode *c, struct test_world *w, const struct no
 			array = &w->arrays[w->n_arrays - 1];
 			*array = (struct test_array){.name = key->text, .format = "ddf", .at = key->at};
 		}
-		facts = test_facts_decode(c, n, "array", own);
+		facts = test_facts_decode(c, n, "array", world_array_words);
 		merge_facts(c, &array->facts, &facts);
 		if (node_get(n, "level"))
 			array->level = test_scalar(c, node_get(n, "level"), "level");
@@ -246,7 +247,7 @@ static const struct field world_fields[] = {
 	{"snapshots", FIELD_NODE, offsetof(struct raw_world, snapshots)},
 	{NULL},
 };
-static const struct schema world_schema = {"world", world_fields, NULL};
+const struct schema world_schema = {"world", world_fields, NULL};
 
 static void fill_world(struct decode *c, struct test_world *w, const struct node *n);
 
