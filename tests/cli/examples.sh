@@ -65,5 +65,20 @@ for f in "$repo"/config/examples/[0-9][0-9]-*.yaml; do
 	ok "$name is told as it is" 0 diff "is-$name" "told-$name"
 	ok "$name has a test" 0 test -s "${f%.yaml}.test.yaml"
 done
+# The snippets of rules-compared.md: rules, or whole files.
+awk '/^```yaml/ { n++; file = sprintf("compared-%02d.yaml", n); inside = first = 1; next } /^```/ { inside = 0 }
+	inside && first && !/^version:/ { print "version: 1\nrules:" > file }
+	inside { first = 0; print > file }' "$repo/docs/rules-compared.md"
+for f in compared-*.yaml; do
+	ok "$f passes" 0 "$sparectl" rules check "$repo/config/default/rules.d" "$f" "${none[@]}"
+done
+same "snippets are there" "$([ "$(find . -name 'compared-*' | wc -l)" -ge 17 ] && echo yes)" yes
+# Every rule type of SEC, and every row of what others have, has a heading.
+for heading in Single SingleWithSuppress SingleWithScript Pair PairWithWindow SingleWithThreshold SingleWith2Thresholds EventGroup Suppress \
+	Calendar Jump Options Contexts 'Synthetic events' 'Declarative rules' 'Match operators' 'N in T' 'Error rate' 'Two thresholds' Absence \
+	'Hold-down' 'Use the shaky' Scope 'Many failed' Cooldown Maintenance Macros Chaining 'When rules disagree' Validate Explain 'Unit tests' \
+	'Reload that' Drop-ins; do
+	same "rules-compared.md has '$heading'" "$(grep -cE "^### $heading( |,|:|$)" "$repo/docs/rules-compared.md" | sed 's/[2-9]/1/')" 1
+done
 same "recipes are there" "$([ "$(find . -name 'told-*' | wc -l)" -ge 15 ] && echo yes)" yes
 end
