@@ -12,8 +12,10 @@
 
 static bool has_mark(const struct inventory *inv, const struct device *d, const char *mark)
 {
+	static const struct strset none;
 	const struct strset *marks = inv->marks ? inv->marks(inv->marks_u, d->id) : NULL;
-	const struct value none = VALUE_NONE, *told = told_value(inv, SORT_DEVICE, d->id, FACT_DEVICE_MARKS, &none);
+	const struct value computed = value_set(marks ? marks : &none);
+	const struct value *told = told_value(inv, SORT_DEVICE, d->id, FACT_DEVICE_MARKS, &computed);
 
 	return (marks && strset_has(marks, mark)) || (told && strset_has(told->set, mark));
 }
