@@ -231,6 +231,21 @@ static bool refuses_unread(const struct guard_case *c, char *reason, size_t size
 	return true;
 }
 
+/* Failed, taken back, failed, taken back: somebody has to look. */
+static bool refuses_oscillation(const struct guard_case *c, char *reason, size_t size)
+{
+	const struct world_slot *s = c->step->slot < 0 ? NULL : &c->before->slot[c->step->slot];
+	enum step_op undone = c->step->op == STEP_FAIL_MEMBER	 ? STEP_READD_MEMBER
+			      : c->step->op == STEP_READD_MEMBER ? STEP_FAIL_MEMBER
+								 : STEP_OP_MAX;
+
+	if (!s || s->undone < 2 || s->last_step != (int)undone)
+		return false;
+	snprintf(reason, size, "what was done to %s of %s was undone %u times within the hour: a person may go on",
+		 s->name, world_name(c->before), s->undone);
+	return true;
+}
+
 static bool refuses_budget(const struct guard_case *c, char *reason, size_t size)
 {
 	const struct action_ops *ops = action_find(step_op_name(c->step->op));
@@ -266,6 +281,8 @@ const struct guard guard_table[] = {
 	{"unread", "rules do not take a disk away that has come and was not read yet", true, refuses_unread},
 	{"shared-cause", "where three disks of one controller or enclosure went at once, rules wait two minutes", true,
 	 refuses_shared_cause},
+	{"oscillation", "what rules do is not undone and done again a third time within an hour", true,
+	 refuses_oscillation},
 	{"budget", "rules change an array only so often an hour", true, refuses_budget},
 	{"room", "an array is only run where its slices have room", false, refuses_room},
 	{NULL},

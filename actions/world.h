@@ -22,6 +22,8 @@ struct world_slot {
 	unsigned together;	       /* so many disks went at once, this one too, a moment ago; 0: not so */
 	const char *together_in;       /* "controller", "enclosure": what they have in common */
 	char copied_to[DEVICE_ID_MAX]; /* the disk that is to replace it; empty: none */
+	unsigned undone; /* so often within an hour a step undid the one before it on this disk and array */
+	int last_step;	 /* enum step_op of the last of them, -1: none */
 };
 
 struct world_spare {

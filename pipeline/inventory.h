@@ -247,7 +247,9 @@ void inventory_stopped(struct inventory *inv, const char *array, enum stopped_by
 void inventory_forget_set(struct inventory *inv, const char *set);
 void inventory_stuck(struct inventory *inv, const char *set, const char *reason);
 void inventory_spent(struct inventory *inv, const char *array, int64_t boot); /* a destructive plan by a rule */
-void inventory_touch(struct inventory *inv);				      /* marks changed */
+/* A step begins. */
+void inventory_did(struct inventory *inv, const char *array, const struct step *step, int64_t boot);
+void inventory_touch(struct inventory *inv); /* marks changed */
 
 json_t *inventory_save(const struct inventory *inv);
 int inventory_restore(struct inventory *inv, const json_t *j, struct err *e);

@@ -38,6 +38,13 @@ struct array_cache {
 	struct strset missing;
 };
 
+/* A step that was begun: for those that undo each other. */
+struct done_step {
+	int64_t time; /* boot */
+	enum step_op op;
+	char array[META_GUID_MAX + 8], device[DEVICE_ID_MAX];
+};
+
 struct inventory {
 	const struct settings *settings;
 	struct device **devices;
@@ -48,10 +55,12 @@ struct inventory {
 	size_t n_told;
 	bool maintenance; /* of everything */
 	int64_t maintenance_until;
-	int64_t now;	     /* boot */
-	int64_t wall;	     /* at .now */
-	int64_t doubt_until; /* boot: disks that went at once are in doubt; 0: none */
-	uint64_t version;    /* grows with each change: caches of an older one are void */
+	int64_t now;		   /* boot */
+	int64_t wall;		   /* at .now */
+	int64_t doubt_until;	   /* boot: disks that went at once are in doubt; 0: none */
+	uint64_t version;	   /* grows with each change: caches of an older one are void */
+	struct done_step done[64]; /* oldest first */
+	size_t n_done;
 	const struct strset *(*marks)(void *u, const char *device);
 	void *marks_u;
 };
@@ -83,6 +92,8 @@ enum { TOGETHER_MIN = 3 };
 /* How many went at once with this one, and are in doubt until then; 0: none of it. */
 unsigned inventory_together(const struct inventory *inv, const struct device *d, enum together *ret,
 			    int64_t *ret_until);
+/* How often within the hour a step undid the one before it on this disk of this array; *ret_last: the last step. */
+unsigned inventory_undone(const struct inventory *inv, const char *array, const char *device, enum step_op *ret_last);
 void together_went(struct inventory *inv, const struct device *d);
 /* True once when the doubt is over. */
 bool together_over(struct inventory *inv);

@@ -46,6 +46,12 @@ static bool destructive(const struct plan *plan)
 	return false;
 }
 
+static void begin_step(struct pipeline *p, struct job *j, const struct step *step)
+{
+	tell_step(p, j, step, "action.started", NULL, NULL);
+	inventory_did(p->inv, j->array, step, pipeline_now(p));
+}
+
 void job_started(struct pipeline *p, struct job *j)
 {
 	p->counts.plans++;
@@ -59,7 +65,7 @@ void job_started(struct pipeline *p, struct job *j)
 		inventory_spent(p->inv, j->array, pipeline_now(p));
 	for (size_t i = 0; i < j->plan->n_steps; i++)
 		if (!j->plan->step[i].refused)
-			tell_step(p, j, &j->plan->step[i], "action.started", NULL, NULL);
+			begin_step(p, j, &j->plan->step[i]);
 }
 
 /* ---- messages while it runs ---- */

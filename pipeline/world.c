@@ -187,6 +187,7 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 {
 	const struct device *d = array_slot_device(inv, a, slot);
 	enum together what = TOGETHER_CONTROLLER;
+	enum step_op last = STEP_OP_MAX;
 	int64_t until;
 
 	w->state = array_member_state(inv, a, slot);
@@ -204,6 +205,8 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	w->media = d->media;
 	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
 	snprintf(w->enclosure, sizeof(w->enclosure), "%s", d->enclosure);
+	w->undone = inventory_undone(inv, a->id, d->id, &last);
+	w->last_step = w->undone ? (int)last : -1;
 	w->together = inventory_together(inv, d, &what, &until);
 	w->together_in = what == TOGETHER_CONTROLLER ? "controller" : "enclosure";
 }
