@@ -274,6 +274,10 @@ struct load {
 	struct rule *rule;		       /* being compiled */
 	unsigned scope;			       /* what may be named where we are */
 	int depth;			       /* of named conditions */
+	/* The line that a lint looked at last. */
+	const struct tree *lint_tree;
+	const char *lint_at;
+	int lint_line;
 };
 
 /* Scopes: which facts a condition or template may name. */

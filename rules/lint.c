@@ -8,8 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Rules are mostly looked at in their order: a line is found from the last one that was. */
+static const char *line_of(struct load *l, const struct tree *t, int wanted)
+{
+	if (l->lint_tree != t || l->lint_line > wanted) {
+		l->lint_tree = t;
+		l->lint_line = 1;
+		l->lint_at = t->text;
+	}
+	while (l->lint_at && l->lint_line < wanted) {
+		l->lint_at = strchr(l->lint_at, '\n');
+		l->lint_at += l->lint_at != NULL;
+		l->lint_line++;
+	}
+	return l->lint_at;
+}
+
 /* The line of the rule's name holds "# lint:" and the lint's name after it. */
-static bool silenced(const struct load *l, const struct rule *r, const char *name)
+static bool silenced(struct load *l, const struct rule *r, const char *name)
 {
 	const struct tree *t = NULL;
 	const char *line, *end, *comment;
@@ -19,9 +35,7 @@ static bool silenced(const struct load *l, const struct rule *r, const char *nam
 			t = &l->rs->trees[i];
 	if (!t)
 		return false;
-	line = t->text;
-	for (int n = 1; n < r->at.line && (line = strchr(line, '\n')); n++)
-		line++;
+	line = line_of(l, t, r->at.line);
 	if (!line)
 		return false;
 	end = strchrnul(line, '\n');

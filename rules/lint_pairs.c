@@ -354,28 +354,38 @@ static void lint_duplicates(struct load *l)
 	if (n > 1)
 		qsort(sorted, n, sizeof(*sorted), by_trigger);
 	/* Of very many rules on one kind only near ones are compared: what is generated is generated in order. */
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = i + 1; k < n && k <= i + BESIDE_MAX; k++)
-			if (duplicates(sorted[i], sorted[k]))
-				lint_warn(l, sorted[k], &sorted[k]->at, "duplicate",
-					  "rule '%s' has the same trigger, a 'where' that holds together with this "
-					  "one, and the same 'do'",
-					  sorted[i]->name);
+	for (size_t i = 0; i < n; i++) {
+		size_t k = i > BESIDE_MAX ? i - BESIDE_MAX : 0;
+
+		while (k < i && !duplicates(sorted[k], sorted[i]))
+			k++;
+		if (k < i)
+			lint_warn(l, sorted[i], &sorted[i]->at, "duplicate",
+				  "rule '%s' has the same trigger, a 'where' that holds together with this one, and "
+				  "the same 'do'",
+				  sorted[k]->name);
+	}
+}
+
+/* Rules with mistakes are not what they will be: nothing is said of them beside others. */
+static void lint_pairs(struct load *l)
+{
+	for (size_t i = 0; i < l->rs->n; i++) {
+		lint_unreachable(l, i);
+		lint_overrides(l, &l->rs->rules[i]);
+		lint_priority(l, &l->rs->rules[i]);
+		lint_covers(l, &l->rs->rules[i]);
+	}
+	lint_duplicates(l);
+	lint_inverses(l);
 }
 
 void lint_set(struct load *l)
 {
-	for (size_t i = 0; i < l->rs->n; i++) {
-		const struct rule *r = &l->rs->rules[i];
-
-		lint_edge_only(l, r);
-		lint_unreachable(l, i);
-		lint_overrides(l, r);
-		lint_priority(l, r);
-		lint_covers(l, r);
-	}
-	lint_duplicates(l);
-	lint_inverses(l);
+	for (size_t i = 0; i < l->rs->n; i++)
+		lint_edge_only(l, &l->rs->rules[i]);
+	if (l->d->errors == 0)
+		lint_pairs(l);
 	lint_unused(l, &l->lists, "list");
 	lint_unused(l, &l->conditions, "condition");
 	lint_unused(l, &l->calendars, "calendar");

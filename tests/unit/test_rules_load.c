@@ -312,6 +312,42 @@ static void stronger_layers_change_rules_by_name(void **state)
 	fixture_end(&fx);
 }
 
+/* The first error of a text. */
+static void check_refused(const struct buf *text, const char *message)
+{
+	struct ruleset_options o = {.actions = fixture_action_list()};
+	struct rule_source source = {.file = "many.yaml", .text = text->s, .len = text->len};
+	struct ruleset *rs = NULL;
+	struct err e = {0};
+	struct diag d;
+
+	diag_init(&d);
+	assert_true(ruleset_load(&source, 1, &o, &d, &rs) < 0);
+	diag_first_error(&d, &e);
+	if (!strstr(e.msg, message))
+		fail_msg("'%s' is not '%s'", e.msg, message);
+	diag_finish(&d);
+}
+
+static void what_is_too_much_is_refused(void **state)
+{
+	_cleanup_(buf_free) struct buf rules = {0}, calendars = {0}, bytes = {0};
+
+	(void)state;
+	buf_add(&rules, "version: 1\nrules:\n");
+	for (int i = 0; i < 10001; i++)
+		buf_addf(&rules, "- {name: r%d, description: d, event: device.added, do: [fail-member]}\n", i);
+	check_refused(&rules, "more than 10000 rules");
+	buf_add(&calendars, "version: 1\ncalendars:\n");
+	for (int i = 0; i < 65; i++)
+		buf_addf(&calendars, "  c%d: [Mon]\n", i);
+	check_refused(&calendars, "more than 64 calendars");
+	buf_add(&bytes, "version: 1\n#");
+	for (int i = 0; i < 1 << 20; i++)
+		buf_addc(&bytes, 'x');
+	check_refused(&bytes, "bytes, more than 1 MiB");
+}
+
 static void check_warning(const struct rule_source *sources, size_t n, const char *file, int line, const char *code,
 			  const char *message)
 {
@@ -375,6 +411,7 @@ int main(void)
 		unit(what_was_has_the_type_of_what_is),
 		unit(ranges_from_and_repetition_are_written_out),
 		unit(stronger_layers_change_rules_by_name),
+		unit(what_is_too_much_is_refused),
 		unit(an_override_that_another_replaces_is_told),
 		unit(one_error_and_nothing_is_loaded),
 	};
