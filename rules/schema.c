@@ -3,7 +3,6 @@
  * else. What only the loader knows (which names there are, what goes with what) it leaves open. */
 #include "rules/schema_impl.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,15 +27,12 @@ json_t *schema_list(json_t *items)
 	return json_pack("{s:s, s:o}", "type", "array", "items", items);
 }
 
-json_t *schema_any(json_t *first, ...)
+json_t *schema_any_of(json_t *const *options)
 {
 	json_t *list = json_array();
-	va_list ap;
 
-	va_start(ap, first);
-	for (json_t *one = first; one; one = va_arg(ap, json_t *))
-		json_array_append_new(list, one);
-	va_end(ap);
+	for (; *options; options++)
+		json_array_append_new(list, *options);
 	return json_pack("{s:o}", "anyOf", list);
 }
 

@@ -21,8 +21,9 @@ struct shape {
 json_t *schema_ref(const char *name);
 json_t *schema_words(const char *const *words);
 json_t *schema_list(json_t *items);
-/* {"anyOf": [..]}; takes them. Ends with NULL. */
-json_t *schema_any(json_t *first, ...);
+/* {"anyOf": [..]}; takes them. The last one is NULL. */
+json_t *schema_any_of(json_t *const *options);
+#define schema_any(...) schema_any_of((json_t *const[]){__VA_ARGS__})
 /* One mapping, by its table. */
 json_t *schema_object(const struct schema *s, const struct shape *shapes);
 /* A value of the fact as a file has it. */
