@@ -316,6 +316,17 @@ static void do_rules_why(struct commands *c, const struct request *rq)
 		client_answer(rq->client, rq->id, json_pack("{s:o}", "why", why));
 }
 
+static void do_spare_why(struct commands *c, const struct request *rq)
+{
+	json_t *why = NULL;
+	struct err e = {0};
+
+	if (pipeline_why_spare(c->b->pipeline, text_of(rq->j, "subject"), &why, &e) < 0)
+		client_refuse(rq->client, rq->id, "not-found", NULL, "%s", e.msg);
+	else
+		client_answer(rq->client, rq->id, json_pack("{s:o}", "why", why));
+}
+
 static void answer_reload(struct client *client, json_int_t id, const struct reload_counts *n, const char *tests)
 {
 	json_t *j = json_pack("{s:{s:I s:I s:I s:I}}", "reload", "kept", (json_int_t)n->kept, "reset",
@@ -523,6 +534,7 @@ static handler_fn *const handlers[VERB_HANDLERS] = {
 	[VERB_WORLD] = do_world,
 	[VERB_RULES_STATS] = do_rules_stats,
 	[VERB_RULES_WHY] = do_rules_why,
+	[VERB_SPARE_WHY] = do_spare_why,
 	[VERB_RELOAD] = do_reload,
 	[VERB_PLAN] = do_change,
 	[VERB_COMMAND] = do_change,

@@ -67,6 +67,7 @@
  *   rules-stats       "rules":[as engine_stats gives], "totals": as engine_totals gives
  *   rules-why rule subject
  *                     "why": as pipeline_why gives. subject: a device, ARRAY/SLOT, or an array
+ *   spare-why subject "why": as pipeline_why_spare gives. subject: ARRAY/SLOT, a member, or an array
  *   rules-reload      (root) "reload":{"kept","reset","added","removed"}; settings and rules are read again. On errors
  *                     "usage", beside it "problems":[as diag_to_json gives] and "text" as printed; what ran goes on.
  *                     Where tests are run before (setting rules.tests), the answer comes after them; what failed of

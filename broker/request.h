@@ -22,6 +22,7 @@ enum verb_handler {
 	VERB_RULES_LIST,
 	VERB_RULES_STATS,
 	VERB_RULES_WHY,
+	VERB_SPARE_WHY,
 	VERB_RELOAD,
 	VERB_PLAN,    /* the pipeline makes a plan */
 	VERB_COMMAND, /* the pipeline does it at once */

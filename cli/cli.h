@@ -157,6 +157,7 @@ int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);
 int verb_speed(struct cli *c);
 int verb_spare(struct cli *c);
+int verb_spare_why(struct cli *c);
 int verb_create(struct cli *c); /* create.c */
 int verb_set_create(struct cli *c);
 int verb_delete(struct cli *c);

@@ -395,7 +395,7 @@ int verb_rules_answer(struct cli *c)
 
 /* ---- why, reload ---- */
 
-int verb_rules_why(struct cli *c)
+static int why_not(struct cli *c)
 {
 	json_t *request = client_request("rules-why"), *answer, *why;
 	_cleanup_(buf_free) struct buf out = {0};
@@ -416,6 +416,46 @@ int verb_rules_why(struct cli *c)
 			out_flush(&out);
 		}
 		status = yes ? CLI_OK : CLI_NO;
+	}
+	json_decref(answer);
+	return status;
+}
+
+int verb_rules_why(struct cli *c)
+{
+	if (GIVEN(c, VERDICT) && c->n_args == 0)
+		return verb_history(c);
+	if (GIVEN(c, VERDICT) || c->n_args != 2)
+		return cli_fail(c, CLI_USAGE, "usage", "rules why takes a rule and a subject, or --verdict alone");
+	return why_not(c);
+}
+
+int verb_spare_why(struct cli *c)
+{
+	json_t *request = client_request("spare-why"), *answer;
+	const json_t *why, *rules;
+	_cleanup_(buf_free) struct buf out = {0};
+	int status;
+
+	json_object_set_new(request, "subject", json_string(c->args[0]));
+	status = client_ask(c, request, &answer);
+	why = json_object_get(answer, "why");
+	rules = j_list(why, "rules");
+	if (status == CLI_OK && GIVEN(c, JSON)) {
+		out_json(json_incref((json_t *)why));
+	} else if (status == CLI_OK) {
+		out_text(&out, j_str(why, "array"));
+		buf_addf(&out, "/%" PRId64 ": ", j_int(why, "slot"));
+		out_text(&out, j_str(why, "answer"));
+		buf_addc(&out, '\n');
+		for (size_t i = 0; i < json_array_size(rules); i++) {
+			buf_add(&out, "  ");
+			out_word(c, &out, TONE_DIM, j_str(json_array_get(rules, i), "rule"), 20);
+			buf_addc(&out, ' ');
+			out_text(&out, j_str(json_array_get(rules, i), "answer"));
+			buf_addc(&out, '\n');
+		}
+		out_flush(&out);
 	}
 	json_decref(answer);
 	return status;

@@ -553,6 +553,24 @@ const struct verb cli_verbs[] = {
 		.see = "path demote",
 	},
 	{
+		"spare why",
+		"ARRAY[/SLOT]|DEVICE",
+		"why no spare takes the place of a member",
+		0,
+		1,
+		1,
+		verb_spare_why,
+		.about = "In one line, whatever the reason is: none is needed, a rule still waits or is held back, no "
+			 "spare\n"
+			 "is valid, a guard refuses. Of an array: of its first slot that lacks a member. Below it what "
+			 "each\n"
+			 "rule that changes arrays says.",
+		.examples = {{"sparectl spare why data", "of an array that stays degraded"},
+			     {"sparectl spare why sdb", "of a disk that has errors, or is gone"}},
+		.exits = ASKS,
+		.see = "forecast, rules why, history",
+	},
+	{
 		"maintenance on",
 		"DEVICE|ARRAY",
 		"hold the rules back that respect maintenance",
@@ -652,17 +670,19 @@ const struct verb cli_verbs[] = {
 	},
 	{
 		"rules why",
-		"RULE SUBJECT",
+		"[RULE SUBJECT]",
 		"why a rule did, or did not, fire for a device, ARRAY/SLOT or array",
+		OPT(VERDICT),
 		0,
-		2,
 		2,
 		verb_rules_why,
 		.about = "The first condition that does not hold, and by how much; then all of them, and what the rule "
 			 "would\n"
-			 "do if it fired now.",
-		.examples = {{"sparectl rules why excessive-errors sdb", "a rule about disks"},
-			     {"sparectl rules why member-gone data/2", "a rule about members"}},
+			 "do if it fired now. With --verdict alone: why it fired then, with its events and what came "
+			 "of it.",
+		.examples = {{"sparectl rules why member-gone data/2", "a rule about members"},
+			     {"sparectl rules why --verdict 6b081207-14", "of the history; lines of verdicts end "
+									  "with their ids"}},
 		.yes = "it has fired, or its state holds",
 		.no = "it has not fired",
 		.exits = ASKS,

@@ -290,12 +290,19 @@ static int why_of(struct pipeline *p, const char *rule, enum subject_sort sort, 
 
 int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e)
 {
-	const struct device *d = inventory_find_device(p->inv, subject);
-	const struct array *a = inventory_find_array(p->inv, subject);
+	const struct device *d;
+	const struct array *a;
 	char id[META_GUID_MAX + 16];
 	struct rule_info info;
 	bool of_member, named;
 
+	/* The answer is as of now, not of when something happened last. */
+	if (p->phase == PHASE_STARTED && !p->shutting_down) {
+		engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
+		drain(p);
+	}
+	d = inventory_find_device(p->inv, subject);
+	a = inventory_find_array(p->inv, subject);
 	if (!find_rule(engine_rules(p->engine), rule, &info))
 		return err_set(e, ENOENT, "no rule '%.64s'", rule);
 	of_member = strcmp(info.trigger, "watch member") == 0 || strstr(info.trigger, "each member");

@@ -144,37 +144,15 @@ static bool reason_by_verdicts(const struct gone *g, struct buf *out)
 	return false;
 }
 
-/* Of the rules that could have, the first that says why it did not: those that heard of the subject before others. */
-static bool reason_by_rules(struct gone *g, struct buf *out)
+static void reason_by_state(struct gone *g, struct buf *out)
 {
-	const struct ruleset *rs = g->paper.run.rules;
 	char member[META_GUID_MAX + 16];
-	_cleanup_(buf_free) struct buf late = {0};
+	json_t *why = NULL;
 
 	snprintf(member, sizeof(member), "%.60s/%u", g->array, g->slot);
-	for (size_t i = 0; i < ruleset_size(rs); i++) {
-		const struct rule_info info = ruleset_rule(rs, i);
-		const char *subjects[] = {member, g->device, g->array};
-
-		for (size_t s = 0; s < ARRAY_SIZE(subjects) && info.destructive && !info.disabled; s++) {
-			_cleanup_(json_decrefp) json_t *why = NULL;
-			const char *result;
-
-			if (pipeline_why(g->paper.run.p, info.name, subjects[s], &why, NULL) < 0)
-				continue;
-			result = json_string_value(json_object_get(why, "result"));
-			if (result && strcmp(result, "never-heard") != 0 && strcmp(result, "no-match") != 0) {
-				buf_addf(out, "%s: %s", info.name, json_string_value(json_object_get(why, "answer")));
-				return true;
-			}
-			if (!late.len)
-				buf_addf(&late, "no rule acts; %s: %s", info.name,
-					 json_string_value(json_object_get(why, "answer")));
-			break;
-		}
-	}
-	buf_add(out, late.len ? buf_str(&late) : "no rule changes arrays");
-	return late.len > 0;
+	if (pipeline_why_spare(g->paper.run.p, member, &why, NULL) == 0)
+		buf_add(out, json_string_value(json_object_get(why, "answer")));
+	json_decref(why);
 }
 
 /* A rule that spoke of it, in its words. */
@@ -202,7 +180,7 @@ static void say_why(struct gone *g, bool kept)
 	else if (kept && reason_by_texts(g, &why))
 		;
 	else if (!reason_by_verdicts(g, &why))
-		reason_by_rules(g, &why);
+		reason_by_state(g, &why);
 	set_text(g->case_, "reason", buf_str(&why));
 }
 

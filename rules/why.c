@@ -233,7 +233,7 @@ static void inhibit_part(struct why *w)
 static void for_part(struct why *w, const struct watch *state)
 {
 	bool waiting = state && (state->state == WATCH_PENDING || state->state == WATCH_SUMMING);
-	_cleanup_(buf_free) struct buf has = {0}, wants = {0};
+	_cleanup_(buf_free) struct buf has = {0}, wants = {0}, fires = {0};
 	int64_t has_ns;
 	json_t *j;
 
@@ -247,7 +247,12 @@ static void for_part(struct why *w, const struct watch *state)
 	has_ns = w->r->for_within ? watch_total(w->r, state, w->e->boot) : w->e->awake - state->since_awake;
 	json_object_set_new(j, "has_ns", json_integer(has_ns));
 	why_duration(has_ns, &has);
-	why_answer(w, "waiting", "for: %s of %s", buf_str(&has), buf_str(&wants));
+	if (!w->r->for_within) { /* a total depends on what comes */
+		json_object_set_new(j, "fires", why_moment_json(w->e, w->e->boot + w->r->for_ns - has_ns));
+		buf_add(&fires, "; it fires at ");
+		why_moment(w->e, w->e->boot + w->r->for_ns - has_ns, &fires);
+	}
+	why_answer(w, "waiting", "for: %s of %s%s", buf_str(&has), buf_str(&wants), buf_str(&fires));
 }
 
 /* "member data/2", "device sdb" */

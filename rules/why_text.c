@@ -146,7 +146,9 @@ static void print_for(const json_t *part, struct buf *out)
 	buf_pad(out, ' ', out->len - at < 23 ? 23 - (out->len - at) : 1);
 	if (json_object_get(part, "has_ns"))
 		duration_of(part, "has_ns", out);
-	else
+	if (json_object_get(part, "fires"))
+		buf_addf(out, ", fires at %s", text_of(part, "fires"));
+	if (!json_object_get(part, "has_ns"))
 		buf_add(out, strcmp(text_of(part, "value"), "ok") == 0 ? "is over" : "not begun");
 	buf_addc(out, '\n');
 }

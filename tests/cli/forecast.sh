@@ -50,7 +50,7 @@ ok "no disk" 1 "${ctl[@]}" forecast small.jsonl --pull sdq
 like "is told, too" "no device 'sdq' is known"
 mkdir none
 ok "other rules" 1 "${ctl[@]}" forecast small.jsonl --rules none
-like "that do nothing" 'nothing takes its place: no rule changes arrays'
+like "that do nothing" 'nothing takes its place: no rule that changes arrays asks for one for data/0'
 ok "no directory" 2 "${ctl[@]}" forecast small.jsonl --rules nowhere
 
 # --- recordings that are not whole

@@ -99,6 +99,14 @@ like "what would be done" '^  would do: fail-member sdb from data; activate-spar
 like "and where it comes from" '^  rule at /a/r\.yaml:3:11, limit set by /b/s\.yaml:4:9$'
 wait
 same "the request of why" "$(sent)" '{"rule": "r", "subject": "sdb", "v": 1, "verb": "rules-why"}'
+play '{"v":1,"id":0,"ok":true,"why":{"v":1,"array":"data","slot":1,"device":"wwn-1","state":"missing","answer":"member-gone: for: 10s of 30s; then: no valid spare: sdx is marked flapping","rules":[{"rule":"member-gone","result":"waiting","answer":"for: 10s of 30s"}]}}'
+ok "why no spare" 0 "${ctl[@]}" spare why data
+like "begins with the line" '^data/1: member-gone: for: 10s of 30s; then: no valid spare: sdx is marked flapping$'
+like "then each rule" '^  member-gone +for: 10s of 30s$'
+wait
+same "the request of spare why" "$(sent)" '{"subject": "data", "v": 1, "verb": "spare-why"}'
+ok "a rule and a verdict" 2 "${ctl[@]}" rules why r sdb --verdict v-1
+ok "a rule without a subject" 2 "${ctl[@]}" rules why r
 play '{"v":1,"id":0,"ok":true,"rules":[{"name":"r","description":"d","trigger":"event block.error","mode":"enforce","priority":500,"at":"/a/r.yaml:3:11","destructive":false,"disabled":false,"origin":{"limit":["/a/r.yaml:6:12","/b/s.yaml:4:9"]}}]}'
 ok "the daemon's rules" 0 "${ctl[@]}" rules list --origin
 like "with the places of keys" '^ +limit +/a/r\.yaml:6:12, then /b/s\.yaml:4:9$'

@@ -71,6 +71,21 @@ is "as JSON" "$(sparectl inject "${error[@]}" error.region=10 --json | jq -r '.m
 unchanged "a dry event"
 is "and nothing was counted" "$(sparectl inject "${error[@]}" error.region=10 --json | jq '.matches.verdicts | length')" 1
 
+say "what would happen"
+before=$(everything)
+is "not every array has a spare" "$(status_of sparectl forecast)" 1
+like "r5 has none" "$(cat $said)" "r5  raid5  optimal  no valid spare"
+sparectl forecast --json > $said || true
+is "whichever member of r6 goes, and however, the spare takes its place" \
+	"$(jq -r '.arrays[] | select(.name == "r6") | "\(.handled) \([.members[].cases[] | .result + " " + (.spare // "-")] | unique | join(", "))"' $said)" \
+	"true spare $(name 5)"
+is "with errors by this rule, at the tenth place" \
+	"$(jq -r '.arrays[] | select(.name == "r6") | .members[] | select(.name == "'"$two"'") | .cases[] | select(.case == "errors") | "\(.rule) \(.meanwhile) \(.redundancy) \(.spares)"' $said)" \
+	"excessive-errors 1 2 0"
+is "one array in detail" "$(status_of sparectl forecast --pull "$two")" 0
+like "after its patience" "$(cat $said)" "pulled +member-gone: $(name 5) takes its place after 30s; until it is rebuilt it can lose 1 more"
+unchanged "a forecast"
+
 say "the same, live"
 spared_monitor text
 lab_stream_mark mon
@@ -90,6 +105,22 @@ is "the outcome" \
 	"$(sparectl history --type outcome --json | jq '[.rows[] | select(.row.injected and .row.rule == "excessive-errors")] | length')" 1
 like "the log says who" "$(cat "$LAB_OUT/spared.log")" "block.error is injected by uid 0"
 spared_agrees "$(lab_dev 1)" r6 "$(lab_devs 1-5)"
+
+say "recorded, and played again"
+is "now r6 has no spare" "$(status_of sparectl forecast --pull "$(name 5)")" 1
+like "it says so" "$(cat $said)" "nothing takes its place: member-gone: no valid spare"
+ok "a recording" sparectl record --since 1h "$LAB_OUT/record.jsonl"
+mkdir -p /run/lab/files/same /run/lab/files/eager
+cp "$LAB_REPO"/config/default/rules.d/* /run/lab/files/same
+cp "$LAB_REPO"/config/default/rules.d/* /run/lab/files/eager
+sed -i 's/threshold: {count: 10,/threshold: {count: 5,/' /run/lab/files/eager/20-errors.yaml
+is "by the same rules" "$(status_of sparectl replay "$LAB_OUT/record.jsonl" --rules /run/lab/files/same)" 0
+like "it is as it was" "$(cat $said)" "of ([0-9]+) recorded verdicts the replay meets \\1$"
+is "by eager ones" "$(status_of sparectl replay "$LAB_OUT/record.jsonl" --rules /run/lab/files/eager)" 1
+like "the disk fails earlier" "$(cat $said)" "excessive-errors $two, later by .*[|] excessive-errors $two"
+cp $said $said.first
+status_of sparectl replay "$LAB_OUT/record.jsonl" --rules /run/lab/files/eager > /dev/null
+ok "and again just so" cmp $said $said.first
 
 say "the dry run of each change"
 lab_wait_for 'dmsetup status r6 | grep -q " idle "' 30
@@ -131,6 +162,7 @@ ok "JSON of an error" jq -e '.error.code == "not-found" and .ok == false' <(spar
 
 say "beyond redundancy"
 ok "one of three is failed by hand" sparectl array fail r5 "$(name 6)"
+like "why no spare took its place" "$(sparectl spare why r5)" "^r5/[0-9]: .*no valid spare: "
 looked_at="6 7 8" before=$(everything)
 dry "array remove" "remove-member $(name 6) from r5" array remove "$(name 6)"
 ok "the array stops" sparectl array stop r5
@@ -235,6 +267,22 @@ for answer in deny approve; do
 	is "it asks no more" "$(asked)" ""
 done
 ok "denied it did nothing, approved it does" lab_wait_for '[ "$(spared_member r1 0)" = failed ]' 20
+
+say "rules whose tests fail"
+sed -i 's/^rules: {/rules: {tests: refuse, /' /etc/spared/spared.yaml
+cat > /etc/spared/rules.d/asks.test.yaml <<-'END'
+	version: 1
+	tests:
+	  - name: asks
+	    world: {devices: {sda: {}, sdb: {}}, arrays: {m: {level: raid1, members: [sda, sdb]}}}
+	    events: [{at: 1s, event: block.error, device: sda, error.status: target}]
+	    expect: [{at: 1s, rule: asks, asked: true}]
+END
+ok "tests that pass" sparectl rules reload
+sed -i 's/error.status: target}$/error.status: medium}/' /etc/spared/rules.d/91-ask.yaml
+refused "tests that fail" 2 "why not: where" sparectl rules reload
+like "it says what stays" "$(cat $said)" "tests of the rules fail; nothing was loaded"
+ok "the rule that ran does" sparectl inject block.error "device.name=$(spared_disk_at r1 1)" error.status=target
 spared_stop
 ok "all that was monitored" spared_valid message "$LAB_OUT/mon"
 lab_done

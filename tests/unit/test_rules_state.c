@@ -365,11 +365,11 @@ static void why_tells_every_part(void **state)
 	changed(&fx, 2 * M);
 	at(&fx, 2 * M + 12 * S);
 	expect_why(&fx, "lost", SORT_MEMBER, "data/1",
-		   "lost has not fired for sdb: for: 12s of 30s.\n"
+		   "lost has not fired for sdb: for: 12s of 30s; it fires at 2m30s.\n"
 		   "  ok  watch      member data/1          since 2m\n"
 		   "  ok  where      member.state           missing = missing\n"
 		   "  ok  inhibit    none\n"
-		   "  NO  for        30s                    12s\n"
+		   "  NO  for        30s                    12s, fires at 2m30s\n"
 		   "  ok  unless     none\n"
 		   "  rule at test.yaml:17:11\n");
 	fixture_end(&fx);
