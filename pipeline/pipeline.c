@@ -261,8 +261,8 @@ static void start_rules(struct pipeline *p)
 	inventory_differences(p->inv, pipeline_now(p), true, NULL, NULL);
 	engine_changed(p->engine, SORT_ALL);
 	engine_wall(p->engine, pipeline_now(p), clock_awake(p->clock), clock_wall(p->clock));
+	world_store(p); /* from it the rules start again, as now */
 	engine_start(p->engine, pipeline_now(p), clock_awake(p->clock));
-	world_store(p);
 	builtin_replayed(p);
 	say_broker(p, "broker.started");
 }

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define NEAR (6 * NS_PER_SEC) /* progress is read every five seconds: what follows from its end has that much play */
+#define NEAR                                                                                                           \
+	(30 * NS_PER_SEC) /* a plan takes its time, progress is read every five seconds: here all is done at once */
 enum { ENTRIES_MAX = 20000 };
 
 /* What rules made of it: entries by their time. */

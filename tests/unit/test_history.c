@@ -67,6 +67,10 @@ static void test_rows(void **state _unused_)
 	assert_true(more);
 	assert_int_equal(count(h, json_pack("{s:i}", "before", 2), &more), 1);
 	assert_false(more);
+	/* Pictures are told only where they are asked for. */
+	put(h, 4, "world", "", json_pack("{s:i}", "v", 1));
+	assert_int_equal(count(h, json_object(), NULL), 4);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "world"), NULL), 1);
 	query = json_pack("{s:i}", "limit", 0);
 	assert_int_equal(history_query(h, query, 1 << 20, &answer, NULL), -EINVAL);
 	json_decref(query);
