@@ -401,39 +401,39 @@ static int add_array(struct question *q, const struct array *a, struct err *e)
 	return 0;
 }
 
-/* The world as it is now, after what is pending. */
-static int ask_all(struct question *q, struct err *e)
+/* The world as it is now, after what is pending. o.device: becomes its id. */
+static int ask_all(struct question *q, struct paper *now, struct forecast_options *o, struct err *e)
 {
-	_cleanup_(freep) struct paper *now = calloc(1, sizeof(*now));
 	const struct device *d;
-	struct forecast_options named = *q->o;
-	int r = now ? paper_open(now, q->world, q->rules, e) : err_sys(e, ENOMEM, "forecast");
+	int r = paper_open(now, q->world, q->rules, e);
 
-	if (r == 0) {
-		paper_run_to(now, now->run.boot + SETTLE);
-		q->inv = now->run.p->inv;
-		d = q->o->device ? inventory_find_device(q->inv, q->o->device) : NULL;
-		if (q->o->device && !d)
-			r = err_set(e, ENOENT, "no device '%.64s' is known", q->o->device);
-		named.device = d ? d->id : NULL;
-		q->o = &named;
-	}
+	if (r < 0)
+		return r;
+	paper_run_to(now, now->run.boot + SETTLE);
+	q->inv = now->run.p->inv;
+	d = o->device ? inventory_find_device(q->inv, o->device) : NULL;
+	if (o->device && !d)
+		return err_set(e, ENOENT, "no device '%.64s' is known", o->device);
+	o->device = d ? d->id : NULL;
 	for (size_t i = 0; r == 0 && i < inventory_arrays(q->inv); i++)
 		if (inventory_array_at(q->inv, i)->volume)
 			r = add_array(q, inventory_array_at(q->inv, i), e);
-	if (r == 0 && named.device && !q->found)
+	if (r == 0 && d && !q->found)
 		r = err_set(e, ENOENT, "%s is no member of an array that runs and is managed", d->name);
-	if (now)
-		paper_close(now);
 	return r;
 }
 
 int forecast(const json_t *world, struct ruleset *rules, const struct forecast_options *o, json_t **ret, struct err *e)
 {
-	struct question q = {.world = world, .rules = rules, .o = o, .arrays = json_array()};
-	int r = ask_all(&q, e);
+	struct forecast_options named = *o;
+	struct question q = {.world = world, .rules = rules, .o = &named, .arrays = json_array()};
+	struct paper *now = calloc(1, sizeof(*now));
+	int r = now ? ask_all(&q, now, &named, e) : err_sys(e, ENOMEM, "forecast");
 
 	*ret = r == 0 ? json_pack("{s:O s:i}", "arrays", q.arrays, "unhandled", q.unhandled) : NULL;
 	json_decref(q.arrays);
+	if (now)
+		paper_close(now);
+	free(now);
 	return r;
 }

@@ -119,23 +119,26 @@ static bool serves(const struct model_set_state *s, const char *ref)
 	return false;
 }
 
-/* The present disks of the set hold what it says now; one that fell behind stays so until it serves again. */
+/* The present disks of the set hold what it says now; one that fell behind stays so until it serves again. All but what
+ * is the disk's own is shared. */
 static void write_copies(struct model *m, const struct model_set_state *s, uint64_t before)
 {
+	json_t *all = meta_view_to_json(&s->view);
+
 	for (size_t i = 0; i < m->n_disks; i++) {
 		struct model_disk_state *d = &m->disks[i];
 		json_int_t seq = json_integer_value(json_object_get(d->copy, "seq"));
-		struct meta_view mine = s->view;
 
 		if (!d->present || strcmp(d->set, s->view.set) != 0 ||
 		    (d->copy && (uint64_t)seq < before && !serves(s, d->ref)))
 			continue;
-		snprintf(mine.self, sizeof(mine.self), "%s", d->ref);
-		mine.room_start = d->room_start;
-		mine.room_sectors = d->room_sectors;
 		json_decref(d->copy);
-		d->copy = meta_view_to_json(&mine);
+		d->copy = json_copy(all);
+		json_object_set_new(d->copy, "self", json_string(d->ref));
+		json_object_set_new(d->copy, "room_start", json_integer((json_int_t)d->room_start));
+		json_object_set_new(d->copy, "room_sectors", json_integer((json_int_t)d->room_sectors));
 	}
+	json_decref(all);
 }
 
 /* The next sequence number, if something changed since the last state. */

@@ -331,6 +331,7 @@ static int start(struct paper *p, const json_t *world, struct err *e)
 		r = pipeline_restore(p->run.p, state, e);
 	if (r < 0)
 		return r;
+	p->run.p->world_stored = TIME_MAX; /* nobody keeps pictures of this one */
 	for (size_t i = 0; i < json_array_size(disks); i++)
 		know_disk(p, world, json_array_get(disks, i));
 	tell_facts(p, world);

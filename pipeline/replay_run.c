@@ -269,7 +269,7 @@ static void play_command(struct run *r, const json_t *row)
 {
 	const char *action = replay_action(text_of(row, "kind"));
 	_cleanup_(json_decrefp) json_t *request = json_copy(json_object_get(row, "request"));
-	_cleanup_(json_decrefp) json_t *answer = NULL;
+	json_t *answer;
 	char plan[PLAN_ID_MAX];
 
 	if (!action || !request || strcmp(text_of(row, "result"), "refused") == 0)
@@ -277,6 +277,7 @@ static void play_command(struct run *r, const json_t *row)
 	name_question(r->rec, request);
 	json_object_set_new(request, "verb", json_string(action));
 	answer = pipeline_command(r->paper.run.p, request, plan);
+	json_decref(answer);
 	paper_run_to(&r->paper, r->paper.run.boot);
 }
 

@@ -389,11 +389,21 @@ void inventory_forget_set(struct inventory *inv, const char *set)
 
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e)
 {
-	json_t *j = meta_view_to_json(v);
-	int r = j ? meta_view_from_json(j, ret, e) : -ENOMEM;
+	_cleanup_(meta_view_freep) struct meta_view *copy = calloc(1, sizeof(*copy));
 
-	json_decref(j);
-	return r;
+	if (!copy)
+		return err_sys(e, ENOMEM, "view");
+	*copy = *v;
+	copy->disks = calloc(v->n_disks + 1, sizeof(*copy->disks));
+	copy->volumes = calloc(v->n_volumes + 1, sizeof(*copy->volumes));
+	if (!copy->disks || !copy->volumes)
+		return err_sys(e, ENOMEM, "view");
+	if (v->n_disks)
+		memcpy(copy->disks, v->disks, v->n_disks * sizeof(*v->disks));
+	if (v->n_volumes)
+		memcpy(copy->volumes, v->volumes, v->n_volumes * sizeof(*v->volumes));
+	*ret = TAKE_PTR(copy);
+	return 0;
 }
 
 /* Act wrote the state's metadata to this disk: it was current, or the state has it in a slot that is served. */

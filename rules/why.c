@@ -314,6 +314,33 @@ static void watch_parts(struct why *w, const struct watch *subject)
 	why_answer(w, "due", "all holds");
 }
 
+/* What of the conditions only the event tells: "error.status is target", at most three. Returns how many. */
+static size_t event_tests(const struct cond *c, size_t n, struct buf *out)
+{
+	if (c->op == COND_TEST && fact_of_event(c->fact)) {
+		if (n < 3) {
+			buf_addf(out, "%s%s %s ", n ? ", " : "", c->name, c->test == TEST_EQ ? "=" : cond_op_word(c));
+			cond_print_want(c, out);
+		}
+		return n + 1;
+	}
+	for (size_t i = 0; c->op != COND_TEST && i < c->n; i++)
+		n = event_tests(c->kids[i], n, out);
+	return n;
+}
+
+static void next_event(struct why *w)
+{
+	_cleanup_(buf_free) struct buf tests = {0};
+	size_t n = w->r->where ? event_tests(w->r->where, 0, &tests) : 0;
+
+	if (n)
+		why_answer(w, "fired", "all else holds: it fires with the next event that has %s%s", buf_str(&tests),
+			   n > 3 ? ", .." : "");
+	else
+		why_answer(w, "fired", "all holds: it fires with the next event");
+}
+
 static void event_parts(struct why *w)
 {
 	const struct heard heard = heard_of(w->e, w->r);
@@ -336,7 +363,7 @@ static void event_parts(struct why *w)
 	if (!heard.n)
 		why_answer(w, "never-heard", "no %s was heard yet", w->r->trigger_text);
 	else
-		why_answer(w, "fired", "all holds: it fires with the next event");
+		next_event(w);
 }
 
 static void schedule_parts(struct why *w)
