@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* activate-spare: a spare takes a slot that nobody serves. Dedicated ones first, then those of a pool, then global
- * ones; of those the most alike, then the smallest that fits. */
+/* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them dedicated
+ * ones, then those of a pool, then global ones; of those the most alike, then the smallest that fits. */
 #include "actions/guard.h"
 #include "actions/steps.h"
 
@@ -11,9 +11,10 @@
 enum { WORDS_MAX = 8 };
 
 const char *const spare_from[] = {"dedicated", "pool", "global", NULL};
-static const char *const default_prefer[] = {"media", "enclosure", NULL};
+static const char *const default_prefer[] = {"slot", "media", "enclosure", NULL};
 static const char *const default_avoid[] = {"flapping", NULL};
-const char *const spare_alike[] = {"media", "controller", "enclosure", NULL};
+const char *const spare_alike[] = {"media",	"transport", "sector-size", "controller",
+				   "enclosure", "slot",	     "tags",	    NULL};
 
 struct choice {
 	const struct world_array *a;
@@ -65,10 +66,18 @@ static int unlikeness(const struct choice *c, const struct world_spare *s)
 	return n;
 }
 
+/* What speaks against it: it may not last, or fail with what it is to replace. Better than none all the same. */
+static int doubts(const struct world_spare *s)
+{
+	return s->unproven + s->erring + s->suspect;
+}
+
 static bool better(const struct choice *c, const struct world_spare *s, const struct world_spare *than)
 {
-	int order = s->copied_to - than->copied_to;
+	int order = doubts(s) - doubts(than);
 
+	if (order == 0)
+		order = s->copied_to - than->copied_to;
 	if (order == 0)
 		order = kind_rank(c, s) - kind_rank(c, than);
 	if (order == 0)
@@ -140,6 +149,11 @@ static void take_slot(struct world_array *a, int slot, const struct world_spare 
 	snprintf(w->ref, sizeof(w->ref), "%s", s->ref);
 	snprintf(w->controller, sizeof(w->controller), "%s", s->controller);
 	snprintf(w->enclosure, sizeof(w->enclosure), "%s", s->enclosure);
+	snprintf(w->transport, sizeof(w->transport), "%s", s->transport);
+	snprintf(w->place, sizeof(w->place), "%s", s->place);
+	snprintf(w->place_shelf, sizeof(w->place_shelf), "%s", s->enclosure);
+	snprintf(w->tags, sizeof(w->tags), "%s", s->tags);
+	w->sector_size = s->sector_size;
 }
 
 static int plan_activate_spare(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)

@@ -57,7 +57,7 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 const struct action_ops action_add_spare = {
 	.desc = {.name = "add-spare",
 		 .doc = "Makes a blank disk a spare: of one array, or of the whole set.",
-		 .destructive = true,
+		 .destructive = true, /* of what nobody saw on it: worth a question where a rule asks */
 		 .params = (const struct param_desc[]){{"device", PARAM_DEVICE, .doc = "the disk; the subject"},
 						       {"array", PARAM_ARRAY, .doc = "only for this array"},
 						       {NULL}}},

@@ -84,23 +84,70 @@ static const struct world_slot *pattern_slot(const struct unfit_case *c)
 	return NULL;
 }
 
+static bool like_media(const struct unfit_case *c, const struct world_slot *m)
+{
+	return c->s->media == m->media;
+}
+
+static bool like_transport(const struct unfit_case *c, const struct world_slot *m)
+{
+	return strcmp(c->s->transport, m->transport) == 0;
+}
+
+static bool like_sectors(const struct unfit_case *c, const struct world_slot *m)
+{
+	return c->s->sector_size == m->sector_size;
+}
+
+static bool like_controller(const struct unfit_case *c, const struct world_slot *m)
+{
+	return strcmp(c->s->controller, m->controller) == 0;
+}
+
+static bool like_enclosure(const struct unfit_case *c, const struct world_slot *m)
+{
+	return strcmp(c->s->enclosure, m->enclosure) == 0;
+}
+
+/* Where the disk was whose slot is to be filled. */
+static bool like_slot(const struct unfit_case *c, const struct world_slot *m)
+{
+	(void)m;
+	return c->slot && c->slot->place[0] && strcmp(c->s->place, c->slot->place) == 0 &&
+	       strcmp(c->s->enclosure, c->slot->place_shelf) == 0;
+}
+
+static bool like_tags(const struct unfit_case *c, const struct world_slot *m)
+{
+	return strcmp(c->s->tags, m->tags) == 0;
+}
+
+static const struct {
+	const char *word;
+	bool (*like)(const struct unfit_case *c, const struct world_slot *m);
+	const char *otherwise; /* "sdx ..." */
+} alike[] = {
+	{"media", like_media, "is another kind of medium"},
+	{"transport", like_transport, "is attached in another way"},
+	{"sector-size", like_sectors, "has sectors of another size"},
+	{"controller", like_controller, "is at another controller"},
+	{"enclosure", like_enclosure, "is in another enclosure"},
+	{"slot", like_slot, "is not in the slot of the disk that it replaces"},
+	{"tags", like_tags, "has other tags"},
+};
+
 static bool unfit_alike(const struct unfit_case *c)
 {
 	const struct world_slot *m = pattern_slot(c);
 
-	if (!m)
-		return false;
-	if (has_word(c->same, c->n_same, "media") && c->s->media != m->media) {
-		snprintf(c->reason, c->size, "%s is %s, not %s", c->s->name, media_words[c->s->media],
-			 media_words[m->media]);
-		return true;
-	}
-	if (has_word(c->same, c->n_same, "controller") && strcmp(c->s->controller, m->controller) != 0) {
-		snprintf(c->reason, c->size, "%s is at another controller", c->s->name);
-		return true;
-	}
-	if (has_word(c->same, c->n_same, "enclosure") && strcmp(c->s->enclosure, m->enclosure) != 0) {
-		snprintf(c->reason, c->size, "%s is in another enclosure", c->s->name);
+	for (size_t i = 0; m && i < ARRAY_SIZE(alike); i++) {
+		if (!has_word(c->same, c->n_same, alike[i].word) || alike[i].like(c, m))
+			continue;
+		if (alike[i].like == like_media)
+			snprintf(c->reason, c->size, "%s is %s, not %s", c->s->name, media_words[c->s->media],
+				 media_words[m->media]);
+		else
+			snprintf(c->reason, c->size, "%s %s", c->s->name, alike[i].otherwise);
 		return true;
 	}
 	return false;

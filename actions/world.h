@@ -17,7 +17,11 @@ struct world_slot {
 	bool unread;		 /* present, and not read yet */
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
-	char controller[64], enclosure[64];
+	char controller[64], enclosure[64], transport[16];
+	uint64_t sector_size;
+	char place[48];		       /* in the enclosure: of this disk, or of the last that was in a vacant slot */
+	char place_shelf[64];	       /* that enclosure */
+	char tags[128];		       /* of the disk, sorted, each with a blank before and after it */
 	bool read_last;		       /* while it runs; else when it ran last */
 	unsigned together;	       /* so many disks went at once, this one too, a moment ago; 0: not so */
 	const char *together_in;       /* "controller", "enclosure": what they have in common */
@@ -38,7 +42,10 @@ struct world_spare {
 	enum media media;
 	char controller[64], enclosure[64], transport[16];
 	uint64_t sector_size;
+	char place[48], tags[128];
 	bool flapping, unproven; /* marks that activate-spare avoids */
+	bool erring;		 /* it has errors in an open case, or was not read through */
+	bool suspect;		 /* several disks at its controller, or in its enclosure, are failing or away */
 	enum contents contents;	 /* of a disk that is not of_set: only a blank one is ever taken */
 	char holds[96];		 /* the same in words, escaped: "an ext4 file system" */
 	bool other_member;	 /* of something else than a set that is known here, by udev */

@@ -324,6 +324,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		tell_steps(p, j);
 		forget_set(p, j, result);
 		read_again(p, j);
+		give_back(p, j);
 	}
 	if (!quiet && j->plan && (j->plan->n_steps || j->origin == PLAN_OPERATOR))
 		tell_outcome(p, j, result, reason);

@@ -238,6 +238,10 @@ void tell_plan(struct pipeline *p, const struct job *j, const char *state);
 void job_started(struct pipeline *p, struct job *j);
 void job_finish(struct pipeline *p, struct job *j, enum action_result result, const char *reason); /* frees j */
 
+/* ---- give_back.c ---- */
+
+void give_back(struct pipeline *p, const struct job *done);
+
 /* ---- read_check.c ---- */
 
 void read_started(struct pipeline *p, struct job *j);

@@ -230,10 +230,16 @@ static void ask_whys(struct runner *r, int64_t at)
 	}
 }
 
+/* What the file makes happen after "until" is still the test's. */
+static int64_t end_of(const struct test_case *t)
+{
+	return t->n_entries ? MAX(t->until, t->entries[t->n_entries - 1].at) : t->until;
+}
+
 /* The next moment at which something happens, until the test's end. */
 static int64_t next_moment(const struct runner *r, size_t entry)
 {
-	int64_t at = r->test->until, t;
+	int64_t at = end_of(r->test), t;
 	struct pending_plan *w;
 
 	if (entry < r->test->n_entries)
@@ -265,7 +271,7 @@ static int run_time(struct runner *r)
 		pipeline_advance(r->p);
 		runner_serve(r);
 		ask_whys(r, r->boot);
-		if (r->boot >= r->test->until && entry >= r->test->n_entries)
+		if (r->boot >= end_of(r->test) && entry >= r->test->n_entries)
 			return 0;
 	}
 }

@@ -46,6 +46,48 @@ static uint64_t blank_sectors(const struct disk_set *s, const struct device *d)
 	return size > reserved ? size - reserved : 0;
 }
 
+/* A member that is away, has failed, or has errors in an open case. */
+static bool is_sick(const struct inventory *inv, const struct device *d)
+{
+	if (device_cached(inv, d)->role != ROLE_MEMBER)
+		return false;
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		const struct array *a = inv->arrays[i];
+		int slot = array_slot_of(inv, a, d);
+
+		if (slot >= 0 && array_member_state(inv, a, (unsigned)slot) == MEMBER_FAILED)
+			return true;
+	}
+	return !d->present || d->errors > 0;
+}
+
+/* Two at the same place are rather the place's fault, which a spare there would share. */
+static bool is_suspect(const struct inventory *inv, const struct device *d)
+{
+	unsigned controller = 0, enclosure = 0;
+
+	for (size_t i = 0; (d->controller[0] || d->enclosure[0]) && i < inv->n_devices; i++) {
+		const struct device *other = inv->devices[i];
+		bool same_controller = d->controller[0] && strcmp(d->controller, other->controller) == 0;
+		bool same_enclosure = d->enclosure[0] && strcmp(d->enclosure, other->enclosure) == 0;
+
+		if ((same_controller || same_enclosure) && is_sick(inv, other)) {
+			controller += same_controller;
+			enclosure += same_enclosure;
+		}
+	}
+	return controller >= 2 || enclosure >= 2;
+}
+
+static void draw_tags(const struct device *d, char *to, size_t size)
+{
+	size_t used = 0;
+
+	to[0] = '\0';
+	for (size_t i = 0; d->tags && i < d->tags->n && used + strlen(d->tags->words[i]) + 3 < size; i++)
+		used += (size_t)snprintf(to + used, size - used, " %s ", d->tags->words[i]);
+}
+
 static void draw_spare(const struct inventory *inv, const struct device *d, struct world_spare *w)
 {
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
@@ -57,6 +99,9 @@ static void draw_spare(const struct inventory *inv, const struct device *d, stru
 	w->sector_size = d->sector_size;
 	w->flapping = has_mark(inv, d, "flapping");
 	w->unproven = has_mark(inv, d, "unproven");
+	w->erring = d->errors > 0 || (d->read.known && d->read.state == READ_CHECK_FAILED);
+	snprintf(w->place, sizeof(w->place), "%s", d->slot);
+	draw_tags(d, w->tags, sizeof(w->tags));
 	w->present = d->present;
 	w->path = d->is_path;
 	w->was_group = d->was_group;
@@ -185,13 +230,18 @@ void inventory_draw_disk(const struct inventory *inv, const char *device, struct
 
 static void draw_slot(const struct inventory *inv, const struct array *a, unsigned slot, struct world_slot *w)
 {
-	const struct device *d = array_slot_device(inv, a, slot);
+	const struct device *d = array_slot_device(inv, a, slot),
+			    *last = d ? d : device_find(inv, a->member[slot].device);
 	enum together what = TOGETHER_CONTROLLER;
-	enum step_op last = STEP_OP_MAX;
+	enum step_op last_op = STEP_OP_MAX;
 	int64_t until;
 
 	w->state = array_member_state(inv, a, slot);
 	snprintf(w->ref, sizeof(w->ref), "%s", a->volume->members[slot].ref);
+	if (last) {
+		snprintf(w->place, sizeof(w->place), "%s", last->slot);
+		snprintf(w->place_shelf, sizeof(w->place_shelf), "%s", last->enclosure);
+	}
 	if (!d)
 		return;
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
@@ -205,10 +255,13 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	w->media = d->media;
 	snprintf(w->controller, sizeof(w->controller), "%s", d->controller);
 	snprintf(w->enclosure, sizeof(w->enclosure), "%s", d->enclosure);
-	w->undone = inventory_undone(inv, a->id, d->id, &last);
-	w->last_step = w->undone ? (int)last : -1;
+	w->undone = inventory_undone(inv, a->id, d->id, &last_op);
+	w->last_step = w->undone ? (int)last_op : -1;
 	w->together = inventory_together(inv, d, &what, &until);
 	w->together_in = what == TOGETHER_CONTROLLER ? "controller" : "enclosure";
+	snprintf(w->transport, sizeof(w->transport), "%s", d->transport);
+	w->sector_size = d->sector_size;
+	draw_tags(d, w->tags, sizeof(w->tags));
 }
 
 static bool has_room(const struct inventory *inv, const struct array *a)
@@ -355,6 +408,11 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 	w->maintenance = array_in_maintenance(inv, a) || any_slot_in_maintenance(inv, a);
 	w->plans_last_hour = plans_within(inv, a, 3600 * NS_PER_SEC);
 	draw_spares(inv, s, a, w);
+	for (size_t i = 0; i < w->n_spares; i++) {
+		const struct device *d = device_find(inv, w->spare[i].device);
+
+		w->spare[i].suspect = d && is_suspect(inv, d);
+	}
 	draw_told(inv, w);
 	return 0;
 }

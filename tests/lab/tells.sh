@@ -249,7 +249,7 @@ like "both are valid" "$line" '"path.valid": ?2[,}]'
 
 say "multipath: paths are failed, reinstated, used last, and as before"
 at() { cat "/sys/block/${1##*/}/dev"; }
-groups() { dmsetup table mp | sed -E 's/.* 0 0 ([0-9]) 1 /\1: /; s/round-robin 0 [0-9] 1/group/g'; }
+groups() { dmsetup table mp | sed -E 's/.* 0 0 ([0-9]) 1 /\1: /; s/round-robin 0 [0-9] 1/group/g; s/ *$//'; }
 reads() { awk '{ print $1 }' "/sys/block/${1##*/}/stat"; }
 like "a dry run shows the message" "$(sparectl path fail "$a" --dry-run)" "message to mp: fail_path $(at "$a")"
 lab_stream_mark mon

@@ -8,19 +8,21 @@
  *   budget N                            settings: budget.plans-per-hour
  *   windows N                           settings: rules.windows
  *   rules NAME..                        shipped, or files beside the script
- *   disk NAME SIZE [KEY=VALUE..]        holds, udev (what ID_FS_TYPE says; the disk itself reads as foreign)
+ *   pool NAME ARRAY; tag DISK WORD      settings: one pool, and the tag of one disk
+ *   disk NAME SIZE [KEY=VALUE..]        controller, enclosure, slot, holds, udev (what ID_FS_TYPE says; the disk itself
+ *                                       reads as foreign)
  *   array NAME LEVEL DISK.. [spares DISK..]
  *   stopped ARRAY                       does not run at start
  *   away DISK                           not here at start
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
- *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map that is a
- * disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP failed|reinstated DISK
- * VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm tells); rebuilt ARRAY;
- * copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON; what-if JSON; why RULE
- * SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act
- * ok|failed|refused|timeout [N] (the next N plans of rules and people); fail-builtin N; hang-builtin N; hold, release
- * (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart;
+ *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map
+ * that is a disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP
+ * failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
+ * tells); rebuilt ARRAY; copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON;
+ * what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act ok|failed|refused|timeout
+ * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold,
+ * release (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart;
  * shut-down; storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a
  * reload); nothing */
 #include "pipeline/forecast.h"
@@ -541,6 +543,12 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		y->next_result = (enum action_result)result_of(w[0]);
 		y->next_count = n > 1 ? play_number(w[1]) : 1;
 		return 0;
+	}
+	if (strcmp(verb, "fail-step") == 0) {
+		const struct action_ops *ops = w[0] ? action_find(w[0]) : NULL;
+
+		y->fail_op = ops ? ops->desc.name : NULL;
+		return ops ? 0 : -EINVAL;
 	}
 	if (strcmp(verb, "fail-builtin") == 0 || strcmp(verb, "hang-builtin") == 0) {
 		y->builtin_hangs = verb[0] == 'h';

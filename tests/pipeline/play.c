@@ -225,9 +225,20 @@ static void do_plan(struct play *y, struct plan *plan)
 		play_time_stamp(y);
 		buf_addf(&y->out, "table   %s takes out who has left\n", plan->id);
 	}
-	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK && !plan->dry_run; i++)
-		if (!plan->step[i].refused && model_step(y->model, plan, &plan->step[i], &e) < 0)
+	for (size_t i = 0; i < plan->n_steps && result == ACTION_OK && !plan->dry_run; i++) {
+		bool fails = y->fail_op && strcmp(step_op_name(plan->step[i].op), y->fail_op) == 0;
+
+		if (plan->step[i].refused)
+			continue;
+		if (fails || model_step(y->model, plan, &plan->step[i], &e) < 0)
 			result = ACTION_FAILED;
+		msg = json_pack("{s:i s:s}", "step", (int)i, "result", result == ACTION_OK ? "ok" : "failed");
+		if (y->fail_op)
+			pipeline_act_message(y->p, plan->id, msg);
+		json_decref(msg);
+		if (fails)
+			y->fail_op = NULL;
+	}
 	if (!plan->dry_run && result != ACTION_TIMEOUT && plan->set[0]) {
 		msg = json_pack("{s:o}", "state", model_state(y->model, plan->set));
 		pipeline_act_message(y->p, plan->id, msg);

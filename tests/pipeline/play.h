@@ -29,6 +29,7 @@ struct play {
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;
+	const char *fail_op;  /* the next step of this action fails; NULL: none does */
 	bool builtin_hangs;   /* instead */
 	json_t *intents;      /* by id: stored and without an outcome */
 	json_t *rows, *world; /* what a recording has: what was stored since the start, and the picture then */

@@ -151,6 +151,24 @@ static int add_array(struct play *y, char **w, int n)
 	return 0;
 }
 
+/* "pool NAME ARRAY", "tag DISK WORD": one of each is enough. */
+static void set_group(struct setting_group **list, size_t *n, const char *pattern, const char *word)
+{
+	static struct {
+		char pattern[DEVICE_ID_MAX], word[DEVICE_ID_MAX];
+		const char *words[1];
+		struct setting_group group;
+	} made[2];
+	size_t i = strncmp(pattern, "wwn-", 4) == 0;
+
+	snprintf(made[i].pattern, sizeof(made[i].pattern), "%s", pattern);
+	snprintf(made[i].word, sizeof(made[i].word), "%s", word);
+	made[i].words[0] = made[i].word;
+	made[i].group = (struct setting_group){.pattern = made[i].pattern, .words = made[i].words, .n = 1};
+	*list = &made[i].group;
+	*n = 1;
+}
+
 int play_setup(struct play *y, char *text)
 {
 	char none[] = "", *w[64];
@@ -162,6 +180,14 @@ int play_setup(struct play *y, char *text)
 	n = play_split(text, w, 64);
 	if (strcmp(w[0], "manage") == 0) {
 		play_managed(y, &w[1], n - 1);
+		return 0;
+	}
+	if (strcmp(w[0], "pool") == 0) {
+		set_group(&y->settings.pools, &y->settings.n_pools, w[1], w[2]);
+		return 0;
+	}
+	if (strcmp(w[0], "tag") == 0) {
+		set_group(&y->settings.device_tags, &y->settings.n_device_tags, play_id(w[1]), w[2]);
 		return 0;
 	}
 	if (strcmp(w[0], "budget") == 0) {

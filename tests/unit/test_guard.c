@@ -161,6 +161,66 @@ static void test_spares(void **state _unused_)
 	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, 0, NULL), "");
 }
 
+/* Of spares of one kind and size: what decides. */
+static void test_choice(void **state _unused_)
+{
+	static const struct {
+		const char *what, *params;
+		struct world_spare first, second; /* beside what spare() sets; the name decides last */
+		const char *taken;
+		int dedicated; /* 1: the first, 2: the second; the others are global */
+	} rows[] = {
+		{"nothing", NULL, {.name = ""}, {.name = ""}, "one"},
+		{"unproven", NULL, {.unproven = true}, {.name = ""}, "two"},
+		{"had errors", NULL, {.erring = true}, {.name = ""}, "two"},
+		{"beside what fails", NULL, {.suspect = true}, {.name = ""}, "two"},
+		{"two doubts against one", NULL, {.suspect = true, .erring = true}, {.unproven = true}, "two"},
+		{"doubts go before kinds", NULL, {.erring = true}, {.name = ""}, "two", 1},
+		{"kinds go before likeness", NULL, {.place = "7", .enclosure = "shelf"}, {.name = ""}, "two", 2},
+		{"the slot of the old disk", NULL, {.name = ""}, {.place = "7", .enclosure = "shelf"}, "two"},
+		{"a slot of that name elsewhere", NULL, {.name = ""}, {.place = "7", .enclosure = "other"}, "one"},
+		{"the enclosure", NULL, {.enclosure = "other"}, {.enclosure = "shelf"}, "two"},
+		{"the controller is not asked for", NULL, {.controller = "c1"}, {.controller = "c0"}, "one"},
+		{"the controller", "{\"prefer\":[\"controller\"]}", {.controller = "c1"}, {.controller = "c0"}, "two"},
+		{"the transport", "{\"prefer\":[\"transport\"]}", {.transport = "usb"}, {.transport = "sas"}, "two"},
+		{"the tags", "{\"same\":[\"tags\"]}", {.tags = " a "}, {.tags = " a  b "}, "two"},
+		{"sectors", "{\"same\":[\"sector-size\"]}", {.sector_size = 4096}, {.sector_size = 512}, "two"},
+		{"size", NULL, {.free_sectors = 9000}, {.free_sectors = 8500}, "two"},
+	};
+
+	for_rows (i, rows) {
+		struct world_array w = world(RAID5, 3);
+		char want[64];
+
+		row_name("%s", rows[i].what);
+		for (unsigned k = 0; k < 3; k++) {
+			struct world_slot *m = &w.slot[k];
+
+			m->sector_size = 512;
+			snprintf(m->place, sizeof(m->place), "%u", 6 + k);
+			snprintf(m->place_shelf, sizeof(m->place_shelf), "shelf");
+			snprintf(m->enclosure, sizeof(m->enclosure), "shelf");
+			snprintf(m->controller, sizeof(m->controller), "c0");
+			snprintf(m->transport, sizeof(m->transport), "sas");
+			snprintf(m->tags, sizeof(m->tags), " a  b ");
+		}
+		w.slot[1].state = MEMBER_FAILED;
+		for (unsigned k = 0; k < 2; k++) {
+			const char *name = k ? "two" : "one";
+			struct world_spare *s = spare(&w, name, SPARE_GLOBAL, 8000), made = *s;
+
+			*s = k ? rows[i].second : rows[i].first;
+			memcpy(s->name, made.name, sizeof(s->name));
+			memcpy(s->device, made.device, sizeof(s->device));
+			s->of_set = s->serves = true;
+			s->kind = rows[i].dedicated == (int)k + 1 ? SPARE_DEDICATED : SPARE_GLOBAL;
+			s->free_sectors = s->free_sectors ? s->free_sectors : 8000;
+		}
+		snprintf(want, sizeof(want), "activate-spare %s for data\n", rows[i].taken);
+		assert_string_equal(ask(&w, PLAN_RULE, "activate-spare", NULL, -1, rows[i].params), want);
+	}
+}
+
 static void test_guards(void **state _unused_)
 {
 	struct world_array w = world(RAID6, 4);
@@ -266,7 +326,7 @@ static void test_members(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_redundancy), unit(test_fail),	    unit(test_spares),
+		unit(test_redundancy), unit(test_fail),	    unit(test_spares),	unit(test_choice),
 		unit(test_guards),     unit(test_starting), unit(test_members),
 	};
 
