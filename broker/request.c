@@ -105,7 +105,7 @@ static const struct verb_keys keys_none,
 	keys_rename = {{THE_ARRAY, {"to", KEY_STRING, true}, PLANNED}},
 	keys_approve = {{{"question", KEY_STRING, true}, {"dry-run", KEY_BOOL, false}}},
 	keys_check = {{THE_DEVICE, {"speed", KEY_INT, false}, PLANNED}}, keys_check_stop = {{THE_DEVICE}},
-	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_answer = {{{"question", KEY_STRING, true}}},
+	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_undo = {{{"plan", KEY_STRING, true}, PLANNED}}, keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {
@@ -150,6 +150,7 @@ const struct verb verb_table[] = {
 	{"path-reinstate", "use a failed path again", VERB_PLAN, "reinstate-path", true, &keys_path},
 	{"path-demote", "use a path last", VERB_PLAN, "demote-path", true, &keys_path},
 	{"path-restore", "use a demoted path as the others", VERB_PLAN, "restore-path", true, &keys_path},
+	{"undo", "take a plan back", VERB_PLAN, "undo", true, &keys_undo},
 	{"maintenance", "rules leave it alone", VERB_COMMAND, "maintenance", true, &keys_maintenance},
 	{NULL},
 };

@@ -243,6 +243,14 @@ int verb_path(struct cli *c)
 	return cli_change(c, request);
 }
 
+int verb_undo(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	set_string(request, "plan", c->args[0]);
+	return change(c, request);
+}
+
 /* ---- maintenance ---- */
 
 /* Whether the word names an array; else it is taken as a device's. */

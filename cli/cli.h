@@ -165,6 +165,7 @@ int verb_set_delete(struct cli *c);
 int verb_rename(struct cli *c);
 int verb_disk_check(struct cli *c);
 int verb_path(struct cli *c);
+int verb_undo(struct cli *c);
 int verb_maintenance(struct cli *c);
 int verb_rules_check(struct cli *c); /* rules.c */
 int verb_rules_test(struct cli *c);

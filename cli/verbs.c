@@ -571,6 +571,22 @@ const struct verb cli_verbs[] = {
 		.see = "forecast, rules why, history",
 	},
 	{
+		"undo",
+		"PLAN",
+		"take a plan back that was a mistake",
+		CHANGING,
+		1,
+		1,
+		verb_undo,
+		.about = "Makes a plan of the opposite of each step. Refused where a step has none, and once the set "
+			 "was\n"
+			 "written again. The last 64 plans of a day are known; history shows their numbers.",
+		.examples = {{"sparectl undo P-17 --dry-run", "whether it can be undone, and what that would write"},
+			     {"sparectl undo P-17", "the spare that was removed is one again"}},
+		.exits = CHANGES,
+		.see = "history, array re-add, spare add",
+	},
+	{
 		"maintenance on",
 		"DEVICE|ARRAY",
 		"hold the rules back that respect maintenance",

@@ -138,6 +138,12 @@ static int make_job(struct pipeline *p, enum plan_origin origin, const json_t *c
 		return err_sys(e, ENOMEM, "plan");
 	*ret = j;
 	j->dry_run = json_is_true(json_object_get(command, "dry-run"));
+	if (strcmp(action, "undo") == 0) {
+		const char *id = json_string_value(json_object_get(command, "plan"));
+
+		r = id ? undo_asks(p, id, j, e) : err_set(e, EINVAL, "which plan?");
+		return r < 0 ? r : job_plan(p, j, e);
+	}
 	params = params_of(command);
 	r = job_target(p->inv, action, params, NULL, NULL, j->set, j->array, e);
 	if (r < 0) {
@@ -166,8 +172,9 @@ static json_t *do_plan(struct pipeline *p, const json_t *command, const char *ac
 	int r = make_job(p, PLAN_OPERATOR, command, action, &j, &e);
 
 	if (r < 0) {
+		undo_failed(p, j ? j->id : "");
 		job_free(j);
-		return refuse(r == -ENOENT ? "not-found" : r == -EEXIST ? "refused" : "usage", e.msg);
+		return refuse(r == -ENOENT ? "not-found" : r == -EEXIST || r == -EPERM ? "refused" : "usage", e.msg);
 	}
 	reason = first_refusal(j->plan);
 	if (reason || plan_runnable(j->plan) == 0) {
@@ -175,6 +182,7 @@ static json_t *do_plan(struct pipeline *p, const json_t *command, const char *ac
 				: json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
 		if (reason)
 			json_object_set_new(answer, "plan", plan_lines(j->plan));
+		undo_failed(p, j->id);
 		job_free(j);
 		return answer;
 	}
@@ -201,7 +209,7 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 		return do_answer(p, command);
 	if (strcmp(verb, "read-check-stop") == 0)
 		return do_read_stop(p, command);
-	if (!ops || !ops->plan)
+	if (strcmp(verb, "undo") != 0 && (!ops || !ops->plan))
 		return refuse("usage", "this is not something that can be done to an array");
 	return do_plan(p, command, verb, ret_plan_id);
 }

@@ -27,6 +27,7 @@ void job_free(struct job *j)
 	for (size_t i = 0; i < j->n_asks; i++)
 		json_decref(j->ask[i].params);
 	plan_free(j->plan);
+	undo_free(j->undo);
 	json_decref(j->intent);
 	json_decref(j->took);
 	free(j);
@@ -385,6 +386,7 @@ static bool set_busy(const struct pipeline *p, const char *set)
 static void run(struct pipeline *p, struct job *j)
 {
 	j->state = JOB_RUNNING;
+	undo_prepare(p, j);
 	job_started(p, j);
 	read_started(p, j);
 	p->ops.run(p->ops.u, j->plan);

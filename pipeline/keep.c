@@ -31,10 +31,10 @@ json_t *pipeline_save(const struct pipeline *p)
 {
 	int64_t boot = pipeline_now(p);
 
-	return json_pack("{s:i s:I s:I s:I s:I s:o s:o s:o}", "v", 1, "boot", (json_int_t)boot, "wall",
+	return json_pack("{s:i s:I s:I s:I s:I s:o s:o s:o s:o}", "v", 1, "boot", (json_int_t)boot, "wall",
 			 (json_int_t)clock_wall(p->clock), "seq", (json_int_t)p->seq, "plans", (json_int_t)p->plans,
-			 "inventory", inventory_save(p->inv), "cases", cases_save(p->cases, boot), "engine",
-			 engine_save(p->engine, boot, clock_awake(p->clock), SAVED_ROOM));
+			 "inventory", inventory_save(p->inv), "cases", cases_save(p->cases, boot), "undo", undo_save(p),
+			 "engine", engine_save(p->engine, boot, clock_awake(p->clock), SAVED_ROOM));
 }
 
 /* Time that passed while nobody looked: by CLOCK_BOOTTIME if that has gone on, else by the wall clock; never negative.
@@ -68,6 +68,7 @@ int pipeline_restore(struct pipeline *p, const json_t *state, struct err *e)
 		r = engine_restore(p->engine, engine, pipeline_now(p), clock_awake(p->clock), time_away(p, boot, wall),
 				   e);
 	if (r == 0) {
+		undo_restore(p, json_object_get(state, "undo"));
 		p->seq = (uint64_t)seq;
 		p->plans = (uint64_t)plans;
 		return 0;

@@ -325,6 +325,9 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		forget_set(p, j, result);
 		read_again(p, j);
 		give_back(p, j);
+		if (result != ACTION_OK)
+			undo_failed(p, j->id);
+		undo_keep(p, j, result);
 	}
 	if (!quiet && j->plan && (j->plan->n_steps || j->origin == PLAN_OPERATOR))
 		tell_outcome(p, j, result, reason);

@@ -471,7 +471,7 @@ int pipeline_make(const struct settings *settings, struct ruleset *rules, const 
 		  const struct pipeline_ops *ops, bool virtual_time, struct pipeline **ret, struct err *e)
 {
 	_cleanup_(pipeline_freep) struct pipeline *p = calloc(1, sizeof(*p));
-	struct list *lists[] = {&p->inbox, &p->verdicts, &p->scripts, &p->jobs, &p->work, &p->replays};
+	struct list *lists[] = {&p->inbox, &p->verdicts, &p->scripts, &p->jobs, &p->work, &p->replays, &p->undos};
 
 	if (!p)
 		return err_sys(e, ENOMEM, "pipeline");
@@ -513,6 +513,7 @@ static void drop_queues(struct pipeline *p)
 		free(w);
 	list_foreach (r, &p->replays, link)
 		replay_free(r);
+	undo_clear(p);
 }
 
 void pipeline_free(struct pipeline *p)

@@ -102,6 +102,7 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot);
  *   {"verb":"approve"|"deny","question":id, or the name of the rule that asks}; approve with "dry-run": the lines of
  * what would be done
  *   {"verb":"read-check-stop","device":..}
+ *   {"verb":"undo","plan":id}
  *   {"verb":"mark","device":..,"as":..,"for":ns}  {"verb":"unmark","device":..,"as":..}
  * The answer is a new reference: {"ok":true,"plan":[lines],"plan-id":..} or {"ok":false,"code":C,"error":one
  * line,"plan":[..]}; C is one of "usage", "not-found", "refused". *ret_plan_id: the plan that is queued, empty if there

@@ -61,6 +61,7 @@ struct job {
 	struct plan *plan;	       /* NULL until its turn */
 	size_t ask_of[PLAN_STEPS_MAX]; /* by step */
 	json_t *intent;		       /* as stored */
+	struct undo *undo;	       /* how it would be taken back */
 	json_t *took;		       /* act's own phases, microseconds: see exec.h */
 	struct {
 		bool told;
@@ -141,7 +142,7 @@ struct pipeline {
 	int64_t world_stored; /* boot, of the last picture in the history */
 	uint64_t world_seq;   /* its last event */
 	uint64_t evicted;     /* how many it and those before it told of */
-	struct list inbox, verdicts, scripts, jobs, work, replays;
+	struct list inbox, verdicts, scripts, jobs, work, replays, undos;
 	struct {
 		uint64_t events, unknown_devices, not_faults, malformed, no_news, verdicts, plans;
 	} counts;
@@ -237,6 +238,18 @@ void tell_plan(struct pipeline *p, const struct job *j, const char *state);
 
 void job_started(struct pipeline *p, struct job *j);
 void job_finish(struct pipeline *p, struct job *j, enum action_result result, const char *reason); /* frees j */
+
+/* ---- undo.c ---- */
+
+void undo_prepare(struct pipeline *p, struct job *j);			      /* before it runs */
+void undo_keep(struct pipeline *p, struct job *j, enum action_result result); /* after it */
+void undo_free(struct undo *u);
+/* Asks the job for the opposite of the plan. 0, -ENOENT, or -EPERM with the reason. */
+int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e);
+void undo_failed(struct pipeline *p, const char *by);
+json_t *undo_save(const struct pipeline *p);
+void undo_restore(struct pipeline *p, const json_t *list);
+void undo_clear(struct pipeline *p);
 
 /* ---- give_back.c ---- */
 

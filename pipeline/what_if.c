@@ -141,7 +141,7 @@ static const struct strset *marks_of(void *u, const char *device)
 static int open_question(struct question *q, struct pipeline *p)
 {
 	struct pipeline *c = &q->copy;
-	struct list *lists[] = {&c->inbox, &c->verdicts, &c->scripts, &c->jobs, &c->work, &c->replays};
+	struct list *lists[] = {&c->inbox, &c->verdicts, &c->scripts, &c->jobs, &c->work, &c->replays, &c->undos};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		list_init(lists[i]);

@@ -57,6 +57,19 @@ ok "again" sparectl disk check "$small" --speed 1GB/s
 spared_event action.succeeded read-check > /dev/null
 ok "it passes and loses its mark" lab_wait_for '[ "$(reading)" = "ok 0 " ]' 10
 
+say "what was a mistake is taken back"
+plan_of() { sparectl "$@" --json | jq -r '."plan-id"'; }
+is_spare() { spared_mdadm_says "$(lab_dev h1)" | grep -c spare || true; }
+gone=$(plan_of spare remove "$small")
+is "the spare is removed" "$(is_spare)" 0
+like "a dry run tells how" "$(sparectl undo "$gone" --dry-run)" "would do: add-spare ${small#/dev/}"
+back=$(plan_of undo "$gone")
+is "and it is one again, by mdadm" "$(is_spare)" 1
+like "once" "$(sparectl undo "$gone" 2>&1 || true)" "$gone was undone by $back"
+gone=$(plan_of spare remove "$small")
+like "not when the set was written since" "$(sparectl undo "$back" 2>&1 || true)" "$back cannot be undone any more: the set was written since"
+ok "but what was done last is" sparectl undo "$gone"
+
 say "but it is of no use"
 why="${small#/dev/} is .*B too small"
 like "status tells why it is of no use" "$(sparectl status)" "$why"

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Plans that are taken back by another plan: the opposite of each step, in the opposite order, through the same guards.
+ * Only while the set's metadata are as the plan left them. */
+#include "pipeline/inventory_impl.h"
+#include "pipeline/pipeline_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What is kept of a plan: so many plans, for so long. */
+enum { UNDO_MAX = 64 };
+#define UNDO_FOR (24 * 3600 * NS_PER_SEC)
+
+struct undo {
+	struct list link;
+	char plan[PLAN_ID_MAX], by[PLAN_ID_MAX]; /* by: the plan that has undone it */
+	char set[META_GUID_MAX];
+	uint64_t seq; /* of the set, as the plan left it; 0: the plan is about no set */
+	int64_t wall;
+	json_t *asks; /* [{"action","device","params"}], NULL: it cannot be undone */
+	char why[PLAN_REASON_MAX];
+};
+
+static const struct inverse {
+	const char *action; /* the opposite, NULL: there is none */
+	const char *key;    /* the parameter that names the device; NULL: it is about the array */
+	const char *why;
+} inverses[STEP_OP_MAX] = {
+	[STEP_ASSEMBLE] = {"stop-array", NULL, NULL},
+	[STEP_STOP] = {"assemble", NULL, NULL},
+	[STEP_FAIL_MEMBER] = {"re-add-member", "device", NULL},
+	[STEP_REMOVE_MEMBER] = {NULL, NULL,
+				"the set has forgotten the member; 'sparectl spare add' takes its disk as a spare"},
+	[STEP_READD_MEMBER] = {NULL, NULL,
+			       "what the member missed was copied to it; 'sparectl array fail' fails it again"},
+	[STEP_ADD_SPARE] = {"remove-spare", "device", NULL},
+	[STEP_REMOVE_SPARE] = {"add-spare", "device", NULL},
+	[STEP_ACTIVATE_SPARE] = {NULL, NULL,
+				 "the array is rebuilt onto the spare, and the disk before it is behind since"},
+	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
+	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
+	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},
+	[STEP_DEMOTE_PATH] = {"restore-path", "path", NULL},
+	[STEP_RESTORE_PATH] = {"demote-path", "path", NULL},
+};
+
+void undo_free(struct undo *u)
+{
+	if (!u)
+		return;
+	list_remove(&u->link);
+	json_decref(u->asks);
+	free(u);
+}
+
+/* Whom the spare serves now alone, or NULL. */
+static const char *dedicated_to(const struct inventory *inv, const char *device)
+{
+	const struct device *d = inventory_device(inv, device);
+	const struct disk_set *s = d && d->set[0] ? inventory_set(inv, d->set) : NULL;
+	const struct meta_disk *disk = s && s->view ? meta_view_disk(s->view, d->ref) : NULL;
+
+	return disk && disk->dedicated && disk->n_dedicated == 1 ? disk->dedicated_to[0] : NULL;
+}
+
+static json_t *inverse_ask(const struct pipeline *p, const struct job *j, const struct step *s)
+{
+	const struct inverse *inv = &inverses[s->op];
+	const char *only = s->op == STEP_REMOVE_SPARE ? dedicated_to(p->inv, s->device) : NULL;
+	json_t *params = json_object();
+
+	if (inv->key)
+		json_object_set_new(params, inv->key, json_string(s->device));
+	/* A spare is given back to whom it served, and anything else is done to the same array. */
+	if (only)
+		json_object_set_new(params, "array", json_string(only));
+	else if (j->array[0] && s->op != STEP_REMOVE_SPARE && s->op != STEP_ADD_SPARE)
+		json_object_set_new(params, "array", json_string(j->array));
+	if (s->op == STEP_STOP) /* it may have run without some members */
+		json_object_set_new(params, "degraded", json_true());
+	return json_pack("{s:s s:s s:o}", "action", inv->action, "device", s->device, "params", params);
+}
+
+/* On what is known before the plan runs. */
+void undo_prepare(struct pipeline *p, struct job *j)
+{
+	struct undo *u;
+
+	if (j->origin == PLAN_BUILTIN || j->origin == PLAN_SHUTDOWN || j->dry_run)
+		return;
+	undo_free(j->undo);
+	u = j->undo = calloc(1, sizeof(*u));
+	if (!u)
+		return;
+	list_init(&u->link);
+	snprintf(u->plan, sizeof(u->plan), "%s", j->id);
+	snprintf(u->set, sizeof(u->set), "%s", j->set);
+	u->asks = json_array();
+	for (size_t i = j->plan->n_steps; i-- > 0;) {
+		const struct step *s = &j->plan->step[i];
+
+		if (s->refused)
+			continue;
+		if (inverses[s->op].action && u->asks)
+			json_array_append_new(u->asks, inverse_ask(p, j, s));
+		else if (!inverses[s->op].action)
+			snprintf(u->why, sizeof(u->why), "%s: %s", step_op_name(s->op),
+				 inverses[s->op].why ? inverses[s->op].why : "there is no opposite");
+	}
+	if (u->why[0]) {
+		json_decref(u->asks);
+		u->asks = NULL;
+	}
+}
+
+static uint64_t seq_of(const struct pipeline *p, const char *set)
+{
+	const struct disk_set *s = set[0] ? inventory_set(p->inv, set) : NULL;
+
+	return s ? s->seq : 0;
+}
+
+static void forget_old(struct pipeline *p)
+{
+	int64_t now = clock_wall(p->clock);
+	struct undo *u;
+	size_t n = 0;
+
+	list_foreach (u, &p->undos, link)
+		n++;
+	list_foreach (u, &p->undos, link) {
+		if (n <= UNDO_MAX && u->wall > now - UNDO_FOR)
+			break;
+		undo_free(u);
+		n--;
+	}
+}
+
+/* A plan that did not end well is not undone as a whole: what of it was done is to be seen. */
+void undo_keep(struct pipeline *p, struct job *j, enum action_result result)
+{
+	struct undo *u = TAKE_PTR(j->undo);
+
+	if (!u)
+		return;
+	if (result != ACTION_OK) {
+		snprintf(u->why, sizeof(u->why), "it did not end well: see 'sparectl history' for what of it was done");
+		json_decref(u->asks);
+		u->asks = NULL;
+	}
+	u->seq = seq_of(p, u->set);
+	u->wall = clock_wall(p->clock);
+	list_insert(&p->undos, &u->link);
+	forget_old(p);
+}
+
+/* ---- taking back ---- */
+
+static struct undo *find(struct pipeline *p, const char *plan)
+{
+	struct undo *u;
+
+	forget_old(p);
+	list_foreach (u, &p->undos, link)
+		if (strcmp(u->plan, plan) == 0)
+			return u;
+	return NULL;
+}
+
+static int check(const struct pipeline *p, const struct undo *u, struct err *e)
+{
+	const struct job *by = u->by[0] ? job_find(p, u->by) : NULL;
+	uint64_t seq = seq_of(p, u->set);
+
+	if (by || u->by[0])
+		return err_set(e, EPERM, "%s %s undone by %s", u->plan, by ? "is being" : "was", u->by);
+	if (!u->asks)
+		return err_set(e, EPERM, "%s cannot be undone: %s", u->plan, u->why);
+	if (seq != u->seq)
+		return err_set(e, EPERM,
+			       "%s cannot be undone any more: the set was written since (sequence number %" PRIu64
+			       ", then %" PRIu64 ")",
+			       u->plan, seq, u->seq);
+	return 0;
+}
+
+int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e)
+{
+	struct undo *u = find(p, plan);
+	int r = u ? check(p, u, e)
+		  : err_set(e, ENOENT, "no plan '%.40s' to undo: the last %d of a day are known", plan, UNDO_MAX);
+	json_t *ask;
+	size_t i;
+
+	if (r < 0)
+		return r;
+	json_array_foreach(u->asks, i, ask)
+	{
+		const char *action = json_string_value(json_object_get(ask, "action"));
+		const char *device = json_string_value(json_object_get(ask, "device"));
+		json_t *params = json_deep_copy(json_object_get(ask, "params"));
+		char set[META_GUID_MAX], array[META_GUID_MAX + 8];
+
+		r = job_target(p->inv, action, params, device, NULL, set, array, e);
+		if (r < 0) {
+			json_decref(params);
+			return r;
+		}
+		if (i == 0) {
+			snprintf(j->set, sizeof(j->set), "%s", set);
+			snprintf(j->array, sizeof(j->array), "%s", array);
+		}
+		r = job_ask(j, action, params, device, -1, FAILURE_STOP, NULL);
+		if (r < 0)
+			return err_sys(e, -r, "%s", plan);
+	}
+	if (!j->dry_run)
+		snprintf(u->by, sizeof(u->by), "%s", j->id);
+	return 0;
+}
+
+/* The plan that was to undo it did not. */
+void undo_failed(struct pipeline *p, const char *by)
+{
+	struct undo *u;
+
+	list_foreach (u, &p->undos, link)
+		if (strcmp(u->by, by) == 0)
+			u->by[0] = '\0';
+}
+
+/* ---- restarts ---- */
+
+json_t *undo_save(const struct pipeline *p)
+{
+	json_t *list = json_array();
+	struct undo *u;
+
+	list_foreach (u, &p->undos, link)
+		json_array_append_new(list, json_pack("{s:s s:s s:s s:I s:I s:O? s:s}", "plan", u->plan, "by", u->by,
+						      "set", u->set, "seq", (json_int_t)u->seq, "wall",
+						      (json_int_t)u->wall, "asks", u->asks, "why", u->why));
+	return list;
+}
+
+void undo_restore(struct pipeline *p, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)list, i, item)
+	{
+		const char *plan, *by, *set, *why;
+		json_int_t seq, wall;
+		json_t *asks;
+		struct undo *u;
+
+		if (i == UNDO_MAX || json_unpack(item, "{s:s s:s s:s s:I s:I s:o s:s}", "plan", &plan, "by", &by, "set",
+						 &set, "seq", &seq, "wall", &wall, "asks", &asks, "why", &why) < 0)
+			return;
+		u = calloc(1, sizeof(*u));
+		if (!u)
+			return;
+		*u = (struct undo){.seq = (uint64_t)seq, .wall = wall};
+		u->asks = json_is_array(asks) ? json_incref(asks) : NULL;
+		snprintf(u->plan, sizeof(u->plan), "%s", plan);
+		snprintf(u->by, sizeof(u->by), "%s", by);
+		snprintf(u->set, sizeof(u->set), "%s", set);
+		snprintf(u->why, sizeof(u->why), "%s", why);
+		list_insert(&p->undos, &u->link);
+	}
+}
+
+void undo_clear(struct pipeline *p)
+{
+	struct undo *u;
+
+	list_foreach (u, &p->undos, link)
+		undo_free(u);
+}
