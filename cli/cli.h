@@ -178,6 +178,7 @@ int verb_rules_doc(struct cli *c);
 int verb_rules_schema(struct cli *c);
 int verb_complete(struct cli *c);  /* complete.c */
 int verb_meta_show(struct cli *c); /* meta.c */
+int verb_capsule(struct cli *c);   /* capsule_make.c */
 int verb_udev_check(struct cli *c);
 int verb_manage(struct cli *c); /* manage.c */
 int verb_release(struct cli *c);

@@ -92,10 +92,10 @@ static int read_image(struct blockdev *d, struct disk_meta *m, struct err *e)
 	r = read_formats(d, m, e);
 	if (!m->view)
 		d->sector_size = first;
-	return r;
+	return r == -EIO ? 0 : r; /* a capsule has not what was never read */
 }
 
-static int become_nobody(struct err *e)
+int disk_drop_rights(struct err *e)
 {
 	if (geteuid() != 0)
 		return 0;
@@ -105,6 +105,19 @@ static int become_nobody(struct err *e)
 	return 0;
 }
 
+int disk_meta_of(struct blockdev *d, struct disk_meta *ret, struct err *e)
+{
+	int r;
+
+	*ret = (struct disk_meta){.sectors = d->sectors};
+	snprintf(ret->name, sizeof(ret->name), "%s", d->name);
+	r = d->major || d->minor ? read_formats(d, ret, e) : read_image(d, ret, e);
+	ret->sector_size = d->sector_size;
+	if (r == 0 && ret->view && ret->view->room_sectors)
+		read_bays(d, ret);
+	return r;
+}
+
 int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, struct err *e)
 {
 	_cleanup_(blockdev_closep) struct blockdev *d = NULL;
@@ -112,18 +125,25 @@ int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, st
 
 	*ret = (struct disk_meta){0};
 	if (r == 0 && drop_rights)
-		r = become_nobody(e);
+		r = disk_drop_rights(e);
 	if (r < 0)
 		return r;
-	snprintf(ret->name, sizeof(ret->name), "%s", d->name);
-	ret->sectors = d->sectors;
-	r = d->major || d->minor ? read_formats(d, ret, e) : read_image(d, ret, e);
-	ret->sector_size = d->sector_size;
+	r = disk_meta_of(d, ret, e);
+	return r < 0 ? err_prefix(e, "%s", path) : 0;
+}
+
+int disk_meta_record(const char *path, struct sectors *s, struct err *e)
+{
+	_cleanup_(blockdev_closep) struct blockdev *d = NULL, *tape = NULL;
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	int r = blockio_open(path, false, &d, e);
+
+	if (r == 0)
+		r = disk_drop_rights(e);
 	if (r < 0)
-		return err_prefix(e, "%s", path);
-	if (ret->view && ret->view->room_sectors)
-		read_bays(d, ret);
-	return 0;
+		return r;
+	tape = sectors_record(s, d);
+	return tape ? disk_meta_of(tape, &m, e) : err_sys(e, ENOMEM, "%s", path);
 }
 
 void disk_meta_finish(struct disk_meta *m)

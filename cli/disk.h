@@ -5,6 +5,7 @@
 #include "actions/meta/blockio.h"
 #include "actions/meta/meta.h"
 #include "actions/meta/slice.h"
+#include "cli/sectors.h"
 
 struct disk_bay {
 	unsigned bay;
@@ -26,6 +27,12 @@ struct disk_meta {
 /* Opens read-only, gives up root's rights for good (root only: what is on a disk is not to be trusted), reads and
  * parses. 0, or -errno with *e. */
 int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, struct err *e);
+/* Of an open device; its rights are the caller's affair. */
+int disk_meta_of(struct blockdev *d, struct disk_meta *ret, struct err *e);
+/* The same, without rights from the first byte on, keeping what was read in *s also where it is no metadata. */
+int disk_meta_record(const char *path, struct sectors *s, struct err *e);
+/* Of root, for good. */
+int disk_drop_rights(struct err *e);
 void disk_meta_finish(struct disk_meta *m);
 /* Calls fn for each whole disk of this machine that is a member of the set. Disks that cannot be read are left out. */
 void disk_meta_members(const char *set, void (*fn)(void *u, const char *name), void *u);

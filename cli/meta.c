@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/capsule.h"
 #include "cli/cli.h"
 #include "cli/disk.h"
 #include "cli/output.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 /* ---- JSON ---- */
@@ -165,21 +168,83 @@ static void print_disk(const struct cli *c, const char *path, const struct disk_
 		print_bay(&m->bays[i], out);
 }
 
+static int show(const struct cli *c, const char *path, const struct disk_meta *m)
+{
+	_cleanup_(buf_free) struct buf out = {0};
+
+	if (GIVEN(c, JSON)) {
+		out_json(disk_json(path, m));
+	} else {
+		print_disk(c, path, m, &out);
+		out_flush(&out);
+	}
+	return m->view ? CLI_OK : CLI_NO;
+}
+
+/* The text of a capsule, NULL: it is none. */
+static char *read_capsule(const char *path, size_t *len)
+{
+	_cleanup_(freep) char *text = NULL;
+	char head[16];
+	FILE *f = fopen(path, "re");
+	struct stat st;
+
+	if (!f)
+		return NULL;
+	if (fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CAPSULE_BYTES_MAX &&
+	    fread(head, 1, sizeof(head), f) == sizeof(head) && capsule_is(head, sizeof(head)))
+		text = malloc((size_t)st.st_size);
+	rewind(f);
+	*len = text ? fread(text, 1, (size_t)st.st_size, f) : 0;
+	fclose(f);
+	return TAKE_PTR(text);
+}
+
+static int show_kept(const struct cli *c, const char *path, const struct sectors *s)
+{
+	_cleanup_(blockdev_closep) struct blockdev *d = sectors_play(s);
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	struct err e = {0};
+	char name[PATH_MAX];
+
+	snprintf(name, sizeof(name), "%.3000s:%.64s", path, s->name);
+	if (s->error[0])
+		return cli_fail(c, CLI_NO, "failed", "%s: it could not be read when the capsule was made: %s", name,
+				s->error);
+	if (!d || disk_meta_of(d, &m, &e) < 0)
+		return cli_fail(c, CLI_NO, "failed", "%s: %s", name, d ? e.msg : "out of memory");
+	return show(c, name, &m);
+}
+
+static int show_capsule(const struct cli *c, const char *path, const char *text, size_t len)
+{
+	_cleanup_(capsule_finish) struct capsule capsule = {0};
+	int status = CLI_OK;
+	struct err e = {0};
+
+	if (disk_drop_rights(&e) < 0 || capsule_parse(text, len, &capsule, &e) < 0)
+		return cli_fail(c, CLI_NO, "failed", "%s: %s", path, e.msg);
+	for (size_t i = 0; i < capsule.n_disks; i++) {
+		int r = show_kept(c, path, &capsule.disks[i]);
+
+		status = MAX(status, r);
+	}
+	return capsule.n_disks ? status : cli_fail(c, CLI_NO, "failed", "%s: there is no disk in it", path);
+}
+
 static int show_one(const struct cli *c, const char *path)
 {
 	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
-	_cleanup_(buf_free) struct buf out = {0};
+	_cleanup_(freep) char *text = NULL;
 	struct err e = {0};
+	size_t len = 0;
 
+	text = read_capsule(path, &len);
+	if (text)
+		return show_capsule(c, path, text, len);
 	if (disk_meta_read(path, true, &m, &e) < 0)
 		return cli_fail_err(c, CLI_NO, &e);
-	if (GIVEN(c, JSON)) {
-		out_json(disk_json(path, &m));
-	} else {
-		print_disk(c, path, &m, &out);
-		out_flush(&out);
-	}
-	return m.view ? CLI_OK : CLI_NO;
+	return show(c, path, &m);
 }
 
 int verb_meta_show(struct cli *c)

@@ -798,6 +798,24 @@ const struct verb cli_verbs[] = {
 		.see = "manage, status",
 	},
 	{
+		"capsule",
+		"FILE [DEVICE...]",
+		"what a report of a problem needs, in one file",
+		0,
+		1,
+		-1,
+		verb_capsule,
+		.about = "Writes a file of JSON lines: the metadata of all disks that are of a set (or of the devices "
+			 "that are\n"
+			 "given), and of spared's own: status, rules, events and outcomes. No data of arrays, no "
+			 "settings and no\n"
+			 "arguments of programs are in it; serial numbers and names are. meta show reads it anywhere.",
+		.examples = {{"sparectl capsule report.capsule", "to be sent with the report"},
+			     {"sparectl capsule report.capsule /dev/sdb /dev/sdc", "of these disks"}},
+		.no = "the file cannot be written, or exists already",
+		.see = "meta show, history",
+	},
+	{
 		"manage",
 		"SET|DEVICE...",
 		"let spared run these sets, and keep other tools off them",
