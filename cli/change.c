@@ -248,7 +248,7 @@ int verb_undo(struct cli *c)
 	json_t *request = request_of(c);
 
 	set_string(request, "plan", c->args[0]);
-	return change(c, request);
+	return cli_change(c, request);
 }
 
 /* ---- maintenance ---- */

@@ -19,7 +19,7 @@ static struct plan *example(void)
 	snprintf(p->array, sizeof(p->array), "abba");
 	snprintf(p->volume, sizeof(p->volume), "abba");
 	snprintf(p->array_name, sizeof(p->array_name), "data");
-	p->n_steps = 5;
+	p->n_steps = 7;
 	p->step[0] =
 		(struct step){.op = STEP_FAIL_MEMBER, .slot = 1, .name = "sdb", .device = "wwn-1", .ref = "0000000a"};
 	p->step[1] = (struct step){
@@ -27,6 +27,9 @@ static struct plan *example(void)
 	p->step[2] = (struct step){.op = STEP_ADD_SPARE, .slot = -1, .name = "sdy", .device = "wwn-8"};
 	p->step[3] = (struct step){.op = STEP_ASSEMBLE, .slot = -1, .degraded = true, .force = true};
 	p->step[4] = (struct step){.op = STEP_ACTIVATE_SPARE, .slot = -1, .refused = true, .reason = "no valid spare"};
+	p->step[5] = (struct step){.op = STEP_READ_CHECK, .slot = -1, .name = "sdx", .speed = UINT64_C(20000000)};
+	p->step[6] = (struct step){
+		.op = STEP_RESTORE_PATH, .slot = -1, .name = "sdp", .map = "dm-mpath-x", .group = 2, .was_alone = true};
 	p->n_devices = 1;
 	p->devices = calloc(1, sizeof(*p->devices));
 	p->devices[0] = (struct plan_device){
@@ -38,7 +41,9 @@ static const char text[] = "fail-member sdb from data\n"
 			   "activate-spare sdx for data\n"
 			   "add-spare sdy\n"
 			   "assemble data degraded by force\n"
-			   "refused: activate-spare: no valid spare\n";
+			   "refused: activate-spare: no valid spare\n"
+			   "read-check sdx at 20MB/s\n"
+			   "restore-path sdp of dm-mpath-x\n";
 
 static void test_round_trip(void **state _unused_)
 {

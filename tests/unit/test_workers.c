@@ -3,10 +3,12 @@
  * own child: it is run as /proc/self/exe with the same options as spared. */
 #include "broker/act.h"
 #include "broker/acts.h"
+#include "broker/alone.h"
 #include "broker/probe.h"
 #include "broker/probes.h"
 #include "broker/proc.h"
 #include "broker/programs.h"
+#include "broker/read_check.h"
 #include "broker/record.h"
 #include "broker/recorder.h"
 #include "broker/trial.h"
@@ -108,6 +110,7 @@ struct told {
 static struct told told;
 static struct probes *probes;
 static struct acts *acts;
+static struct alones *alones;
 static struct programs *programs;
 static struct recorder *recorder;
 
@@ -127,6 +130,7 @@ static void turn(void *u _unused_)
 	while (more) {
 		more = probes && probes_turn(probes);
 		more |= acts && acts_turn(acts);
+		more |= alones && alones_turn(alones);
 		more |= programs && programs_turn(programs);
 		more |= recorder && recorder_turn(recorder);
 	}
@@ -439,6 +443,19 @@ static void on_trouble(void *u _unused_, const char *reason, uint64_t lost _unus
 static const struct recorder_ops recorder_ops = {
 	.opened = on_opened, .stored = on_stored, .answer = on_rows, .trouble = on_trouble};
 
+/* Its process answers a question, and has stored what came before it soon. */
+static void wait_idle(void)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < 100 && !recorder_idle(recorder); i++) {
+		assert_int_equal(recorder_query(recorder, 10, all), 0);
+		assert_string_equal(run(1), "rows:10 2;");
+	}
+	assert_true(recorder_idle(recorder));
+	json_decref(all);
+}
+
 static void test_recorder(void **fixture _unused_)
 {
 	json_t *row = json_pack("{s:s}", "kind", "x.y"), *state = json_pack("{s:i}", "x", 5);
@@ -454,14 +471,12 @@ static void test_recorder(void **fixture _unused_)
 	assert_string_equal(run(1), "stored:P-1;");
 	assert_int_equal(recorder_query(recorder, 9, all), 0);
 	assert_string_equal(run(1), "rows:9 2;");
-	assert_true(recorder_idle(recorder));
+	wait_idle();
 	/* A state that was only sent is not kept: the next process might read the one before it. */
 	recorder_save(recorder, state);
 	recorder_turn(recorder);
 	assert_false(recorder_idle(recorder));
-	assert_int_equal(recorder_query(recorder, 10, all), 0);
-	assert_string_equal(run(1), "rows:10 2;");
-	assert_true(recorder_idle(recorder));
+	wait_idle();
 	recorder_free(recorder);
 	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
 	assert_string_equal(run(1), "opened:5 1;");
@@ -602,19 +617,120 @@ static int end(void **state _unused_)
 	return scratch_remove(dir);
 }
 
+/* ---- plans about one device ---- */
+
+static void on_alone(void *u _unused_, const char *plan_id, const json_t *msg)
+{
+	const json_t *progress = json_object_get(msg, "progress");
+
+	if (progress && json_integer_value(json_object_get(progress, "done")) <
+				json_integer_value(json_object_get(progress, "total")))
+		return; /* how often is its own affair */
+	tell(progress ? "all" : json_object_get(msg, "show") ? "show" : "message", plan_id);
+}
+
+static void on_alone_done(void *u _unused_, const char *plan_id, enum action_result result, const char *reason)
+{
+	tell(action_words[result], plan_id);
+	if (*reason)
+		tell("because", reason);
+}
+
+static void run_alone(enum step_op op, const char *id, const char *node, uint64_t speed, bool dry_run)
+{
+	struct plan_device device = {.major = 8, .minor = 16};
+	struct plan p = {.n_steps = 1, .n_devices = 1, .devices = &device, .dry_run = dry_run};
+
+	snprintf(p.id, sizeof(p.id), "%s", id);
+	snprintf(device.id, sizeof(device.id), "wwn-1");
+	snprintf(device.node, sizeof(device.node), "%s", node);
+	p.step[0] =
+		(struct step){.op = op, .slot = -1, .device = "wwn-1", .name = "sdx", .map = "dm-1", .speed = speed};
+	assert_int_equal(alones_run(alones, &p), 0);
+}
+
+/* One step on a path: what it is told, and how it ends. */
+static int fake_path(int argc, char **argv)
+{
+	if (argc != 7 || strcmp(argv[1], "sdx") != 0 || strcmp(argv[2], "8:16") != 0 || strcmp(argv[3], "0:0") != 0)
+		return 9;
+	if (strcmp(argv[0], "fail-path") == 0)
+		raise(SIGKILL);
+	wire_send(1, json_pack("{s:s}", "show", argv[4]));
+	if (strcmp(argv[0], "demote-path") == 0)
+		wire_send(1, json_pack("{s:{s:s s:s}}", "end", "result", "refused", "reason", "it is multipathd's"));
+	else
+		wire_send(1, json_pack("{s:{s:s s:s}}", "end", "result", "ok", "reason", ""));
+	return 0;
+}
+
+static void test_alones(void **state _unused_)
+{
+	static const struct acts_ops ops = {.message = on_alone, .done = on_alone_done};
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/disk", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, 8 << 20) == 0);
+	close(fd);
+	assert_int_equal(alones_new(loop, &ops, &alones), 0);
+	run_alone(STEP_READ_CHECK, "P-1", path, 1 << 30, false);
+	assert_string_equal(run(2), "all:P-1;ok:P-1;");
+	run_alone(STEP_READ_CHECK, "P-2", path, 1 << 30, true); /* nothing to show, and no process */
+	assert_string_equal(run(1), "ok:P-2;");
+	run_alone(STEP_READ_CHECK, "P-3", "/nowhere", 1 << 30, false);
+	assert_string_equal(run(2), "failed:P-3;because:/nowhere cannot be opened;");
+	/* Ended early, while it runs and while it waits for its turn. */
+	run_alone(STEP_READ_CHECK, "P-4", path, 1, false);
+	alones_turn(alones);
+	alones_stop(alones, "P-4", "enough");
+	assert_string_equal(run(2), "refused:P-4;because:enough;");
+	for (int i = 0; i < 9; i++) {
+		char id[PLAN_ID_MAX];
+
+		snprintf(id, sizeof(id), "P-5%d", i);
+		run_alone(STEP_READ_CHECK, id, path, 1, false);
+	}
+	alones_turn(alones);
+	alones_stop(alones, "P-58", "enough");
+	assert_string_equal(run(2), "refused:P-58;because:enough;");
+	alones_free(alones);
+	/* Paths. */
+	assert_int_equal(alones_new(loop, &ops, &alones), 0);
+	run_alone(STEP_REINSTATE_PATH, "P-6", path, 0, true);
+	assert_string_equal(run(2), "show:P-6;ok:P-6;");
+	run_alone(STEP_DEMOTE_PATH, "P-7", path, 0, false);
+	assert_string_equal(run(3), "show:P-7;refused:P-7;because:it is multipathd's;");
+	run_alone(STEP_FAIL_PATH, "P-8", path, 0, false);
+	assert_string_equal(run(2), "failed:P-8;because:its process was killed by signal 9 (Killed);");
+	alones_free(alones);
+	alones = NULL;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_probes),   unit(test_probe_ends_all),	   unit(test_probes_cannot_run),
-		unit(test_acts),     unit(test_act_hangs),	   unit(test_programs),
-		unit(test_recorder), unit(test_recorder_is_small), unit(test_recorder_dies),
+		unit(test_probes),
+		unit(test_probe_ends_all),
+		unit(test_probes_cannot_run),
+		unit(test_acts),
+		unit(test_act_hangs),
+		unit(test_programs),
+		unit(test_recorder),
+		unit(test_recorder_is_small),
+		unit(test_recorder_dies),
 		unit(test_trial),
+		unit(test_alones),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
 		return fake_probe();
 	if (argc > 1 && strcmp(argv[1], "--act") == 0)
 		return fake_act();
+	if (argc > 1 && strcmp(argv[1], "--read-check") == 0)
+		return read_check_main(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "--path") == 0)
+		return fake_path(argc - 2, argv + 2);
 	if (argc > 1 && strcmp(argv[1], "--record") == 0)
 		return record_main(argc - 2, argv + 2);
 	if (argc > 1 && strcmp(argv[1], "--trial") == 0)
