@@ -43,7 +43,7 @@
  *                     "verdict", "plan", "outcome", "notice", "command"; types: a list of those that are wanted, all if
  *                     left out. A client that does not read is cut off; its last line is
  *                     {"type":"notice","notice":{"severity","text":"cut off: ..","lost":lines}}
- *   history [table] [device] [array] [rule] [kind] [person] [since] [until] [before] [limit]
+ *   history [table] [device] [array] [rule] [kind] [person] [plan] [since] [until] [before] [limit]
  *                     "rows":[{"id","table","wall","row":{the stored object}}], newest first; "more":bool.
  *                     table: "event", "verdict", "intent", "outcome", "case", "command" or "world"
  *                     (pictures as the verb world gives, stored at start and every six hours; told only if asked for);

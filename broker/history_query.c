@@ -32,6 +32,8 @@ static const struct {
 	{"since", " AND id>=(SELECT min(id) FROM history WHERE wall>=?7) AND +wall>=?7", false},
 	{"until", " AND +wall<?8", false},
 	{"before", " AND id<?9", false},
+	{"plan", " AND (tbl IN ('intent','outcome') AND key=?10 OR tbl='command' AND json_extract(row,'$.plan')=?10)",
+	 true},
 };
 
 static int check_query(const json_t *query, struct err *e)

@@ -59,6 +59,7 @@ static const struct verb_keys keys_none,
 			 {"kind", KEY_STRING, false},
 			 {"person", KEY_STRING, false},
 			 {"verdict", KEY_STRING, false},
+			 {"plan", KEY_STRING, false},
 			 {"errors", KEY_BOOL, false},
 			 {"since", KEY_INT, false},
 			 {"until", KEY_INT, false},
@@ -105,7 +106,8 @@ static const struct verb_keys keys_none,
 	keys_rename = {{THE_ARRAY, {"to", KEY_STRING, true}, PLANNED}},
 	keys_approve = {{{"question", KEY_STRING, true}, {"dry-run", KEY_BOOL, false}}},
 	keys_check = {{THE_DEVICE, {"speed", KEY_INT, false}, PLANNED}}, keys_check_stop = {{THE_DEVICE}},
-	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_undo = {{{"plan", KEY_STRING, true}, PLANNED}}, keys_answer = {{{"question", KEY_STRING, true}}},
+	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_undo = {{{"plan", KEY_STRING, true}, PLANNED}},
+	keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {

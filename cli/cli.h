@@ -44,6 +44,8 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(KIND, "kind", 0, "KIND", "only this kind of event or command; a glob")                                       \
 	X(PERSON, "person", 0, "USER", "only what this user (name or uid) asked for")                                  \
 	X(VERDICT, "verdict", 0, "ID", "why this verdict fired: its events, and what came of it")                      \
+	X(PLAN, "plan", 0, "ID",                                                                                       \
+	  "this plan: who asked, what was to be done, what came of it, and until when it can be undone")               \
 	X(ERRORS, "errors", 0, NULL, "errors by day and device")                                                       \
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
 	X(SPEED, "speed", 0, "RATE", "read at most so much a second (50MB/s)")                                         \

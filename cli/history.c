@@ -61,7 +61,7 @@ static const struct {
 	{OPT_DEVICE, "device", set_text},   {OPT_ARRAY, "array", set_text}, {OPT_RULE, "rule", set_text},
 	{OPT_TYPE, "table", set_text},	    {OPT_KIND, "kind", set_text},   {OPT_PERSON, "person", set_person},
 	{OPT_VERDICT, "verdict", set_text}, {OPT_SINCE, "since", set_time}, {OPT_UNTIL, "until", set_time},
-	{OPT_LIMIT, "limit", set_limit},
+	{OPT_LIMIT, "limit", set_limit},    {OPT_PLAN, "plan", set_text},
 };
 
 static int history_request(const struct cli *c, json_t **ret)
@@ -87,6 +87,26 @@ static void print_rows(const struct cli *c, const json_t *rows, struct buf *out)
 {
 	for (size_t i = json_array_size(rows); i-- > 0;)
 		describe(c, j_str(json_array_get(rows, i), "table"), json_array_get(rows, i), out);
+}
+
+/* Until when the plan can be undone, or why it cannot. */
+static void print_undo(const json_t *rows, struct buf *out)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *undo = json_object_get(json_object_get(json_array_get(rows, i), "row"), "undo");
+
+		if (!json_is_object(undo))
+			continue;
+		if (j_str(undo, "why")[0]) {
+			buf_add(out, "  it cannot be undone: ");
+			out_text(out, j_str(undo, "why"));
+		} else {
+			buf_add(out, "  it can be undone until ");
+			out_time(out, j_int(undo, "until"), false);
+			buf_add(out, ", unless its set is written again before");
+		}
+		buf_addc(out, '\n');
+	}
 }
 
 static void print_errors(const struct cli *c, const json_t *list, struct buf *out)
@@ -180,6 +200,8 @@ int verb_history(struct cli *c)
 			print_why(c, j_list(answer, "rows"), &out);
 		else
 			print_rows(c, j_list(answer, "rows"), &out);
+		if (GIVEN(c, PLAN))
+			print_undo(j_list(answer, "rows"), &out);
 		if (j_bool(answer, "more"))
 			buf_add(&out, "(there is more; ask for it with --since, --until or -n)\n");
 		out_flush(&out);

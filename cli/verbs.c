@@ -45,7 +45,7 @@ const struct verb cli_verbs[] = {
 		"",
 		"what happened, newest last",
 		OPT(DEVICE) | OPT(ARRAY) | OPT(RULE) | OPT(KIND) | OPT(TYPE) | OPT(PERSON) | OPT(SINCE) | OPT(UNTIL) |
-			OPT(LIMIT) | OPT(VERDICT) | OPT(ERRORS),
+			OPT(LIMIT) | OPT(VERDICT) | OPT(PLAN) | OPT(ERRORS),
 		0,
 		0,
 		verb_history,

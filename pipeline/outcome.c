@@ -252,7 +252,12 @@ static void tell_outcome(struct pipeline *p, const struct job *j, enum action_re
 				plan_device(plan), "result", action_words[result], "reason", reason ? reason : "",
 				"lines", plan ? plan_lines(plan) : json_array(), "injected", j->injected, "dry-run",
 				j->dry_run, "wall", (json_int_t)clock_wall(p->clock), "took", j->took);
-	json_t *msg = row ? json_copy(row) : NULL;
+	json_t *undo = undo_told(p, j->id), *msg;
+
+	if (undo && !j->dry_run)
+		json_object_set(row, "undo", undo);
+	json_decref(undo);
+	msg = row ? json_copy(row) : NULL;
 
 	if (row && !j->dry_run)
 		p->ops.store(p->ops.u, "outcome", row, j->id, false);

@@ -247,6 +247,8 @@ void undo_free(struct undo *u);
 /* Asks the job for the opposite of the plan. 0, -ENOENT, or -EPERM with the reason. */
 int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e);
 void undo_failed(struct pipeline *p, const char *by);
+/* {"until":wall ns,"why"}, why not: empty if it can be undone. NULL: no plan that anybody would undo. */
+json_t *undo_told(const struct pipeline *p, const char *plan);
 json_t *undo_save(const struct pipeline *p);
 void undo_restore(struct pipeline *p, const json_t *list);
 void undo_clear(struct pipeline *p);

@@ -231,6 +231,16 @@ void undo_failed(struct pipeline *p, const char *by)
 			u->by[0] = '\0';
 }
 
+json_t *undo_told(const struct pipeline *p, const char *plan)
+{
+	struct undo *u;
+
+	list_foreach (u, &p->undos, link)
+		if (strcmp(u->plan, plan) == 0)
+			return json_pack("{s:I s:s}", "until", (json_int_t)(u->wall + UNDO_FOR), "why", u->why);
+	return NULL;
+}
+
 /* ---- restarts ---- */
 
 json_t *undo_save(const struct pipeline *p)

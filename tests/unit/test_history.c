@@ -161,6 +161,15 @@ static void test_verdict(void **fixture _unused_)
 	put(h, 8, "outcome", "P-7", json_pack("{s:s}", "verdict", "v-7"));
 	/* A number that came again, after a state was lost. */
 	put(h, 9, "event", "", json_pack("{s:i s:s}", "seq", 101, "kind", "device.added"));
+	/* And of one plan: also who asked. */
+	put(h, 10, "command", "", json_pack("{s:s s:s}", "kind", "spare-add", "plan", "P-8"));
+	put(h, 11, "command", "", json_pack("{s:s s:s}", "kind", "spare-add", "plan", "P-88"));
+	answer = ask(h, json_pack("{s:s}", "plan", "P-8"));
+	assert_int_equal(json_array_size(json_object_get(answer, "rows")), 3);
+	assert_string_equal(table_at(answer, 0), "command");
+	assert_string_equal(table_at(answer, 1), "outcome");
+	assert_string_equal(table_at(answer, 2), "intent");
+	json_decref(answer);
 	answer = ask(h, json_pack("{s:s}", "verdict", "v-7"));
 	assert_int_equal(json_array_size(json_object_get(answer, "rows")), 5);
 	assert_string_equal(table_at(answer, 0), "outcome");
