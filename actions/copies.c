@@ -425,12 +425,14 @@ static int settle_one(struct exec *x, struct volume_run *run, struct leg *data, 
 
 int copies_settle(struct exec *x, struct volume_run *run, struct err *e)
 {
-	const struct meta_volume *v = exec_volume(x, run->guid);
 	int r = 0;
 
-	for (unsigned i = 0; v && run->running && i < v->slots && r >= 0; i++) {
+	for (unsigned i = 0; i < META_SLOTS_MAX && run->running && r >= 0; i++) {
 		struct leg *data = leg_of(x, run, i, false), *meta = leg_of(x, run, i, true);
+		const struct meta_volume *v = exec_volume(x, run->guid); /* a commit makes it anew */
 
+		if (!v || i >= v->slots)
+			break;
 		if (data)
 			r = settle_one(x, run, data, meta, e);
 		else if (meta) /* half begun, or half ended */

@@ -3,9 +3,27 @@
 # lab: timeout=240 disks=nbd:12:48M
 # A member that still works is copied to a spare, which takes its slot; under writers, and no array is degraded by it: a RAID5,
 # a RAID1, a RAID6. Then the new disk dies under it, act is killed, the daemon is, the old disk dies, and the old one has places
-# that cannot be read: the RAID6 rebuilds from the others, the RAID5 keeps it. At last mdadm reads all of it.
+# that cannot be read: the RAID6 rebuilds from the others. The power goes in the middle of a copy and of a rebuild: the old disk is
+# the member and the new one a spare, as before, and the rebuild is done again. At last mdadm reads all of it.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
+
+# How the last copy of a member ended: done, failed, interrupted.
+ended() { lab_stream_wait mon '"kind": ?"array.resync-finished".*"resync.kind": ?"replace"' 60 | jq -r '.event.facts["resync.result"]'; }
+degraded() { tail -n +"${lab_stream_from[mon]}" /run/lab/files/mon | grep -c '"kind": \?"array.degraded"' || true; }
+mirrors() { dmsetup table | grep -c 'mirror core' || true; }
+name() { basename "$(lab_dev "$1")"; }
+clean() { for v in five one six; do like "$v: no write or read failed" "$(lab_writer_stats $v)" '"errors":0,.*"wrong":0'; done; }
+# The disk takes so long for each request that something can happen meanwhile.
+slow() { lab_fault "$1" "delay 150"; }
+configure() {
+	spared_configure "$(spared_set_of "$(lab_dev 3)")"
+	spared_quick
+	spared_start
+	for v in five one six; do lab_wait_for "[ -e /dev/mapper/$v ]" 60; done
+}
+
+if [ "$LAB_BOOT" = 1 ]; then
 
 lab_md_container ddf $(lab_devs 1-12)
 volume() { mdadm --create "/dev/md/$1" --level="$2" --size=6M "${@:3}" --run > /dev/null 2>&1; }
@@ -15,22 +33,11 @@ volume six 6 -n 4 --chunk=64 $(lab_devs 6-9)
 lab_udev_settle
 for v in five one six; do lab_md_sync $v; done
 lab_md_stop
-
-spared_configure "$(spared_set_of "$(lab_dev 1)")"
-spared_quick
-spared_start
+configure
 for v in five one six; do
 	spared_optimal $v
 	lab_writer_start $v /dev/mapper/$v --pace 4000
 done
-# How the last copy of a member ended: done, failed, interrupted.
-ended() { lab_stream_wait mon '"kind": ?"array.resync-finished".*"resync.kind": ?"replace"' 60 | jq -r '.event.facts["resync.result"]'; }
-degraded() { tail -n +"${lab_stream_from[mon]}" /run/lab/files/mon | grep -c '"kind": \?"array.degraded"' || true; }
-mirrors() { dmsetup table | grep -c 'mirror core' || true; }
-name() { basename "$(lab_dev "$1")"; }
-clean() { for v in five one six; do like "$v: no write or read failed" "$(lab_writer_stats $v)" '"errors":0,.*"wrong":0'; done; }
-# The disk takes so long for each request that something can happen meanwhile.
-slow() { lab_fault "$1" "delay 150"; }
 
 say "a disk of each, at once"
 lab_stream_mark mon
@@ -80,11 +87,12 @@ pkill -KILL -x spared-act
 spared_kill
 lab_writer_stats five > /dev/null
 spared_start
-is "it goes on" "$(spared_array five 'members[0].replacing.name')" "$(name "$spare")"
+ok "it goes on" lab_wait_for "[ \"\$(spared_array five 'members[0].replacing.name')\" = $(name "$spare") ]" 30
 lab_fault "$spare"
 is "it is done" "$(ended)" done
 is "the new disk has the slot" "$(spared_states five) $(spared_disk_at five 0)" "in-sync in-sync in-sync $(name "$spare")"
 is "nothing is left over" "$(mirrors) $(dmsetup table | grep -c '^five-')" "0 6"
+ok "the old one is given as a spare" sparectl spare add "/dev/$old"
 clean
 
 say "the old disk dies in the middle"
@@ -108,18 +116,44 @@ is "the copy ends" "$(ended)" failed
 spared_optimal six
 nok "the disk has left" grep -qw "$(name "$old")" <<< "$(spared_array six 'members[].name')"
 lab_fault "$old"
+ok "it is given as a spare" sparectl spare add "$(lab_dev "$old")"
 clean
 spared_agrees "$(lab_dev 3)"
 
+say "the power goes in the middle of a copy and of a rebuild"
+for v in five one six; do lab_writer_clean $v; done
+for v in five six; do lab_writer_start $v /dev/mapper/$v --pace 4000 --journal "$LAB_OUT/$v.journal"; done
+sparectl array speed six 100KiB/s > /dev/null
+idle=$(spared_array six 'spares[] | select(.state == "idle") | .name')
+new=$(head -n1 <<< "$idle") old=$(spared_disk_at five 2)
+slow "$(lab_number "$new")"
+ok "a copy" sparectl array replace five "$old" --with "$new"
+ok "a member fails" sparectl array fail six "$(spared_disk_at six 3)"
+lab_wait_for '[ "$(spared_member six 3)" = rebuilding ]' 30
+is "both are under way" "$(mirrors) $(spared_array five 'members[2].replacing.name')" "2 $new"
+lab_number "$old" > "$LAB_OUT/old"
+lab_number "$new" > "$LAB_OUT/new"
+lab_cut
+fi
+
+configure
+is "the old disk is the member" "$(spared_disk_at five 2) $(spared_states five)" "$(name "$(cat "$LAB_OUT/old")") in-sync in-sync in-sync"
+like "the new one a spare, as before" "$(spared_array five 'spares[] | "\(.name) \(.state)"')" "$(name "$(cat "$LAB_OUT/new")") idle"
+spared_optimal six
+for v in five six; do
+	ok "$v: every acknowledged block" lab_writer verify --journal "$LAB_OUT/$v.journal" /dev/mapper/$v
+done
+lab_wait_for "dmsetup status five | grep -q idle" 30
+
 say "mdadm reads the arrays"
-for v in five one six; do lab_writer_clean $v; ok "$v stops" sparectl array stop $v; done
+for v in five one six; do ok "$v stops" sparectl array stop $v; done
 members=$(for v in five one six; do spared_array $v 'members[] | "/dev/" + .name'; done)
 spared_stop
 dmsetup remove_all
 lab_md_assemble ddf $members
 for v in five one six; do
 	lab_wait_for "[ -e /dev/md/$v ]" 30
-	ok "by mdadm, $v: every acknowledged block" lab_writer verify --state /run/lab/files/$v.state /dev/md/$v
+	[ $v = one ] || ok "by mdadm, $v: every acknowledged block" lab_writer verify --journal "$LAB_OUT/$v.journal" /dev/md/$v
 done
 lab_md_stop
 lab_done
