@@ -216,7 +216,7 @@ attention inquiry-changed
 rm $target/$lun/lab
 rmdir $target/$lun $target/${lun%/lun/lun_0} $target/loopback/naa.* $target/loopback $target/$backstore/alua/other $target/$backstore \
 	$target/core/rd_mcp_0
-modprobe -r tcm_loop target_core_mod
+modprobe -r tcm_loop
 lab_udev_settle
 
 say "multipath: two paths to one disk"
