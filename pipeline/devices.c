@@ -120,7 +120,7 @@ static void not_read(struct device *d)
 {
 	d->probed = false;
 	d->probing = d->probe_late = false;
-	d->reread = false;
+	d->reread = d->doubted = false;
 	d->probe_again = 0;
 	d->unanswered = 0;
 }
@@ -198,9 +198,9 @@ static unsigned device_came(struct inventory *inv, struct device *d, const struc
 	if (!same)
 		not_read(d);
 	*probe = !d->probed && !d->probing;
-	if (same && d->doubted && others_write(inv, d))
+	d->doubted = d->doubted && same && others_write(inv, d);
+	if (d->doubted)
 		*probe = read_again(inv, d);
-	d->doubted = false;
 	*news = !same ? !known : changed;
 	inv->version++;
 	if (!same && d->set[0])
@@ -315,6 +315,7 @@ unsigned inventory_probed(struct inventory *inv, const char *device_id, const js
 		return 0;
 	}
 	d->probed = true;
+	d->doubted = false;
 	note_answer(inv, d, answer);
 	meta_view_free(TAKE_PTR(d->view));
 	if (json_is_object(view) && meta_view_from_json(view, &d->view, &e) < 0) {

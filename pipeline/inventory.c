@@ -236,9 +236,12 @@ const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i)
 
 bool inventory_probes_open(const struct inventory *inv)
 {
-	for (size_t i = 0; i < inv->n_devices; i++)
-		if (inv->devices[i]->probing && !inv->devices[i]->probed)
+	for (size_t i = 0; i < inv->n_devices; i++) {
+		const struct device *d = inv->devices[i];
+
+		if ((d->probing && !d->probed) || (d->doubted && (d->probing || d->reread)))
 			return true;
+	}
 	return false;
 }
 

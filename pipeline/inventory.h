@@ -190,7 +190,8 @@ size_t inventory_arrays(const struct inventory *inv); /* sorted by id */
 const struct array *inventory_array_at(const struct inventory *inv, size_t i);
 size_t inventory_sets(const struct inventory *inv);
 const struct disk_set *inventory_set_at(const struct inventory *inv, size_t i);
-/* A disk was not read yet since it was attached. One that is read again does not count: it may change all the time. */
+/* A disk was not read yet since it was attached, or since what is known of it is doubted. One that is read again
+ * because it changed does not count: it may change all the time. */
 bool inventory_probes_open(const struct inventory *inv);
 /* Devices whose probe gave no answer, or that changed while they were read: each is named once. */
 void inventory_probe_again(struct inventory *inv, int64_t boot, void (*fn)(void *u, const char *device), void *u);

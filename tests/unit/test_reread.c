@@ -10,6 +10,7 @@ static struct settings settings;
 static struct ruleset *rules;
 static struct pipeline *p;
 static char asked[256];
+static int resynced;
 
 static int64_t tell_time(void *u)
 {
@@ -31,13 +32,15 @@ static void no_run(void *u, const struct plan *plan)
 	(void)plan;
 }
 
-static void no_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
+static void on_store(void *u, const char *table, const json_t *row, const char *id, bool want_ack)
 {
+	const char *kind = json_string_value(json_object_get(row, "kind"));
+
 	(void)u;
 	(void)table;
-	(void)row;
 	(void)id;
 	(void)want_ack;
+	resynced += kind && strcmp(kind, "broker.resynced") == 0;
 }
 
 static void no_message(void *u, const json_t *msg)
@@ -99,13 +102,14 @@ static const char *within(int ms)
 static int begin(void **state _unused_)
 {
 	const struct pipeline_ops ops = {
-		.probe = on_probe, .run = no_run, .store = no_store, .publish = no_message, .notify = no_message};
+		.probe = on_probe, .run = no_run, .store = on_store, .publish = no_message, .notify = no_message};
 	const struct ruleset_options none = {.actions = action_descs};
 	struct err e = {0};
 	struct diag d;
 
 	now = 100 * NS_PER_SEC;
 	asked[0] = '\0';
+	resynced = 0;
 	settings_init(&settings);
 	diag_init(&d);
 	assert_int_equal(ruleset_load(NULL, 0, &none, &d, &rules), 0);
@@ -190,8 +194,21 @@ static void lost_changes(void **state _unused_)
 	within(1000);
 	enumerate(false);
 	assert_string_equal(within(1000), "");
+	assert_int_equal(resynced, 1);
 	enumerate(true);
 	assert_string_equal(within(0), "/dev/a+ /dev/b+ ");
+	answer("/dev/a");
+	assert_int_equal(resynced, 1);
+	answer("/dev/b");
+	assert_int_equal(resynced, 2);
+	change("/dev/a");
+	enumerate(true); /* just read: they are read again later, and that is waited for */
+	assert_string_equal(within(0), "");
+	assert_int_equal(resynced, 2);
+	assert_string_equal(within(500), "/dev/a+ /dev/b+ ");
+	answer("/dev/a");
+	answer("/dev/b");
+	assert_int_equal(resynced, 3);
 }
 
 int main(void)
