@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Pulls a disk of a DDF set and watches the others until the failure is on them: a witness that asks nobody.
+ * Pulls a disk of a set and watches the others until the failure is on them: a witness that asks nobody.
  *
  *   bench_pull DELETE-FILE SECONDS SURVIVOR...
  *
- * "1" is written to DELETE-FILE (a SCSI disk's sysfs attribute "delete"). Each survivor's physical disk records are
- * read with O_DIRECT in both copies, all the time, until every copy says of a disk that it is failed or missing and did
- * not say so before. Prints one line of JSON: the boot time of the pull (ns), and after how many milliseconds the first
- * and the last copy said it. Exit status 1: not within SECONDS.
+ * "1" is written to DELETE-FILE (a SCSI disk's sysfs attribute "delete"). SURVIVOR is a disk of a DDF set, whose
+ * physical disk records are read in both copies; or DISK@SECTOR, where dm-raid has its superblock (of LVM: the rmeta
+ * volume). They are read with O_DIRECT, all the time, until every copy says of a disk that it is failed or missing and
+ * did not say so before. Prints one line of JSON: the boot time of the pull (ns), and after how many milliseconds the
+ * first and the last copy said it. Exit status 1: not within SECONDS.
  */
 #include "actions/meta/ddf_disk.h"
+#include "actions/meta/slice.h"
 
 #include <err.h>
 #include <fcntl.h>
@@ -26,16 +28,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DISKS_MAX = 16, COPIES = 2, TABLE_BLOCKS = 4, IO_ALIGN = 4096 };
+enum { DISKS_MAX = 16, COPIES = 2, TABLE_BLOCKS = 4, SUPER_BLOCKS = 8, IO_ALIGN = 4096 };
 
 struct copy {
 	int fd;
-	uint64_t lba;	 /* of the physical disk records; 0: the disk has no such copy */
+	const char *disk;
+	uint64_t lba;	 /* of the physical disk records, or of the superblock */
+	bool is_super;	 /* dm-raid's */
 	unsigned failed; /* disks that were so before the pull */
 	bool shown;
 };
 
-static alignas(IO_ALIGN) uint8_t block[TABLE_BLOCKS * DDF_SECTOR];
+static alignas(IO_ALIGN) uint8_t block[SUPER_BLOCKS * DDF_SECTOR];
 
 static int64_t boot_ns(void)
 {
@@ -52,12 +56,26 @@ static const void *read_blocks(int fd, uint64_t lba, size_t n)
 	return block;
 }
 
+static unsigned count_super(const struct copy *c)
+{
+	struct slice_super super;
+
+	int r = slice_super_parse(read_blocks(c->fd, c->lba, SUPER_BLOCKS), &super);
+
+	if (r < 0)
+		errx(2, "no superblock of dm-raid on %s at sector %" PRIu64 ": %s", c->disk, c->lba, strerror(-r));
+	return (unsigned)__builtin_popcountll(super.failed);
+}
+
 static unsigned count_failed(const struct copy *c)
 {
-	const struct ddf_pd_table *t = read_blocks(c->fd, c->lba, TABLE_BLOCKS);
+	const struct ddf_pd_table *t;
 	unsigned n = 0;
 
-	for (size_t i = 0; sizeof(*t) + (i + 1) * sizeof(t->entry[0]) <= sizeof(block); i++) {
+	if (c->is_super)
+		return count_super(c);
+	t = read_blocks(c->fd, c->lba, TABLE_BLOCKS);
+	for (size_t i = 0; sizeof(*t) + (i + 1) * sizeof(t->entry[0]) <= TABLE_BLOCKS * DDF_SECTOR; i++) {
 		uint16_t state = be16_get(t->entry[i].state);
 
 		n += be32_get(t->entry[i].ref) != DDF_NO_REF && (state & (DDF_PD_FAILED | DDF_PD_MISSING)) != 0;
@@ -65,13 +83,14 @@ static unsigned count_failed(const struct copy *c)
 	return n;
 }
 
-static void find_copies(const char *path, struct copy copies[COPIES])
+/* Adds the copies of the physical disk records; how many. */
+static size_t find_ddf(int fd, const char *path, struct copy copies[COPIES])
 {
 	struct ddf_header anchor, h;
 	uint64_t bytes, lba[COPIES];
-	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	size_t n = 0;
 
-	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+	if (ioctl(fd, BLKGETSIZE64, &bytes) < 0)
 		err(2, "%s", path);
 	memcpy(&anchor, read_blocks(fd, bytes / DDF_SECTOR - 1, 1), sizeof(anchor));
 	if (be32_get(anchor.magic) != (uint32_t)DDF_HEADER_MAGIC)
@@ -79,14 +98,33 @@ static void find_copies(const char *path, struct copy copies[COPIES])
 	lba[0] = be64_get(anchor.primary_lba);
 	lba[1] = be64_get(anchor.secondary_lba);
 	for (int i = 0; i < COPIES; i++) {
-		copies[i] = (struct copy){.fd = fd, .shown = true};
 		if (lba[i] == DDF_NO_LBA)
 			continue;
 		memcpy(&h, read_blocks(fd, lba[i], 1), sizeof(h));
-		copies[i].lba = lba[i] + be32_get(h.section[DDF_SEC_PD].offset);
-		copies[i].failed = count_failed(&copies[i]);
-		copies[i].shown = false;
+		copies[n++] =
+			(struct copy){.fd = fd, .disk = path, .lba = lba[i] + be32_get(h.section[DDF_SEC_PD].offset)};
 	}
+	return n;
+}
+
+static size_t find_copies(char *survivor, struct copy copies[COPIES])
+{
+	char *at = strchr(survivor, '@');
+	size_t n = 1;
+	int fd;
+
+	if (at)
+		*at++ = '\0';
+	fd = open(survivor, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		err(2, "%s", survivor);
+	if (at)
+		copies[0] = (struct copy){.fd = fd, .disk = survivor, .lba = strtoull(at, NULL, 10), .is_super = true};
+	else
+		n = find_ddf(fd, survivor, copies);
+	for (size_t i = 0; i < n; i++)
+		copies[i].failed = count_failed(&copies[i]);
+	return n;
 }
 
 static pid_t pull(const char *path)
@@ -135,8 +173,8 @@ int main(int argc, char **argv)
 	if (argc < 4 || argc - 3 > DISKS_MAX)
 		errx(2, "usage: bench_pull DELETE-FILE SECONDS SURVIVOR...");
 	limit = strtol(argv[2], NULL, 10) * INT64_C(1000000000);
-	for (int i = 3; i < argc; i++, n += COPIES)
-		find_copies(argv[i], copies + n);
+	for (int i = 3; i < argc; i++)
+		n += find_copies(argv[i], copies + n);
 	begin = boot_ns();
 	child = pull(argv[1]);
 	while (look(copies, n, begin, &first, &last) > 0) {
