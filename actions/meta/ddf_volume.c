@@ -151,25 +151,23 @@ static void record_fill(const struct meta_set *s, const struct meta_create *c, c
 		conf->ref[i] = be32_of(d->ref[bvd * n + i]);
 }
 
-static int records_make(const struct meta_set *s, const struct meta_create *c, struct draft *d, struct err *e)
+static int records_make(const struct meta_set *s, const struct meta_create *c, struct draft *d,
+			const struct ddf_conf *level, struct err *e)
 {
-	struct ddf_conf level = {0};
-	int n = ddf_level_records(c->level, c->layout, c->slots, &level, e);
+	unsigned n = level->secondary_elements;
 
-	if (n < 0)
-		return n;
-	if (be16_get(level.primary_elements) > s->max_elements)
+	if (be16_get(level->primary_elements) > s->max_elements)
 		return err_set(e, EINVAL, "the set's records hold %u members at most", s->max_elements);
-	d->volume.bvd = calloc((size_t)n, sizeof(*d->volume.bvd));
+	d->volume.bvd = calloc(n, sizeof(*d->volume.bvd));
 	if (!d->volume.bvd)
 		return err_set(e, ENOMEM, "out of memory");
-	for (; d->volume.n_bvds < (unsigned)n; d->volume.n_bvds++) {
+	for (; d->volume.n_bvds < n; d->volume.n_bvds++) {
 		struct ddf_bvd *b = &d->volume.bvd[d->volume.n_bvds];
 
 		b->record = malloc((size_t)s->record_sectors * DDF_SECTOR);
 		if (!b->record)
 			return err_set(e, ENOMEM, "out of memory");
-		record_fill(s, c, d, d->volume.n_bvds, &level, ddf_conf(b));
+		record_fill(s, c, d, d->volume.n_bvds, level, ddf_conf(b));
 	}
 	return 0;
 }
@@ -239,6 +237,7 @@ static void volume_put(struct meta_set *s, const struct meta_create *c, struct d
 
 int ddf_create_volume(struct meta_set *s, const struct meta_create *c, struct err *e)
 {
+	struct ddf_conf level = {0};
 	struct draft d = {0};
 	int r;
 
@@ -252,9 +251,11 @@ int ddf_create_volume(struct meta_set *s, const struct meta_create *c, struct er
 	if (r == 0)
 		r = chunk_check(s, c, e);
 	if (r == 0)
+		r = ddf_level_records(c->level, c->layout, c->slots, &level, e);
+	if (r >= 0)
 		r = extents_choose(s, c, &d, e);
 	if (r == 0)
-		r = records_make(s, c, &d, e);
+		r = records_make(s, c, &d, &level, e);
 	if (r == 0)
 		r = places_check(s, c, &d, e);
 	if (r == 0) {

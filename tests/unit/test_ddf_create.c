@@ -318,6 +318,8 @@ static const struct {
 	{RAID5, 2, 100, 0, 3, "data", EINVAL, "a chunk of 100 sectors cannot be"},
 	{RAID5, 2, 0, 0, 3, "data", EINVAL, "a chunk of 0 sectors cannot be"},
 	{RAID6, 2, 128, 0, 4, "data", EINVAL, "DDF has no raid6"},
+	{RAID5, 2, 128, 4096, 1, "data", EINVAL, "DDF has no raid5 of 1 members"},
+	{RAID6, 10, 128, 4096, 2, "data", EINVAL, "DDF has no raid6 of 2 members"},
 	{RAID10, 0x102, 128, 0, 3, "data", EINVAL, "DDF has no raid10 of 3 members"},
 	{RAID10, 0x201, 128, 0, 4, "data", EINVAL, "DDF has no raid10 of 4 members with layout 513"},
 	{RAID_UNSUPPORTED, 0, 128, 0, 4, "data", EINVAL, "DDF has no such level"},
