@@ -67,11 +67,11 @@ json_t *engine_stats(const struct engine *e)
 
 json_t *engine_totals(const struct engine *e)
 {
+	json_int_t timers = (json_int_t)e->by_boot.n + (json_int_t)e->by_awake.n;
 	json_int_t room = (json_int_t)MIN(e->o.room ? e->o.room : ROOM_DEFAULT, (size_t)INT64_MAX);
 
 	return json_pack("{s:I s:I s:I s:I s:I s:I s:I s:I s:s}", "windows", (json_int_t)e->windows.all.n, "attempts",
 			 (json_int_t)e->attempts.all.n, "states", (json_int_t)e->watches.all.n, "limits",
-			 (json_int_t)e->limits.all.n, "timers", (json_int_t)(e->by_boot.n + e->by_awake.n), "room-used",
-			 (json_int_t)e->windows.all.room, "room", room, "evicted", (json_int_t)e->evicted,
-			 "evicted-rule", e->evicted_rule);
+			 (json_int_t)e->limits.all.n, "timers", timers, "room-used", (json_int_t)e->windows.all.room,
+			 "room", room, "evicted", (json_int_t)e->evicted, "evicted-rule", e->evicted_rule);
 }
