@@ -176,6 +176,7 @@ int verb_rules_stats(struct cli *c);
 int verb_rules_why(struct cli *c);
 int verb_rules_reload(struct cli *c);
 int verb_rules_answer(struct cli *c);
+int verb_rules_uninhibit(struct cli *c);
 int verb_rules_doc(struct cli *c);
 int verb_rules_schema(struct cli *c);
 int verb_complete(struct cli *c);  /* complete.c */

@@ -393,6 +393,21 @@ int verb_rules_answer(struct cli *c)
 	return status;
 }
 
+int verb_rules_uninhibit(struct cli *c)
+{
+	json_t *request = client_request("rules-uninhibit"), *answer;
+	int status;
+
+	json_object_set_new(request, "rule", json_string(c->args[0]));
+	status = client_ask(c, request, &answer);
+	if (status == CLI_OK && GIVEN(c, JSON))
+		out_json(json_incref(answer));
+	else if (status == CLI_OK)
+		printf("%s is inhibited no more\n", c->args[0]);
+	json_decref(answer);
+	return status;
+}
+
 /* ---- why, reload ---- */
 
 static int why_not(struct cli *c)

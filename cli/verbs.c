@@ -736,6 +736,22 @@ const struct verb cli_verbs[] = {
 		.see = "rules approve",
 	},
 	{
+		"rules uninhibit",
+		"RULE",
+		"end what other rules silence this one by",
+		0,
+		1,
+		1,
+		verb_rules_uninhibit,
+		.about = "An inhibition ends by itself; this ends those that silence RULE now. What still holds begins "
+			 "to\n"
+			 "wait then. rules why tells whether a rule is inhibited, and by which one.",
+		.examples = {{"sparectl rules uninhibit member-gone", "the disks are not coming back"},
+			     {"sparectl rules uninhibit excessive-errors --json", "for a program"}},
+		.exits = ASKS,
+		.see = "rules why, rules list",
+	},
+	{
 		"rules reload",
 		"",
 		"read settings and rules again",

@@ -115,6 +115,21 @@ static json_t *do_answer(struct pipeline *p, const json_t *command)
 	return json_pack("{s:b s:o s:s}", "ok", 1, "plan", lines ? lines : json_array(), "plan-id", "");
 }
 
+static json_t *do_uninhibit(struct pipeline *p, const json_t *command)
+{
+	const char *rule;
+	struct err e = {0};
+	json_error_t je;
+
+	if (json_unpack_ex((json_t *)command, &je, 0, "{s:s}", "rule", &rule) < 0)
+		return refuse("usage", je.text);
+	engine_before(p->engine, pipeline_now(p), clock_awake(p->clock));
+	if (engine_uninhibit(p->engine, rule, &e) < 0)
+		return refuse("not-found", e.msg);
+	drain(p);
+	return json_pack("{s:b s:[] s:s}", "ok", 1, "plan", "plan-id", "");
+}
+
 /* ---- commands with one ---- */
 
 static json_t *params_of(const json_t *command)
@@ -207,6 +222,8 @@ json_t *pipeline_command(struct pipeline *p, const json_t *command, char ret_pla
 		return do_mark(p, command);
 	if (strcmp(verb, "approve") == 0 || strcmp(verb, "deny") == 0)
 		return do_answer(p, command);
+	if (strcmp(verb, "uninhibit") == 0)
+		return do_uninhibit(p, command);
 	if (strcmp(verb, "read-check-stop") == 0)
 		return do_read_stop(p, command);
 	if (strcmp(verb, "undo") != 0 && (!ops || !ops->plan))

@@ -99,6 +99,7 @@ bool pipeline_deadline(const struct pipeline *p, int64_t *ret_boot);
  * name, id or /dev path), "force" and "dry-run"; or
  *   {"verb":"maintenance","on":bool,"device"|"array":..,"for":ns}    both left out: everything; for 0: until it is
  * taken back
+ *   {"verb":"uninhibit","rule":name}: what silences the rule ends
  *   {"verb":"approve"|"deny","question":id, or the name of the rule that asks}; approve with "dry-run": the lines of
  * what would be done
  *   {"verb":"read-check-stop","device":..}

@@ -191,6 +191,27 @@ void inhibition_end(struct engine *e, struct inhibition *in)
 	e->dirty = SORT_ALL;
 }
 
+int engine_uninhibit(struct engine *e, const char *rule, struct err *err)
+{
+	int i = ruleset_find(e->rs, rule);
+	struct inhibition *next;
+	bool any = false;
+
+	if (i < 0)
+		return err_set(err, ENOENT, "no rule '%.64s'", rule);
+	for (struct inhibition *in = e->inhibitions; in; in = next) {
+		next = in->next;
+		if (!in->covers[i])
+			continue;
+		inhibition_end(e, in);
+		any = true;
+	}
+	if (!any)
+		return err_set(err, ENOENT, "%s is not inhibited", rule);
+	engine_settle(e);
+	return 0;
+}
+
 void key_cleared(struct engine *e, const struct rule *r, const char *key)
 {
 	struct inhibition *next;

@@ -254,6 +254,9 @@ const struct strset *engine_marks(struct engine *e, const char *device);
 int engine_mark(struct engine *e, const char *device, const char *as, int64_t for_ns);
 void engine_unmark(struct engine *e, const char *device, const char *as);
 
+/* What silences the rule of that name ends, for all that it silenced. 0, or -ENOENT with *err. */
+int engine_uninhibit(struct engine *e, const char *rule, struct err *err);
+
 /* Another rule set takes over. Rules that are unchanged (same name, same hash of what decides) keep windows, states and
  * limits. *ret_kept, *ret_reset, *ret_new, *ret_removed may be NULL. 0, or -ENOMEM and the old set stays. */
 struct reload_counts {

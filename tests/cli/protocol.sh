@@ -184,6 +184,11 @@ same "prints what would be done" "$out" "$(printf 'fail-member sdb from data\nac
 wait
 same "and asks for no more" "$(sent)" '{"dry-run": true, "question": "6b-14", "v": 1, "verb": "rules-approve"}'
 
+play '{"v":1,"id":0,"ok":true,"plan":[],"plan-id":""}'
+ok "rules uninhibit" 0 "${ctl[@]}" rules uninhibit member-gone
+wait
+same "the request of uninhibit" "$(sent)" '{"rule": "member-gone", "v": 1, "verb": "rules-uninhibit"}'
+
 same "every request, answer and message was valid by the schema" "$(cat invalid)" ""
 # The example of the manual, against the same.
 play '{"v":1,"id":1,"ok":true}' '+{"type":"event","event":{"kind":"array.degraded","array-name":"data"}}' \

@@ -2,6 +2,8 @@
 /* Event rules: where, threshold, clear, unless, limit, stop, inhibit, marks. */
 #include "tests/unit/rules_fixture.h"
 
+#include <errno.h>
+
 #define HEAD "version: 1\nrules:\n"
 
 static void every_event_fires_without_threshold(void **state)
@@ -277,6 +279,31 @@ static void inhibit_empties_and_delays(void **state)
 	fixture_end(&fx);
 }
 
+/* A person ends it: what still holds begins to wait, and windows count again. */
+static void a_person_ends_an_inhibition(void **state)
+{
+	struct fixture fx = {0};
+	struct err e = {0};
+
+	(void)state;
+	fixture_start(&fx, SHARED_RULES);
+	assert_int_equal(engine_uninhibit(fx.engine, "gone", &e), -ENOENT);
+	assert_string_equal(e.msg, "gone is not inhibited");
+	assert_int_equal(engine_uninhibit(fx.engine, "goner", &e), -ENOENT);
+	fake_member_state(&fx, "data/0", MEMBER_MISSING);
+	engine_changed(fx.engine, SORT_ALL);
+	feed(&fx, new_event(&fx, "device.removed", "sda", 0));
+	feed(&fx, new_event(&fx, "device.removed", "sdb", 2 * S));
+	expect_log(&fx, "2s shared c0\n");
+	at(&fx, 10 * S);
+	assert_int_equal(engine_uninhibit(fx.engine, "gone", &e), 0);
+	at(&fx, 39 * S);
+	expect_log(&fx, "");
+	at(&fx, 40 * S);
+	expect_log(&fx, "40s gone data/0\n");
+	fixture_end(&fx);
+}
+
 static void caused_events_of_the_eighth_generation_are_not_seen(void **state)
 {
 	struct fixture fx = {0};
@@ -323,6 +350,7 @@ int main(void)
 		unit(priority_orders_and_stop_ends),
 		unit(several_arrays_on_one_disk_make_one_verdict),
 		unit(inhibit_empties_and_delays),
+		unit(a_person_ends_an_inhibition),
 		unit(caused_events_of_the_eighth_generation_are_not_seen),
 		unit(shadow_does_not_touch_the_engine),
 	};
