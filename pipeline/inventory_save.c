@@ -134,6 +134,26 @@ static json_t *array_save(const struct inventory *inv, const struct array *a)
 	return j;
 }
 
+/* Facts of a device that only somebody else knows: what a number was before is asked after a restart, too. */
+static bool outlives(const struct told_fact *t)
+{
+	return t->sort == SORT_DEVICE && !t->over && t->under.type == V_NONE && t->v.type != V_NONE &&
+	       t->v.type != V_SET && t->fact >= FACT_DEVICE_ID &&
+	       (int)t->fact < FACT_DEVICE_ID + FACT_MAX - FACT_PREVIOUS_FIRST;
+}
+
+static json_t *told_save(const struct inventory *inv)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < inv->n_told; i++)
+		if (outlives(&inv->told[i]))
+			json_array_append_new(list, json_pack("{s:s s:s s:o}", "id", inv->told[i].id, "fact",
+							      fact_table[inv->told[i].fact].name, "value",
+							      fact_to_json(&inv->told[i].v)));
+	return list;
+}
+
 json_t *inventory_save(const struct inventory *inv)
 {
 	json_t *devices = json_array(), *arrays = json_array(), *sets = json_array();
@@ -146,8 +166,8 @@ json_t *inventory_save(const struct inventory *inv)
 	for (size_t i = 0; i < inv->n_sets; i++)
 		json_array_append_new(
 			sets, json_pack("{s:s s:I}", "guid", inv->sets[i]->guid, "seq", (json_int_t)inv->sets[i]->seq));
-	return json_pack("{s:o s:o s:o s:b}", "devices", devices, "arrays", arrays, "sets", sets, "maintenance",
-			 inv->maintenance && inv->maintenance_until == 0);
+	return json_pack("{s:o s:o s:o s:o s:b}", "devices", devices, "arrays", arrays, "sets", sets, "told",
+			 told_save(inv), "maintenance", inv->maintenance && inv->maintenance_until == 0);
 }
 
 /* ---- restore ---- */
@@ -253,12 +273,27 @@ static int set_restore(struct inventory *inv, const json_t *j, struct err *e)
 	return 0;
 }
 
+static int told_restore(struct inventory *inv, const json_t *j, struct err *e)
+{
+	const char *id = json_string_value(json_object_get(j, "id"));
+	const char *name = json_string_value(json_object_get(j, "fact"));
+	int fact = name ? fact_lookup(name) : -ENOENT;
+	struct value v;
+
+	if (!id || fact < 0 || fact_from_json((enum fact_id)fact, json_object_get(j, "value"), &v, NULL) < 0)
+		return err_set(e, EINVAL, "saved fact '%.64s' that is none", name ? name : "");
+	if (device_find(inv, id))
+		told_set(inv, SORT_DEVICE, id, (enum fact_id)fact, v, VALUE_NONE);
+	return 0;
+}
+
 int inventory_restore(struct inventory *inv, const json_t *j, struct err *e)
 {
 	static const struct {
 		const char *key;
 		int (*fn)(struct inventory *inv, const json_t *j, struct err *e);
-	} parts[] = {{"sets", set_restore}, {"devices", device_restore}, {"arrays", array_restore}};
+	} parts[] = {
+		{"sets", set_restore}, {"devices", device_restore}, {"arrays", array_restore}, {"told", told_restore}};
 
 	for (size_t k = 0; k < ARRAY_SIZE(parts); k++) {
 		const json_t *list = json_object_get(j, parts[k].key);
