@@ -181,6 +181,11 @@ static void say_why(struct gone *g, bool kept)
 		;
 	else if (!reason_by_verdicts(g, &why))
 		reason_by_state(g, &why);
+	/* That it is in sync is known, and all that is said of it. */
+	if (kept && why.len > 10 && strcmp(buf_str(&why) + why.len - 10, "is in sync") == 0) {
+		buf_clear(&why);
+		buf_add(&why, "no rule acts on its errors");
+	}
 	set_text(g->case_, "reason", buf_str(&why));
 }
 
