@@ -56,7 +56,7 @@ static bool unfit_size(const struct unfit_case *c)
 	if (c->s->free_sectors >= c->a->member_sectors)
 		return false;
 	missing = value_size((c->a->member_sectors - c->s->free_sectors) * 512);
-	value_print(&missing, VALUE_CANONICAL, &b);
+	value_print(&missing, VALUE_HUMAN, &b);
 	snprintf(c->reason, c->size, "%s is %s too small", c->s->name, buf_str(&b));
 	return true;
 }

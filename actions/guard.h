@@ -25,7 +25,7 @@ extern const struct guard guard_table[];
 /* The first guard that refuses, with its reason; NULL: none does. */
 const struct guard *guard_check(const struct guard_case *c, char *reason, size_t size);
 
-/* Why the spare cannot take the slot of the array now, one line ("sdx is 4KiB too small"); false and nothing: it can.
+/* Why the spare cannot take the slot of the array now, one line ("sdx is 4.1kB too small"); false and nothing: it can.
  * same: NULL or the words that must be alike ("media", "controller", ..). slot: -1, or the slot it is for. */
 bool spare_unfit(const struct world_array *a, int slot, const struct world_spare *s, const char *const *same,
 		 size_t n_same, const char *const *avoid, size_t n_avoid, char *reason, size_t size);

@@ -127,7 +127,7 @@ static void test_spares(void **state _unused_)
 	spare(&w, "other", SPARE_GLOBAL, 9000)->serves = false;
 	assert_string_equal(
 		ask(&w, PLAN_RULE, "activate-spare", NULL, -1, NULL),
-		"refused: activate-spare: no valid spare: small is 4KiB too small; gone is lost; shaky is marked "
+		"refused: activate-spare: no valid spare: small is 4.1kB too small; gone is lost; shaky is marked "
 		"flapping; "
 		"other does not serve data\n");
 	v = w;

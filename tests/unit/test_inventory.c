@@ -336,7 +336,7 @@ static void test_spare_size(void **state _unused_)
 	add(&f, "z", "sdz", 1);
 	assert_int_equal(inventory_tell(f.inv, SORT_DEVICE, "z", FACT_DEVICE_SIZE, v), SORT_ALL);
 	assert_int_equal(fact(&f, SORT_SPARE, "z", FACT_SPARE_FITS).i, 0);
-	assert_string_equal(fact(&f, SORT_SPARE, "z", FACT_SPARE_UNFIT_REASON).str, "sdz is 4KiB too small");
+	assert_string_equal(fact(&f, SORT_SPARE, "z", FACT_SPARE_UNFIT_REASON).str, "sdz is 4.1kB too small");
 	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
 	finish(&f);
 }
@@ -362,7 +362,7 @@ static void test_pool_size(void **state _unused_)
 	inventory_event(f.inv, ev, NULL, NULL);
 	event_free(ev);
 	assert_int_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARES).i, 1);
-	assert_string_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdy is 4KiB too small");
+	assert_string_equal(fact(&f, SORT_ARRAY, "data", FACT_ARRAY_SPARE_REASON).str, "sdy is 4.1kB too small");
 	f.settings.device_tags = f.settings.pools = NULL;
 	f.settings.n_device_tags = f.settings.n_pools = 0;
 	finish(&f);
