@@ -29,6 +29,8 @@ static int keep(struct sectors *s, uint64_t at, uint32_t n, const uint8_t *data,
 	struct sectors_run *more;
 	uint8_t *copy;
 
+	if (n == 0)
+		return 0;
 	if (n > SECTORS_MAX - s->total)
 		return -ENOSPC;
 	more = reallocarray(s->runs, s->n_runs + 1, sizeof(*more));

@@ -237,7 +237,7 @@ json_t *undo_told(const struct pipeline *p, const char *plan)
 
 	list_foreach (u, &p->undos, link)
 		if (strcmp(u->plan, plan) == 0)
-			return json_pack("{s:I s:s}", "until", (json_int_t)(u->wall + UNDO_FOR), "why", u->why);
+			return json_pack("{s:I s:s}", "until", (json_int_t)u->wall + UNDO_FOR, "why", u->why);
 	return NULL;
 }
 
