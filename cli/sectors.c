@@ -37,7 +37,7 @@ static int keep(struct sectors *s, uint64_t at, uint32_t n, const uint8_t *data,
 	if (!more)
 		return -ENOMEM;
 	s->runs = more;
-	copy = malloc((size_t)n * SECTOR);
+	copy = calloc(n, SECTOR);
 	if (!copy)
 		return -ENOMEM;
 	if (data)

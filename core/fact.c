@@ -25,7 +25,7 @@ const char *const attention_words[] = {"inquiry-changed", "capacity-changed",
 const char *const corrupt_words[] = {"data", "metadata", "other", NULL};
 const char *const resync_words[] = {"resync", "rebuild", "check", "repair", "replace", NULL};
 const char *const resync_result_words[] = {"done", "interrupted", "failed", NULL};
-const char *const read_check_words[] = {"running", "ok", "failed", "unfinished", NULL};
+const char *const read_check_words[] = {"running", "ok", "failed", "unfinished", "stopped", NULL};
 const char *const action_words[] = {"ok", "failed", "refused", "timeout", NULL};
 
 const char *const sort_words[] = {"none", "device", "member", "array", "spare", "path", "snapshot", NULL};

@@ -50,6 +50,7 @@ struct job {
 	bool quiet;		  /* built in, and no news unless it fails */
 	bool alone;		  /* about one device: no set, no array, no order; nothing is kept before it runs */
 	bool of_member, stopping; /* alone: the disk was a member when it began; it is being ended early */
+	bool by_person;		  /* it is a person who ends it */
 	char id[PLAN_ID_MAX];
 	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
 	char verdict[40], rule[65];  /* empty if no rule asked */

@@ -80,7 +80,7 @@ void read_restore(struct device *d, const json_t *j)
 	if (!j || json_unpack((json_t *)j, "{s:i s:I s:I s:I}", "state", &state, "bad", &bad, "region", &region,
 			      "whole", &whole) < 0)
 		return;
-	if (state != READ_CHECK_OK && state != READ_CHECK_FAILED)
+	if (state != READ_CHECK_OK && state != READ_CHECK_FAILED && state != READ_CHECK_STOPPED)
 		state = READ_CHECK_UNFINISHED;
 	d->read = (struct read_memory){
 		.known = true, .state = (enum read_check)state, .bad = bad, .region = region, .whole = whole};
@@ -149,8 +149,9 @@ void read_over(struct pipeline *p, const struct job *j, enum action_result resul
 	inventory_wall(p->inv, clock_wall(p->clock));
 	inventory_read_over(p->inv, s->device,
 			    result == ACTION_OK	       ? READ_CHECK_OK
-			    : result == ACTION_REFUSED ? READ_CHECK_UNFINISHED
-						       : READ_CHECK_FAILED);
+			    : result != ACTION_REFUSED ? READ_CHECK_FAILED
+			    : j->by_person	       ? READ_CHECK_STOPPED
+						       : READ_CHECK_UNFINISHED);
 	model_changed(p, SORT_BIT(SORT_DEVICE) | SORT_BIT(SORT_SPARE), NULL);
 }
 
@@ -187,6 +188,7 @@ bool read_stop(struct pipeline *p, const char *device)
 		const struct step *s = j->state == JOB_RUNNING && !j->stopping ? reads(j) : NULL;
 
 		if (s && strcmp(s->device, device) == 0) {
+			j->by_person = true;
 			stop(p, j, "a person has stopped it");
 			return true;
 		}

@@ -38,7 +38,7 @@ ok "status tells how far it is" lab_wait_for "sparectl status | grep -q '${small
 ok "by a process that nobody waits for" test "$(ionice -p "$(pgrep -x spared-read)")" = idle
 ok "it can be ended" sparectl disk check "$small" --cancel
 like "which says nothing of the disk" "$(spared_event action.refused read-check)" 'a person has stopped it'
-is "it is not finished" "$(reading)" "unfinished 0 "
+is "it is not finished" "$(reading)" "stopped 0 "
 lab_medium 40000 8
 lab_stream_mark mon
 ok "at full speed" sparectl disk check "$small" --speed 1GB/s
