@@ -27,6 +27,8 @@
 	X(demote_path)                                                                                                 \
 	X(restore_path)                                                                                                \
 	X(note_disk)                                                                                                   \
+	X(queue_io)                                                                                                    \
+	X(fail_io)                                                                                                     \
 	X(mark)                                                                                                        \
 	X(unmark)                                                                                                      \
 	X(inhibit)                                                                                                     \

@@ -59,6 +59,11 @@ static int find_map(struct work *w)
 	return refuse(w, "the map of %s is gone", w->t->name);
 }
 
+static bool of_map(enum step_op op)
+{
+	return op == STEP_QUEUE_IO || op == STEP_FAIL_IO;
+}
+
 /* multipathd undoes what it did not do itself: its checker reinstates a path that answers, and a table that it loads
  * next has the order that it knows. */
 static int check_owner(struct work *w)
@@ -69,7 +74,9 @@ static int check_owner(struct work *w)
 	} ways[] = {{STEP_FAIL_PATH, "multipathd fail path %s"},
 		    {STEP_REINSTATE_PATH, "multipathd reinstate path %s"},
 		    {STEP_DEMOTE_PATH, "multipathd path %s setmarginal"},
-		    {STEP_RESTORE_PATH, "multipathd path %s unsetmarginal"}};
+		    {STEP_RESTORE_PATH, "multipathd path %s unsetmarginal"},
+		    {STEP_QUEUE_IO, "multipathd restorequeueing map %s"},
+		    {STEP_FAIL_IO, "multipathd disablequeueing map %s"}};
 	char way[96] = "";
 
 	if (strncmp(w->info.uuid, "mpath-", 6) != 0 || !w->env->has_daemon || !w->env->has_daemon(w->env->u))
@@ -78,8 +85,8 @@ static int check_owner(struct work *w)
 		const char *gap = strstr(ways[i].words, "%s");
 
 		if (ways[i].op == w->t->op)
-			snprintf(way, sizeof(way), "%.*s%s%s", (int)(gap - ways[i].words), ways[i].words, w->t->name,
-				 gap + 2);
+			snprintf(way, sizeof(way), "%.*s%s%s", (int)(gap - ways[i].words), ways[i].words,
+				 of_map(w->t->op) ? w->info.name : w->t->name, gap + 2);
 	}
 	return refuse(w, "%s is multipathd's, which would undo it; '%s' asks it", w->info.name, way);
 }
@@ -106,7 +113,7 @@ static int read_map(struct work *w)
 		r = dm_mp_status_take(status, &w->map, &e);
 	if (r < 0)
 		return fail(w, r, &e);
-	path = dm_mp_find(&w->map, w->t->dev);
+	path = of_map(w->t->op) ? 0 : dm_mp_find(&w->map, w->t->dev);
 	if (path < 0)
 		return refuse(w, "%s is no path of %s now", w->t->name, w->info.name);
 	w->path = (unsigned)path;
@@ -132,6 +139,7 @@ static void show(struct work *w, const char *what, const char *text)
 	w->env->show(w->env->u, buf_str(&b));
 }
 
+/* dev NULL: it is about the map. */
 static int send_message(struct work *w, const char *word, const char *dev)
 {
 	const struct dm_ops *dm = w->env->dm;
@@ -139,7 +147,7 @@ static int send_message(struct work *w, const char *word, const char *dev)
 	char text[64];
 	int r;
 
-	snprintf(text, sizeof(text), "%s %s", word, dev);
+	snprintf(text, sizeof(text), "%s%s%s", word, dev ? " " : "", dev ? dev : "");
 	if (w->t->dry_run) {
 		show(w, "message to", text);
 		return 0;
@@ -160,6 +168,14 @@ static int do_fail(struct work *w)
 static int do_reinstate(struct work *w)
 {
 	return w->map.path[w->path].failed ? send_message(w, "reinstate_path", w->t->dev) : 0;
+}
+
+/* The table tells what holds now among its features. */
+static int do_queue(struct work *w, bool on)
+{
+	bool is = strstr(w->map.head, "queue_if_no_path");
+
+	return is == on ? 0 : send_message(w, on ? "queue_if_no_path" : "fail_if_no_path", NULL);
 }
 
 /* The map's I/O is kept back, not waited for: it may have no path that works. */
@@ -253,6 +269,10 @@ void path_do(const struct path_env *env, const struct path_task *t, struct path_
 		break;
 	case STEP_DEMOTE_PATH:
 		do_demote(w);
+		break;
+	case STEP_QUEUE_IO:
+	case STEP_FAIL_IO:
+		do_queue(w, t->op == STEP_QUEUE_IO);
 		break;
 	default:
 		do_restore(w);

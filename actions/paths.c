@@ -49,6 +49,53 @@ static int plan_restore_path(const struct ask *ask, struct world_array *world, s
 	return plan_path(STEP_RESTORE_PATH, ask, world, p, e);
 }
 
+/* A path leads to its map, too. */
+static int plan_map(enum step_op op, const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
+{
+	const char *map = ask_text(ask, "map") ? ask_text(ask, "map") : ask->device;
+	struct world_spare *w = map ? world_spare_named(world, map) : NULL;
+	struct step *s;
+
+	if (!map)
+		return err_set(e, EINVAL, "which map?");
+	if (!w || !w->present)
+		return err_set(e, ENODEV, "%s is not here", w ? w->name : map);
+	if (w->path)
+		return err_set(e, EINVAL, "%s is a path, not a map", w->name);
+	s = plan_add_step(p, op, ask, e);
+	if (!s)
+		return -e->code;
+	step_of_spare(s, w);
+	snprintf(s->map, sizeof(s->map), "%s", w->device);
+	return 0;
+}
+
+static int plan_queue_io(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
+{
+	return plan_map(STEP_QUEUE_IO, ask, world, p, e);
+}
+
+static int plan_fail_io(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
+{
+	return plan_map(STEP_FAIL_IO, ask, world, p, e);
+}
+
+static const struct param_desc map_params[] = {{"map", PARAM_MAP, .doc = "the map; the subject"}, {NULL}};
+
+const struct action_ops action_queue_io = {
+	.desc = {.name = "queue-io",
+		 .doc = "A multipath map without a path that works keeps its I/O back.",
+		 .params = map_params},
+	.plan = plan_queue_io,
+};
+
+const struct action_ops action_fail_io = {
+	.desc = {.name = "fail-io",
+		 .doc = "A multipath map without a path that works fails its I/O, also what it kept back.",
+		 .params = map_params},
+	.plan = plan_fail_io,
+};
+
 static const struct param_desc path_params[] = {{"path", PARAM_DEVICE, .doc = "the path; the subject"}, {NULL}};
 
 const struct action_ops action_fail_path = {

@@ -37,6 +37,8 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_REINSTATE_PATH] = {"reinstate-path", "of", true},
 	[STEP_DEMOTE_PATH] = {"demote-path", "of", true},
 	[STEP_RESTORE_PATH] = {"restore-path", "of", true},
+	[STEP_QUEUE_IO] = {"queue-io", NULL, true},
+	[STEP_FAIL_IO] = {"fail-io", NULL, true},
 	[STEP_RECORD] = {"record", NULL},
 	[STEP_CLAIM] = {"claim", NULL},
 	[STEP_RELEASE] = {"release", NULL},
@@ -155,6 +157,8 @@ static void print_alone(const struct op_row *row, const struct step *s, struct b
 
 	buf_addf(out, "%s ", row->name);
 	value_escape(s->name[0] ? s->name : s->device, 0, out);
+	if (!row->preposition)
+		return;
 	buf_addf(out, " %s ", row->preposition);
 	if (s->op != STEP_READ_CHECK) {
 		value_escape(s->map, 0, out);

@@ -29,6 +29,8 @@ enum step_op {
 	STEP_REINSTATE_PATH, /* alone */
 	STEP_DEMOTE_PATH,    /* alone */
 	STEP_RESTORE_PATH,   /* alone */
+	STEP_QUEUE_IO,	     /* alone: the device is the map */
+	STEP_FAIL_IO,	     /* alone */
 	STEP_RECORD,  /* built in: write into the format what the kernel or udev found, and bring the table in line */
 	STEP_CLAIM,   /* built in: hold all disks of a managed set against other tools */
 	STEP_RELEASE, /* built in: let go of them, when the set is managed no more and none of its volumes runs */

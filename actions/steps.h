@@ -43,6 +43,7 @@ void step_of_spare(struct step *s, const struct world_spare *w);
 
 extern const struct action_ops action_assemble, action_stop_array, action_fail_member, action_remove_member,
 	action_readd_member, action_add_spare, action_remove_spare, action_activate_spare, action_read_check,
-	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_notify, action_exec,
-	action_replace_member, action_scrub, action_read_last, action_rebuild_speed, action_emit, action_mark,
-	action_unmark, action_inhibit, action_create_array, action_delete_array, action_rename_array, action_note_disk;
+	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_queue_io,
+	action_fail_io, action_notify, action_exec, action_replace_member, action_scrub, action_read_last,
+	action_rebuild_speed, action_emit, action_mark, action_unmark, action_inhibit, action_create_array,
+	action_delete_array, action_rename_array, action_note_disk;

@@ -98,6 +98,7 @@
  *                                                          days: "progress" in the status, no answer to wait for
  *   disk-check-stop device                                 at once, without a plan
  *   path-fail path, path-reinstate path, path-demote path, path-restore path      of a multipath map
+ *   map-queue-io map, map-fail-io map                      while no path of a multipath map works
  *   undo plan                                              the opposite of its steps, while the set is as it left it
  *   maintenance on [device] [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
  */

@@ -107,8 +107,8 @@ static const struct verb_keys keys_none,
 	keys_uninhibit = {{{"rule", KEY_STRING, true}}},
 	keys_approve = {{{"question", KEY_STRING, true}, {"dry-run", KEY_BOOL, false}}},
 	keys_check = {{THE_DEVICE, {"speed", KEY_INT, false}, PLANNED}}, keys_check_stop = {{THE_DEVICE}},
-	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_undo = {{{"plan", KEY_STRING, true}, PLANNED}},
-	keys_answer = {{{"question", KEY_STRING, true}}},
+	keys_path = {{{"path", KEY_STRING, true}, PLANNED}}, keys_map = {{{"map", KEY_STRING, true}, PLANNED}},
+	keys_undo = {{{"plan", KEY_STRING, true}, PLANNED}}, keys_answer = {{{"question", KEY_STRING, true}}},
 	keys_maintenance = {{{"on", KEY_BOOL, true}, DEVICE, ARRAY, {"for", KEY_INT, false}}};
 
 const struct verb verb_table[] = {
@@ -154,6 +154,8 @@ const struct verb verb_table[] = {
 	{"path-reinstate", "use a failed path again", VERB_PLAN, "reinstate-path", true, &keys_path},
 	{"path-demote", "use a path last", VERB_PLAN, "demote-path", true, &keys_path},
 	{"path-restore", "use a demoted path as the others", VERB_PLAN, "restore-path", true, &keys_path},
+	{"map-queue-io", "a map without a path keeps its I/O back", VERB_PLAN, "queue-io", true, &keys_map},
+	{"map-fail-io", "a map without a path fails its I/O", VERB_PLAN, "fail-io", true, &keys_map},
 	{"undo", "take a plan back", VERB_PLAN, "undo", true, &keys_undo},
 	{"maintenance", "rules leave it alone", VERB_COMMAND, "maintenance", true, &keys_maintenance},
 	{NULL},

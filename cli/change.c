@@ -239,7 +239,7 @@ int verb_path(struct cli *c)
 {
 	json_t *request = request_of(c);
 
-	set_string(request, "path", c->args[0]);
+	set_string(request, strncmp(c->verb->name, "map ", 4) == 0 ? "map" : "path", c->args[0]);
 	return cli_change(c, request);
 }
 

@@ -571,6 +571,39 @@ const struct verb cli_verbs[] = {
 		.see = "forecast, rules why, history",
 	},
 	{
+		"map queue-io",
+		"DEVICE",
+		"keep I/O back while no path works",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about = "A multipath map without a path that works keeps I/O back until there is one. Refused where "
+			 "multipathd\n"
+			 "has the map.",
+		.examples = {{"sparectl map queue-io dm-3", "the fabric is away for a while"},
+			     {"sparectl map queue-io dm-3 --dry-run", "the message that would be sent"}},
+		.exits = CHANGES,
+		.see = "map fail-io, path fail",
+	},
+	{
+		"map fail-io",
+		"DEVICE",
+		"fail I/O while no path works",
+		CHANGING,
+		1,
+		1,
+		verb_path,
+		.about =
+			"A multipath map without a path that works fails its I/O, also what it has kept back: an array "
+			"above\n"
+			"it can go on without it. Refused where multipathd has the map.",
+		.examples = {{"sparectl map fail-io dm-3", "it does not come back"},
+			     {"sparectl map fail-io dm-3 --dry-run", "the message that would be sent"}},
+		.exits = CHANGES,
+		.see = "map queue-io",
+	},
+	{
 		"undo",
 		"PLAN",
 		"take a plan back that was a mistake",

@@ -170,6 +170,8 @@ const char *alone_device(const json_t *params)
 {
 	const char *path = json_string_value(json_object_get(params, "path"));
 
+	if (!path)
+		path = json_string_value(json_object_get(params, "map"));
 	return path ? path : json_string_value(json_object_get(params, "device"));
 }
 
@@ -206,6 +208,8 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 		r = resolve_device(inv, params, "spare", e);
 	if (r == 0)
 		r = resolve_device(inv, params, "path", e);
+	if (r == 0)
+		r = resolve_device(inv, params, "map", e);
 	if (r < 0)
 		return r;
 	set[0] = array_id[0] = '\0';

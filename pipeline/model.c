@@ -578,6 +578,8 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_REINSTATE_PATH:
 	case STEP_DEMOTE_PATH:
 	case STEP_RESTORE_PATH:
+	case STEP_QUEUE_IO:
+	case STEP_FAIL_IO:
 	case STEP_OP_MAX:
 		break;
 	}

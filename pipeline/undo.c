@@ -44,6 +44,8 @@ static const struct inverse {
 	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},
 	[STEP_DEMOTE_PATH] = {"restore-path", "path", NULL},
 	[STEP_RESTORE_PATH] = {"demote-path", "path", NULL},
+	[STEP_QUEUE_IO] = {"fail-io", "map", NULL},
+	[STEP_FAIL_IO] = {"queue-io", "map", NULL},
 };
 
 void undo_free(struct undo *u)

@@ -26,24 +26,10 @@ static const char *next_param(const void *u, size_t i)
 	return ((const struct param_desc *)u)[i].name;
 }
 
-/* Actions of the language whose modules are not built in. */
-static const char *const absent_actions[] = {
-	"queue-io",
-	"fail-io",
-	NULL,
-};
-
 static void no_action(struct load *l, const struct node *n)
 {
 	const char *near = suggest_from(n->text, next_action, l->o->actions);
 
-	for (size_t i = 0; absent_actions[i]; i++) {
-		if (strcmp(absent_actions[i], n->text) == 0) {
-			diag_error(l->d, &n->at, "not-supported", "action '%s' is not supported by this version",
-				   n->text);
-			return;
-		}
-	}
 	diag_error(l->d, &n->at, "unknown-action", "no action '%s'", n->text);
 	if (near)
 		diag_hint(l->d, "did you mean '%s'?", near);

@@ -273,6 +273,10 @@ is "a dry run shows the tables" "$(sparectl path restore "$a" --dry-run | grep -
 ok "restore" sparectl path restore "$a"
 is "one group as before" "$(groups)" "1: group $(at "$b") 1 $(at "$a") 1"
 like "again: it is so" "$(sparectl path restore "$a")" ": ok"
+ok "I/O is kept back where no path works" sparectl map queue-io "$(dm mp)"
+like "the table says so" "$(dmsetup table mp)" "multipath 1 queue_if_no_path "
+ok "or fails" sparectl map fail-io "$(dm mp)"
+like "as it says then" "$(dmsetup table mp)" "multipath 0 0 "
 python3 -c 'import socket, time
 s = socket.socket(socket.AF_UNIX)
 s.bind("\0/org/kernel/linux/storage/multipathd")

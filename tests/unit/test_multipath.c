@@ -282,6 +282,13 @@ static const struct {
 	{STEP_RESTORE_PATH, "8:0", DEMOTED, "2 0 0 0 2 1 A 0 1 1 8:16 A 0 1 E 0 1 1 8:0 A 0 1", .result = ACTION_OK,
 	 .said = SWAP("0 0 1 1 round-robin 0 2 1 8:16 1 8:0 1")},
 	{STEP_RESTORE_PATH, "8:0", ONE_GROUP, BOTH, .result = ACTION_OK, .said = ""},
+	{STEP_QUEUE_IO, "254:5", ONE_GROUP, FIRST, .result = ACTION_OK, .said = "queue_if_no_path; "},
+	{STEP_QUEUE_IO, "254:5", "1 queue_if_no_path 0 1 1 round-robin 0 2 1 8:0 1 8:16 1",
+	 "2 0 0 0 1 1 A 0 2 1 8:0 A 0 1 8:16 A 0 1", .result = ACTION_OK, .said = ""},
+	{STEP_FAIL_IO, "254:5", "1 queue_if_no_path 0 1 1 round-robin 0 2 1 8:0 1 8:16 1",
+	 "2 0 0 0 1 1 A 0 2 1 8:0 A 0 1 8:16 A 0 1", .result = ACTION_OK, .said = "fail_if_no_path; "},
+	{STEP_FAIL_IO, "254:5", ONE_GROUP, BOTH, .daemon = true, .result = ACTION_REFUSED,
+	 .reason = "mp is multipathd's, which would undo it; 'multipathd disablequeueing map mp' asks it", .said = ""},
 	{STEP_FAIL_PATH, "8:0", "what is this", BOTH, .result = ACTION_FAILED, .said = ""},
 };
 
