@@ -191,7 +191,8 @@ static void is_done(struct alone *w)
 static void kill_it(struct alone *w)
 {
 	w->killed = true;
-	kill(w->pid, SIGKILL);
+	if (!w->exited)
+		kill(w->pid, SIGKILL);
 	loop_timer_in(w->timer, KILL_GRACE);
 }
 
