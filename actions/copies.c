@@ -233,10 +233,10 @@ static int copy_begin(struct exec *x, const struct volume_run *run, const struct
 		if (x->leg[i].slot == slot && strcmp(x->leg[i].volume, v->guid) == 0 &&
 		    strcmp(x->leg[i].ref, run->listed[slot]) == 0)
 			*(x->leg[i].meta ? &meta : &data) = &x->leg[i];
-	if (r == 0 && (!data || !meta))
-		r = err_set(e, ENODEV, "slot %u of %s has no devices of ours", slot, v->name);
 	if (r < 0)
 		return r;
+	if (!data || !meta)
+		return err_set(e, ENODEV, "slot %u of %s has no devices of ours", slot, v->name);
 	after = meta_view_volume(view, v->guid);
 	r = slice_for_copy(x, after, slot, e);
 	if (r == 0)
