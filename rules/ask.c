@@ -24,7 +24,7 @@ void question_free(struct engine *e, struct question *q)
 
 void question_arm(struct engine *e, struct question *q, int64_t awake)
 {
-	struct question *oldest = e->questions;
+	struct question *oldest = q;
 
 	q->timer = (struct timer){.kind = TIMER_QUESTION};
 	q->next = e->questions;

@@ -173,7 +173,7 @@ static void inhibition_free(struct engine *e, struct inhibition *in)
 
 void inhibition_add(struct engine *e, struct inhibition *in)
 {
-	struct inhibition *oldest = e->inhibitions;
+	struct inhibition *oldest = in;
 
 	in->next = e->inhibitions;
 	e->inhibitions = in;
