@@ -217,8 +217,9 @@ struct kind_index {
 	size_t n, n_rest;
 	struct fact_index *facts;
 	size_t n_facts;
-	size_t n_stops; /* rules with "stop" */
-	size_t heard;	/* its first place in the engine's counts: of events that came through, then of each stop */
+	const struct rule **stops; /* rules with "stop" */
+	size_t n_stops;
+	size_t heard; /* its first place in the engine's counts: of events that came through, then of each stop */
 };
 
 /* calendars: NAME: [INTERVAL, ..] */

@@ -217,7 +217,10 @@ static void index_kind(struct ruleset *rs, const char *kind)
 			continue;
 		k->rules = arena_grow(&rs->arena, k->rules, &k->n, sizeof(*k->rules));
 		k->rules[k->n - 1] = r;
-		k->n_stops += r->stop;
+		if (!r->stop)
+			continue;
+		k->stops = arena_grow(&rs->arena, k->stops, &k->n_stops, sizeof(*k->stops));
+		k->stops[k->n_stops - 1] = r;
 	}
 	index_rules(&rs->arena, k);
 }
@@ -317,11 +320,11 @@ const struct rule *candidates_next(struct candidates *c)
 /* The place of what the rule stopped, among those of the kind: behind what it has let through. */
 static size_t stop_place(const struct kind_index *k, const struct rule *by)
 {
-	size_t place = 1;
+	size_t place = 0;
 
-	for (size_t i = 0; k->rules[i] != by; i++)
-		place += k->rules[i]->stop;
-	return k->heard + place;
+	while (k->stops[place] != by)
+		place++;
+	return k->heard + 1 + place;
 }
 
 void heard_event(struct engine *e, const struct kind_index *k, const struct rule *stopped_by)
@@ -348,17 +351,14 @@ struct heard heard_of(const struct engine *e, const struct rule *r)
 
 	for (size_t i = 0; i < e->rs->n_kinds; i++) {
 		const struct kind_index *k = &e->rs->kinds[i];
-		const struct heard *h = &e->heard[k->heard + 1];
 
 		if (r->disabled || !kinds_match(r->kinds, r->n_kinds, k->kind))
 			continue;
 		add_heard(&sum, &e->heard[k->heard]);
-		for (size_t p = 0; k->n_stops && p < k->n; p++) {
-			/* What an earlier rule has stopped it has not seen. */
-			if (k->rules[p]->stop && k->rules[p]->index >= r->index)
-				add_heard(&sum, h);
-			h += k->rules[p]->stop;
-		}
+		/* What an earlier rule has stopped it has not seen. */
+		for (size_t p = 0; p < k->n_stops; p++)
+			if (k->stops[p]->index >= r->index)
+				add_heard(&sum, &e->heard[k->heard + 1 + p]);
 	}
 	return sum;
 }
