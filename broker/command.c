@@ -22,8 +22,9 @@ struct pending {
 	struct peer peer; /* of a reload: it is recorded when it is done */
 	uint64_t token;
 	json_t *answer; /* of a plan: what is known so far */
-	/* It waits until the disk that it names has been read; NULL: it does not. */
+	/* It waits until the disk that it names has been read once more; NULL: it does not. */
 	json_t *request;
+	int64_t since;
 	const struct verb *verb;
 };
 
@@ -440,17 +441,17 @@ static json_t *as_command(const struct request *rq)
 	return command;
 }
 
-static bool is_read_now(const struct commands *c, const json_t *request)
+static bool is_read_now(const struct commands *c, const json_t *request, int64_t since)
 {
 	static const char *const lists[] = {"devices", "spares"};
 	const char *device = text_of(request, "device");
-	bool any = device && pipeline_reads(c->b->pipeline, device);
+	bool any = device && pipeline_reads(c->b->pipeline, device, since);
 	const json_t *name;
 	size_t i;
 
 	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
 		json_array_foreach(json_object_get(request, lists[k]), i, name) any =
-			any || pipeline_reads(c->b->pipeline, json_string_value(name));
+			any || pipeline_reads(c->b->pipeline, json_string_value(name), since);
 	return any;
 }
 
@@ -458,9 +459,11 @@ static bool is_read_now(const struct commands *c, const json_t *request)
  * here. */
 static bool put_off(struct commands *c, const struct request *rq)
 {
-	struct pending *p = is_read_now(c, rq->j) ? pending_new(c, rq) : NULL;
+	int64_t now = clock_boot(&clock_system);
+	struct pending *p = is_read_now(c, rq->j, now) ? pending_new(c, rq) : NULL;
 
 	if (p) {
+		p->since = now;
 		p->request = json_incref((json_t *)rq->j);
 		p->verb = rq->verb;
 	}
@@ -509,7 +512,7 @@ bool commands_turn(struct commands *c)
 		struct request rq = {.client = p->client.client, .verb = p->verb, .id = p->id};
 		json_t *request;
 
-		if (!p->request || is_read_now(c, p->request))
+		if (!p->request || is_read_now(c, p->request, p->since))
 			continue;
 		rq.j = request = TAKE_PTR(p->request);
 		pending_free(p);
@@ -522,21 +525,11 @@ bool commands_turn(struct commands *c)
 }
 
 static handler_fn *const handlers[VERB_HANDLERS] = {
-	[VERB_HELP] = do_help,
-	[VERB_STATUS] = do_status,
-	[VERB_METRICS] = do_metrics,
-	[VERB_SOURCES] = do_sources,
-	[VERB_SETTINGS] = do_settings,
-	[VERB_MONITOR] = do_monitor,
-	[VERB_HISTORY] = do_history,
-	[VERB_INJECT] = do_inject,
-	[VERB_RULES_LIST] = do_rules_list,
-	[VERB_WORLD] = do_world,
-	[VERB_RULES_STATS] = do_rules_stats,
-	[VERB_RULES_WHY] = do_rules_why,
-	[VERB_SPARE_WHY] = do_spare_why,
-	[VERB_RELOAD] = do_reload,
-	[VERB_PLAN] = do_change,
+	[VERB_HELP] = do_help,		 [VERB_STATUS] = do_status,	      [VERB_METRICS] = do_metrics,
+	[VERB_SOURCES] = do_sources,	 [VERB_SETTINGS] = do_settings,	      [VERB_MONITOR] = do_monitor,
+	[VERB_HISTORY] = do_history,	 [VERB_INJECT] = do_inject,	      [VERB_RULES_LIST] = do_rules_list,
+	[VERB_WORLD] = do_world,	 [VERB_RULES_STATS] = do_rules_stats, [VERB_RULES_WHY] = do_rules_why,
+	[VERB_SPARE_WHY] = do_spare_why, [VERB_RELOAD] = do_reload,	      [VERB_PLAN] = do_change,
 	[VERB_COMMAND] = do_change,
 };
 

@@ -18,11 +18,11 @@ const char *pipeline_find_device(const struct pipeline *p, const char *name)
 	return d ? d->id : NULL;
 }
 
-bool pipeline_reads(const struct pipeline *p, const char *name)
+bool pipeline_reads(const struct pipeline *p, const char *name, int64_t since)
 {
 	const struct device *d = inventory_find_device(p->inv, name);
 
-	return d && d->present && (d->probing || d->reread);
+	return d && d->present && (d->probing || d->reread) && d->as_of < since;
 }
 
 const char *pipeline_find_array(const struct pipeline *p, const char *name)

@@ -132,6 +132,7 @@ static void note_answer(const struct inventory *inv, struct device *d, bool answ
 
 	d->unanswered = answered ? 0 : d->unanswered + 1;
 	d->answered = inv->now;
+	d->as_of = d->asked;
 	d->probe_again = answered ? 0 : inv->now + MIN(wait, AGAIN_LAST);
 	if (d->reread)
 		d->probe_again = inv->now + REREAD_PAUSE;

@@ -252,6 +252,7 @@ void inventory_probing(struct inventory *inv, const char *device, bool probing)
 	if (!d)
 		return;
 	d->probing = probing;
+	d->asked = probing ? inv->now : d->asked;
 	d->reread = d->reread && !probing;
 }
 

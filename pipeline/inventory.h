@@ -48,7 +48,8 @@ struct device {
 	char fs_type[40], part_table[16]; /* by udev, escaped: ID_FS_TYPE, ID_PART_TABLE_TYPE */
 	bool probed, probing;		  /* contents and view are of the disk as attached now; an answer is awaited */
 	bool reread;			  /* it may have changed since the last probe was asked for */
-	int64_t answered;		  /* boot: the last answer of a probe */
+	int64_t asked, answered;	  /* boot: the last probe; the last answer */
+	int64_t as_of;			  /* boot: when the probe was asked for whose answer is known */
 	int64_t probe_again;		  /* boot: there is no answer, or a reread waits: the next probe; 0: none */
 	unsigned unanswered;		  /* probes in a row */
 	bool maintenance;

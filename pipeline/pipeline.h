@@ -142,8 +142,8 @@ int pipeline_why_spare(struct pipeline *p, const char *subject, json_t **ret, st
 /* Finds a device by id, kernel name or /dev path, an array by id, GUID or name. The id, or NULL. Borrowed until the
  * next call of any function here. */
 const char *pipeline_find_device(const struct pipeline *p, const char *name);
-/* The device (id, kernel name, /dev path) is here and is being read. */
-bool pipeline_reads(const struct pipeline *p, const char *name);
+/* The device (id, kernel name, /dev path) is here and is being read, and was not since (boot). */
+bool pipeline_reads(const struct pipeline *p, const char *name, int64_t since);
 const char *pipeline_find_array(const struct pipeline *p, const char *name);
 
 /* ---- rules and restarts ---- */

@@ -138,7 +138,7 @@ static void start_does_not_wait(void **state _unused_)
 	assert_false(pipeline_started(p));
 	answer("/dev/a");
 	assert_true(pipeline_started(p));
-	assert_true(pipeline_reads(p, "/dev/b"));
+	assert_true(pipeline_reads(p, "/dev/b", now));
 }
 
 static void last_change_counts(void **state _unused_)
@@ -149,12 +149,12 @@ static void last_change_counts(void **state _unused_)
 	assert_string_equal(within(10), "");
 	answer("/dev/a");
 	answer("/dev/b");
-	assert_true(pipeline_reads(p, "/dev/a"));
-	assert_false(pipeline_reads(p, "/dev/b"));
+	assert_true(pipeline_reads(p, "/dev/a", now));
+	assert_false(pipeline_reads(p, "/dev/b", now));
 	assert_string_equal(within(499), "");
 	assert_string_equal(within(1), "/dev/a+ ");
 	answer("/dev/a");
-	assert_false(pipeline_reads(p, "/dev/a"));
+	assert_false(pipeline_reads(p, "/dev/a", now));
 	assert_string_equal(within(10000), "");
 	for (int i = 0; i < 50; i++) { /* the first at once, the rest together */
 		change("/dev/a");
@@ -211,6 +211,30 @@ static void lost_changes(void **state _unused_)
 	assert_int_equal(resynced, 3);
 }
 
+/* Who asks about a disk waits until it was read once more, not until it changes no more. */
+static void asking_has_an_end(void **state _unused_)
+{
+	int64_t since;
+
+	enumerate(false);
+	answer("/dev/a");
+	answer("/dev/b");
+	within(1000);
+	since = now;
+	assert_false(pipeline_reads(p, "/dev/a", since));
+	change("/dev/a");
+	assert_string_equal(within(10), "/dev/a+ ");
+	since = now;
+	change("/dev/a");
+	answer("/dev/a");
+	assert_true(pipeline_reads(p, "/dev/a", since)); /* that was asked for before the change */
+	assert_string_equal(within(500), "/dev/a+ ");
+	change("/dev/a");
+	answer("/dev/a");
+	assert_false(pipeline_reads(p, "/dev/a", since));
+	assert_true(pipeline_reads(p, "/dev/a", now + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -218,6 +242,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(last_change_counts, begin, end),
 		cmocka_unit_test_setup_teardown(gone_is_forgotten, begin, end),
 		cmocka_unit_test_setup_teardown(lost_changes, begin, end),
+		cmocka_unit_test_setup_teardown(asking_has_an_end, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
