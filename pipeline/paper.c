@@ -54,13 +54,14 @@ static int check_list(const json_t *j, const char *key, size_t max, const char *
 
 static int check_state(const json_t *state, struct err *e)
 {
-	static const char *const top[] = {"v", "boot", "wall", "seq", "plans", "inventory", "cases", "engine", NULL};
-	static const char *const inventory[] = {"devices", "arrays", "sets", "maintenance", NULL};
-	static const char *const device[] = {"id",	  "node",	 "present",  "size",	      "sector-size",
-					     "media",	  "errors",	 "contents", "diskseq",	      "set",
-					     "ref",	  "maintenance", "name",     "wwn",	      "serial",
-					     "model",	  "vendor",	 "firmware", "transport",     "controller",
-					     "enclosure", "slot",	 "map",	     "contents-name", NULL};
+	static const char *const top[] = {"v",	       "boot",	"wall",	  "seq",  "plans",
+					  "inventory", "cases", "engine", "undo", NULL};
+	static const char *const inventory[] = {"devices", "arrays", "sets", "maintenance", "told", NULL};
+	static const char *const device[] = {
+		"id",	    "node",    "present",	"size",	    "sector-size", "media",	 "errors",
+		"contents", "diskseq", "set",		"ref",	    "maintenance", "name",	 "wwn",
+		"serial",   "model",   "vendor",	"firmware", "transport",   "controller", "enclosure",
+		"slot",	    "map",     "contents-name", "read",	    "marginal",	   NULL};
 	static const char *const array[] = {"id",    "set",	 "name",       "stopped-by", "maintenance", "members",
 					    "plans", "scrubbed", "mismatches", "rate",	     "read-last",   NULL};
 	static const char *const set[] = {"guid", "seq", NULL};

@@ -63,7 +63,7 @@ static int check_outcome(const json_t *row, struct err *e)
 {
 	static const char *const keys[] = {"plan",     "verdict", "rule",   "origin", "set",   "array",
 					   "array-id", "device",  "result", "reason", "lines", "injected",
-					   "dry-run",  "wall",	  "took",   NULL};
+					   "undo",     "dry-run", "wall",   "took",   NULL};
 
 	return keys_known(row, keys, "outcome", e);
 }

@@ -64,7 +64,7 @@ broken "cut off" '$d' "it is cut off: the last line, 'end', is missing"
 broken "another version" '1s/"spared-record":1/"spared-record":2/' 'recording of version 2, this is version 1'
 broken "no recording" '1d' "no recording: its first line has no 'spared-record'"
 broken "an unknown key" '1s/"made"/"maid"/' "jsonl:1: recording: the key 'maid' is not known"
-broken "one in the picture" '/^{"now"/s/"told"/"untold"/' "world: the key 'untold' is not known"
+broken "one in the picture" '/^{"now"/s/"told"/"untold"/' "the key 'untold' is not known"
 broken "one of a device" '/^{"now"/s/"sector-size"/"sector-sighs"/' "devices: the key 'sector-sighs' is not known"
 broken "one of an event" '/^{"row"/s/"origin"/"original"/' 'jsonl:[0-9]*: event: '
 broken "an unknown line" '2s/world/wurld/' "jsonl:2: the key 'wurld' is not known"
