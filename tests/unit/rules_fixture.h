@@ -34,6 +34,15 @@ static const struct action_desc fixture_actions[] = {
 	{"fail-member", .destructive = true, .params = MEMBER_PARAMS},
 	{"remove-member", .destructive = true, .params = MEMBER_PARAMS},
 	{"re-add-member", .params = MEMBER_PARAMS},
+	{"replace-member", .destructive = true,
+	 .params =
+		 (const struct param_desc[]){
+			 {"array", PARAM_ARRAY}, {"device", PARAM_DEVICE}, {"same", PARAM_WORDS}, {NULL}}},
+	{"read-last", .params = MEMBER_PARAMS},
+	{"rebuild-speed", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"limit", PARAM_RATE}, {NULL}}},
+	{"read-check", .params = (const struct param_desc[]){{"device", PARAM_DEVICE}, {"speed", PARAM_RATE}, {NULL}}},
+	{"demote-path", .params = (const struct param_desc[]){{"path", PARAM_DEVICE}, {NULL}}},
+	{"restore-path", .params = (const struct param_desc[]){{"path", PARAM_DEVICE}, {NULL}}},
 	{"add-spare", .destructive = true, .params = MEMBER_PARAMS},
 	{"remove-spare", .params = MEMBER_PARAMS},
 	{"activate-spare", .destructive = true,
