@@ -217,9 +217,12 @@ static int join_blank(struct exec *x, struct birth *b, struct err *e)
 	if (r == 0)
 		r = commit(x, e);
 	exec_settle_joining(x);
-	for (unsigned i = 0; i < b->create->n_disks && r == 0; i++)
-		if (!b->disk[i]->ours || b->disk[i]->error)
+	for (unsigned i = 0; i < b->create->n_disks && r == 0; i++) {
+		const struct set_disk *d = b->disk[i];
+
+		if (!d || !d->ours || d->error)
 			r = err_set(e, EIO, "%s cannot be written", b->create->disk[i].name);
+	}
 	x->set.rejoin = false;
 	return r < 0 ? r : set_join(&x->set, e);
 }

@@ -420,9 +420,10 @@ const struct verb cli_verbs[] = {
 		verb_set_delete,
 		.about = "Refused while the set has an array. SET is its GUID, as 'status --json' and 'meta show' tell "
 			 "it.",
-		.examples = {{"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa", "by its GUID"},
-			     {"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa --dry-run",
-			      "what would be written"}},
+		.examples =
+			{{"sparectl set delete 737061726564202061623139663735385834d77a9f0c21aa", "by its GUID"},
+			 {"sparectl set delete \"$(sparectl status --json | jq -r '.status.sets[0].id')\" --dry-run",
+			  "the only set that is known"}},
 		.exits = CHANGES,
 		.see = "array delete, release",
 	},
