@@ -259,17 +259,6 @@ static bool set_here(const struct pipeline *p, const char *set)
 	return s && s->managed && s->view;
 }
 
-void builtin_start(struct pipeline *p)
-{
-	struct replay *r;
-
-	for (size_t i = 0; i < inventory_sets(p->inv); i++)
-		if (set_here(p, inventory_set_at(p->inv, i)->guid))
-			want(p, inventory_set_at(p->inv, i)->guid, true, true, true);
-	list_foreach (r, &p->replays, link)
-		want(p, r->set, false, true, true);
-}
-
 /* Whatever the plan had done is now in the picture and in the metadata, and was right by itself, step by step. */
 static void end_replays(struct pipeline *p, const char *set)
 {
@@ -294,6 +283,26 @@ static void end_replays(struct pipeline *p, const char *set)
 	}
 	if (p->phase == PHASE_STARTED)
 		builtin_replayed(p);
+}
+
+/* A set that was to be made, and of which no disk has anything: there is nothing to record. */
+static bool never_made(const struct pipeline *p, const struct replay *r)
+{
+	return !inventory_set(p->inv, r->set) && json_object_get(json_object_get(r->intent, "body"), "create") != NULL;
+}
+
+void builtin_start(struct pipeline *p)
+{
+	struct replay *r;
+
+	for (size_t i = 0; i < inventory_sets(p->inv); i++)
+		if (set_here(p, inventory_set_at(p->inv, i)->guid))
+			want(p, inventory_set_at(p->inv, i)->guid, true, true, true);
+	list_foreach (r, &p->replays, link)
+		if (never_made(p, r))
+			end_replays(p, r->set);
+		else
+			want(p, r->set, false, true, true);
 }
 
 /* The slot is as it was when the plan was made: neither did its member come back, nor did another take its place. */
