@@ -137,6 +137,7 @@ static void set_args(struct alone *w, const struct plan *p)
 		add_arg(w, "%s", s->name);
 		add_arg(w, "%" PRIu64, s->speed);
 		add_arg(w, "%" PRIu64, d->diskseq);
+		add_arg(w, "%s", d->node);
 		return;
 	}
 	map = device_of(p, s->map);

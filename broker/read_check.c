@@ -161,10 +161,10 @@ int read_check_main(int argc, char **argv)
 	int r;
 
 	prctl(PR_SET_NAME, "spared-read");
-	if (argc != 3)
+	if (argc != 4)
 		return 1;
 	be_last();
-	if (open(argv[0], O_RDONLY | O_NONBLOCK | O_CLOEXEC) != DISK) /* it may hang: nobody waits for this process */
+	if (open(argv[3], O_RDONLY | O_NONBLOCK | O_CLOEXEC) != DISK) /* it may hang: nobody waits for this process */
 		return PROC_EXIT_OPEN;
 	r = blockio_open_fd(DISK, argv[0], &dev, &e);
 	if (r == 0 && is_another(strtoull(argv[2], NULL, 10)))

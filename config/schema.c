@@ -134,10 +134,6 @@ int field_decode(const struct field *f, const struct node *n, struct arena *a, v
 	struct value v;
 	int r;
 
-	if (f->type == FIELD_ABSENT) {
-		diag_error(d, &n->at, "not-supported", "'%s' is not supported by this version", f->name);
-		return -EINVAL;
-	}
 	if (node_is_null(n)) {
 		diag_error(d, &n->at, "null", "'%s' has no value", f->name);
 		return -EINVAL;
@@ -218,9 +214,6 @@ int schema_decode(const struct schema *s, const struct node *map, const char *na
 			f++;
 		if (!f->name) {
 			unknown_key(s, map->keys[i], name, d);
-			r = -EINVAL;
-		} else if (f->type == FIELD_ABSENT) {
-			field_decode(f, map->keys[i], a, NULL, d);
 			r = -EINVAL;
 		} else if (field_decode(f, map->items[i], a, (char *)out + f->offset, d) < 0) {
 			r = -EINVAL;

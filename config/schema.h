@@ -15,7 +15,6 @@ enum field_type {
 	FIELD_WORD,	/* int: index into words */
 	FIELD_STRINGS,	/* struct strings: one scalar or a list of them */
 	FIELD_NODE,	/* const struct node *: decoded by the caller */
-	FIELD_ABSENT,	/* in the language, not in this version: an error that says so */
 };
 
 struct strings {

@@ -134,7 +134,6 @@ static json_t *field_shape(const struct schema *s, const struct field *f, const 
 		return schema_words(f->words);
 	case FIELD_STRINGS:
 		return schema_ref("texts");
-	case FIELD_ABSENT:
 	case FIELD_STRING:
 	case FIELD_NODE:
 		break;
