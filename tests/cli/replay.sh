@@ -11,7 +11,7 @@ ctl=("$sparectl" --config "$work/none.yaml" --control "$work/sock")
 scripts=$repo/tests/pipeline
 
 # --- the same rules: nothing differs, and each recorded verdict comes again
-for name in budget forecast given_again injected kernel_fails maintenance no_spare on_failure record_fails return spare_dies storm yank; do
+for name in budget forecast given_again injected kernel_fails maintenance no_spare on_failure record_fails return spare_dies started storm yank; do
 	RECORD=$work/$name.jsonl "$journal" "$rules" "$scripts/$name.events" > /dev/null
 	mkdir -p "own-$name"
 	case $name in
