@@ -39,7 +39,8 @@ static const struct setting settings_table[] = {
 	{"rules.mode", SET_WORD, AT(rules_mode), .words = mode_words,
 	 .doc = "shadow: rules plan and tell, but do not act"},
 	{"rules.tests", SET_WORD, AT(rules_tests), .words = tests_words,
-	 .doc = "what a failing *.test.yaml beside the rules does at a load: nothing, a warning, or the load is refused"},
+	 .doc = "what a failing *.test.yaml beside the rules does at a load: nothing, a warning, or the load is "
+		"refused"},
 	{"rules.windows", SET_INT, AT(windows), .min = 10000, .max = 100000000, .int_default = 1000000,
 	 .doc = "windows, and events in them, that all thresholds keep at most; a quarter for one rule"},
 	{"genl.dirs", SET_STRINGS, LIST(genl_dirs),

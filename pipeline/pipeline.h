@@ -136,8 +136,8 @@ enum { WORLD_SIZE_MAX = (1 << 20) - 4096 };
  * subject: a device (id, name, /dev path), "ARRAY/SLOT", or an array (id, name), as the rule's trigger needs it. */
 int pipeline_why(struct pipeline *p, const char *rule, const char *subject, json_t **ret, struct err *e);
 /* Why no spare takes the place in a slot. subject: "ARRAY/SLOT", a member that is or was in one, or an array (its first
- * slot that lacks one): {"v":1,"array","slot","device","state","answer":one line,"rules":[{"rule","result","answer"}]}: of
- * the rules that change arrays. 0 and a new reference, or -ENOENT. */
+ * slot that lacks one): {"v":1,"array","slot","device","state","answer":one line,"rules":[{"rule","result","answer"}]}:
+ * of the rules that change arrays. 0 and a new reference, or -ENOENT. */
 int pipeline_why_spare(struct pipeline *p, const char *subject, json_t **ret, struct err *e);
 /* Finds a device by id, kernel name or /dev path, an array by id, GUID or name. The id, or NULL. Borrowed until the
  * next call of any function here. */

@@ -245,7 +245,7 @@ struct ruleset {
 	size_t n_calendars;
 	enum rule_mode mode;
 	bool named[FACT_MAX]; /* by a rule that runs */
-	uint64_t digest; /* of all texts that it was loaded from, in their order */
+	uint64_t digest;      /* of all texts that it was loaded from, in their order */
 };
 
 /* ---- what a load knows ---- */

@@ -89,7 +89,7 @@ lab_writer_stats five > /dev/null
 spared_start
 ok "it goes on" lab_wait_for "[ \"\$(spared_array five 'members[0].replacing.name')\" = $(name "$spare") ]" 30
 lab_fault "$spare"
-is "it is done" "$(ended)" done
+is "it is done" "$(ended)" "done"
 is "the new disk has the slot" "$(spared_states five) $(spared_disk_at five 0)" "in-sync in-sync in-sync $(name "$spare")"
 is "nothing is left over" "$(mirrors) $(dmsetup table | grep -c '^five-')" "0 6"
 ok "the old one is given as a spare" sparectl spare add "/dev/$old"

@@ -26,7 +26,8 @@ for v in $all; do spared_optimal $v; done
 
 # The first 512 bytes of the second chunk of a slot's data are not what they were.
 spoil() {
-	local dev=/dev/$(spared_disk_at "$1" "$2") offset
+	local dev offset
+	dev=/dev/$(spared_disk_at "$1" "$2")
 	offset=$(sparectl meta show --json "$dev" | jq --arg n "$1" '.view as $v | $v.volumes[] | select(.name == $n) | .members[] |
 		select(.ref == $v.self) | .offset')
 	dd if=/dev/urandom of="$dev" bs=512 count=1 seek=$((offset + 128)) oflag=direct conv=notrunc 2> /dev/null
