@@ -42,6 +42,14 @@ for verb in status monitor history sources "array stop x" "spare add sdb" "maint
 done
 ok "an error as JSON" 3 "$sparectl" status --json "${none[@]}"
 like "has a code" '"code": ?"no-daemon"'
+ok "an array needs a level" 2 "$sparectl" array create x sdb sdc "${none[@]}"
+like "which are named" "raid0, raid1, raid5, raid6 or raid10"
+ok "and a format that is made" 2 "$sparectl" array create x sdb sdc --level raid1 --format isw "${none[@]}"
+ok "a size is one" 2 "$sparectl" array create x sdb sdc --level raid1 --size large "${none[@]}"
+like "and others are refused" "'large' is not a size"
+ok "an array is not deleted without a word" 4 "$sparectl" array delete x "${none[@]}"
+like "and says what it means" "its data with it"
+ok "nor is a set" 4 "$sparectl" set delete x "${none[@]}"
 ok "a forced start is not done without a word" 4 "$sparectl" array start x --force "${none[@]}"
 like "and says what it risks" "may be lost"
 end

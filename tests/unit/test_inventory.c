@@ -542,6 +542,57 @@ static void test_many(void **state _unused_)
 	finish(&f);
 }
 
+/* Act has made a set of two disks. The one was being read before that: what was read then does not count, and it is
+ * read again. */
+static void test_made(void **state _unused_)
+{
+	struct step create = {.op = STEP_CREATE, .slot = -1};
+	struct plan *p = calloc(1, sizeof(*p));
+	struct fixture f;
+	struct err e = {0};
+	unsigned changed;
+	json_t *state_of, *old;
+	const char *set;
+	int64_t boot;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	model_disk(f.model, "z", UINT64_C(4) << 30);
+	add(&f, "y", "sdy", 1);
+	add(&f, "z", "sdz", 1);
+	old = model_probe(f.model, "y");
+	inventory_probing(f.inv, "y", true);
+	p->create = calloc(1, sizeof(*p->create));
+	*p->create = (struct plan_create){.new_set = true, .level = RAID1, .n_slots = 2, .n_disks = 2};
+	snprintf(p->create->disk[0].device, DEVICE_ID_MAX, "y");
+	snprintf(p->create->disk[1].device, DEVICE_ID_MAX, "z");
+	snprintf(p->set, sizeof(p->set), "new");
+	snprintf(p->volume, sizeof(p->volume), "born");
+	snprintf(p->array_name, sizeof(p->array_name), "born");
+	assert_int_equal(inventory_plan_devices(f.inv, p), 0);
+	assert_int_equal(p->n_devices, 2);
+	assert_int_equal(model_step(f.model, p, &create, &e), 0);
+	state_of = model_state(f.model, "new");
+	assert_int_equal(inventory_state(f.inv, state_of, p, NS_PER_SEC, &changed, &e), 0);
+	json_decref(state_of);
+	assert_int_equal(array_member_state(f.inv, inventory_array(f.inv, "born"), 0), MEMBER_IN_SYNC);
+	assert_int_equal(array_member_state(f.inv, inventory_array(f.inv, "born"), 1), MEMBER_IN_SYNC);
+	assert_string_equal(inventory_device(f.inv, "y")->ref, "y");
+	assert_true(inventory_device(f.inv, "y")->view->room_sectors > 0);
+
+	inventory_time(f.inv, 5 * NS_PER_SEC);
+	inventory_probed(f.inv, "y", old, NULL, &set);
+	json_decref(old);
+	assert_string_equal(inventory_device(f.inv, "y")->set, "new");
+	assert_int_equal(array_member_state(f.inv, inventory_array(f.inv, "born"), 0), MEMBER_IN_SYNC);
+	assert_true(inventory_deadline(f.inv, &boot) && boot == 5 * NS_PER_SEC);
+	inventory_forget_set(f.inv, "new");
+	assert_null(inventory_array(f.inv, "born"));
+	assert_null(inventory_set(f.inv, "new"));
+	plan_free(p);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -549,6 +600,7 @@ int main(void)
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
 		unit(test_half_wiped), unit(test_forgotten),  unit(test_old_name),  unit(test_many),
+		unit(test_made),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
