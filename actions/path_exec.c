@@ -139,7 +139,7 @@ static void show(struct work *w, const char *what, const char *text)
 	w->env->show(w->env->u, buf_str(&b));
 }
 
-/* dev NULL: it is about the map. */
+/* dev empty: it is about the map. */
 static int send_message(struct work *w, const char *word, const char *dev)
 {
 	const struct dm_ops *dm = w->env->dm;
@@ -147,7 +147,7 @@ static int send_message(struct work *w, const char *word, const char *dev)
 	char text[64];
 	int r;
 
-	snprintf(text, sizeof(text), "%s%s%s", word, dev ? " " : "", dev ? dev : "");
+	snprintf(text, sizeof(text), "%s%s%s", word, dev[0] ? " " : "", dev);
 	if (w->t->dry_run) {
 		show(w, "message to", text);
 		return 0;
@@ -175,7 +175,7 @@ static int do_queue(struct work *w, bool on)
 {
 	bool is = strstr(w->map.head, "queue_if_no_path");
 
-	return is == on ? 0 : send_message(w, on ? "queue_if_no_path" : "fail_if_no_path", NULL);
+	return is == on ? 0 : send_message(w, on ? "queue_if_no_path" : "fail_if_no_path", "");
 }
 
 /* The map's I/O is kept back, not waited for: it may have no path that works. */
