@@ -15,7 +15,7 @@ mirrors() { dmsetup table | grep -c 'mirror core' || true; }
 name() { basename "$(lab_dev "$1")"; }
 clean() { for v in five one six; do like "$v: no write or read failed" "$(lab_writer_stats $v)" '"errors":0,.*"wrong":0'; done; }
 # The disk takes so long for each request that something can happen meanwhile.
-slow() { lab_fault "$1" "delay 150"; }
+slow() { lab_fault "$1" "delay ${2:-150}"; }
 configure() {
 	spared_configure "$(spared_set_of "$(lab_dev 3)")"
 	spared_quick
@@ -80,7 +80,7 @@ clean
 say "act is killed in the middle, then the daemon"
 lab_stream_mark mon
 spare=$(lab_number "$(sed -n 2p <<< "$failed")")
-slow "$spare"
+slow "$spare" 700
 old=$(spared_disk_at five 0)
 sparectl array replace five "$old" --with "$(lab_dev "$spare")" > /dev/null
 pkill -KILL -x spared-act
@@ -126,7 +126,7 @@ for v in five six; do lab_writer_start $v /dev/mapper/$v --pace 4000 --journal "
 sparectl array speed six 100KiB/s > /dev/null
 idle=$(spared_array six 'spares[] | select(.state == "idle") | .name')
 new=$(head -n1 <<< "$idle") old=$(spared_disk_at five 2)
-slow "$(lab_number "$new")"
+slow "$(lab_number "$new")" 700
 ok "a copy" sparectl array replace five "$old" --with "$new"
 ok "a member fails" sparectl array fail six "$(spared_disk_at six 3)"
 lab_wait_for '[ "$(spared_member six 3)" = rebuilding ]' 30
