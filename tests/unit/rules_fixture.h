@@ -41,6 +41,8 @@ static const struct action_desc fixture_actions[] = {
 	{"read-last", .params = MEMBER_PARAMS},
 	{"rebuild-speed", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"limit", PARAM_RATE}, {NULL}}},
 	{"read-check", .params = (const struct param_desc[]){{"device", PARAM_DEVICE}, {"speed", PARAM_RATE}, {NULL}}},
+	{"queue-io", .params = (const struct param_desc[]){{"map", PARAM_MAP}, {NULL}}},
+	{"fail-io", .params = (const struct param_desc[]){{"map", PARAM_MAP}, {NULL}}},
 	{"demote-path", .params = (const struct param_desc[]){{"path", PARAM_DEVICE}, {NULL}}},
 	{"restore-path", .params = (const struct param_desc[]){{"path", PARAM_DEVICE}, {NULL}}},
 	{"add-spare", .destructive = true, .params = MEMBER_PARAMS},
