@@ -7,7 +7,8 @@
 
 struct rebuild {
 	char array[META_GUID_MAX + 8];
-	int64_t takes, due; /* due: boot, 0: none runs */
+	int64_t takes, due; /* due: boot, INT64_MAX: none runs */
+	bool ended;	    /* and the inventory has yet to hear of it */
 };
 
 struct run {

@@ -104,8 +104,8 @@ static int64_t rebuild_time(const struct recording *rec, const char *array)
 	return REBUILD_DEFAULT;
 }
 
-/* The moment at which the array's rebuild ends, INT64_MAX: none runs. */
-static int64_t rebuild_due(struct run *r, const struct array *a)
+/* The array's rebuild, with the moment at which it ends: due, INT64_MAX: none runs. NULL: out of memory. */
+static struct rebuild *rebuild_of(struct run *r, const struct array *a)
 {
 	struct rebuild *b = NULL;
 
@@ -115,17 +115,29 @@ static int64_t rebuild_due(struct run *r, const struct array *a)
 		struct rebuild *more = reallocarray(r->rebuilds, r->n_rebuilds + 1, sizeof(*more));
 
 		if (!more)
-			return INT64_MAX;
+			return NULL;
 		r->rebuilds = more;
 		b = &more[r->n_rebuilds++];
-		*b = (struct rebuild){.takes = rebuild_time(r->rec, a->id)};
+		*b = (struct rebuild){.takes = rebuild_time(r->rec, a->id), .due = INT64_MAX};
 		snprintf(b->array, sizeof(b->array), "%s", a->id);
 	}
 	if (!array_cached(r->paper.run.p->inv, a)->rebuilding)
-		b->due = 0;
-	else if (b->due == 0)
+		b->due = INT64_MAX;
+	else if (b->due == INT64_MAX && !b->ended)
 		b->due = r->paper.run.boot + b->takes;
-	return b->due ? b->due : INT64_MAX;
+	b->ended = b->ended && array_cached(r->paper.run.p->inv, a)->rebuilding;
+	return b;
+}
+
+/* The kernel tells it at once. */
+static void end_rebuild(struct run *r, struct rebuild *b, const struct array *a)
+{
+	b->due = INT64_MAX;
+	b->ended = true;
+	model_rebuilt(r->paper.run.model, a->id);
+	want(r->paper.run.p, a->set, false, true, false);
+	drain(r->paper.run.p);
+	runner_serve(&r->paper.run);
 }
 
 /* Rebuilds that are due end. When the next one does, but not after until. */
@@ -135,12 +147,12 @@ static int64_t end_rebuilds(struct run *r, int64_t until)
 
 	for (size_t i = 0; i < inventory_arrays(inv); i++) {
 		const struct array *a = inventory_array_at(inv, i);
-		int64_t due = a->volume ? rebuild_due(r, a) : INT64_MAX;
+		struct rebuild *b = a->volume ? rebuild_of(r, a) : NULL;
 
-		if (due <= r->paper.run.boot)
-			model_rebuilt(r->paper.run.model, a->id);
-		else
-			until = MIN(until, due);
+		if (b && b->due <= r->paper.run.boot)
+			end_rebuild(r, b, a);
+		else if (b)
+			until = MIN(until, b->due);
 	}
 	return until;
 }
