@@ -277,6 +277,19 @@ static bool maintenance_over(bool *on, int64_t *until, int64_t now)
 	return true;
 }
 
+/* Plans of rules that the budget counts no more: what it refused may be asked again. */
+static bool budget_grows(struct array *a, int64_t boot)
+{
+	unsigned old = 0;
+
+	while (old < a->n_plans && a->plans[old] <= boot - BUDGET_NS)
+		old++;
+	a->n_plans -= old;
+	if (old)
+		memmove(&a->plans[0], &a->plans[old], a->n_plans * sizeof(a->plans[0]));
+	return old > 0;
+}
+
 bool inventory_time(struct inventory *inv, int64_t boot)
 {
 	bool changed = maintenance_over(&inv->maintenance, &inv->maintenance_until, boot);
@@ -285,7 +298,8 @@ bool inventory_time(struct inventory *inv, int64_t boot)
 	for (size_t i = 0; i < inv->n_devices; i++)
 		changed |= maintenance_over(&inv->devices[i]->maintenance, &inv->devices[i]->maintenance_until, boot);
 	for (size_t i = 0; i < inv->n_arrays; i++)
-		changed |= maintenance_over(&inv->arrays[i]->maintenance, &inv->arrays[i]->maintenance_until, boot);
+		changed |= maintenance_over(&inv->arrays[i]->maintenance, &inv->arrays[i]->maintenance_until, boot) |
+			   budget_grows(inv->arrays[i], boot);
 	changed |= together_over(inv);
 	return changed;
 }
@@ -309,6 +323,8 @@ bool inventory_deadline(const struct inventory *inv, int64_t *ret_boot)
 	}
 	for (size_t i = 0; i < inv->n_arrays; i++) {
 		t = inv->arrays[i]->maintenance ? inv->arrays[i]->maintenance_until : 0;
+		first = t > 0 && (first == 0 || t < first) ? t : first;
+		t = inv->arrays[i]->n_plans ? inv->arrays[i]->plans[0] + BUDGET_NS : 0;
 		first = t > 0 && (first == 0 || t < first) ? t : first;
 	}
 	*ret_boot = first;

@@ -4,6 +4,7 @@
  * inventory_save.c. */
 #pragma once
 
+#include "core/clock.h"
 #include "pipeline/inventory.h"
 
 struct told_fact {
@@ -44,6 +45,8 @@ struct done_step {
 	enum step_op op;
 	char array[META_GUID_MAX + 8], device[DEVICE_ID_MAX];
 };
+
+#define BUDGET_NS (3600 * NS_PER_SEC) /* budget.plans-per-hour */
 
 struct inventory {
 	const struct settings *settings;

@@ -406,7 +406,7 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 	w->rebuilding = c->rebuilding;
 	w->room = has_room(inv, a);
 	w->maintenance = array_in_maintenance(inv, a) || any_slot_in_maintenance(inv, a);
-	w->plans_last_hour = plans_within(inv, a, 3600 * NS_PER_SEC);
+	w->plans_last_hour = plans_within(inv, a, BUDGET_NS);
 	draw_spares(inv, s, a, w);
 	for (size_t i = 0; i < w->n_spares; i++) {
 		const struct device *d = device_find(inv, w->spare[i].device);
