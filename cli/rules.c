@@ -331,6 +331,8 @@ static void print_stats(const struct cli *c, const json_t *rules, const json_t *
 			out_time(out, j_int(s, "last"), false);
 		else
 			buf_addc(out, '-');
+		if (j_int(s, "agreed"))
+			buf_addf(out, "  %" PRId64 " done by others", j_int(s, "agreed"));
 		if (j_int(s, "evicted"))
 			buf_addf(out, "  %" PRId64 " windows dropped", j_int(s, "evicted"));
 		buf_addc(out, '\n');

@@ -125,6 +125,8 @@ void verdicts_flush(struct engine *e)
 		return;
 	e->flushing = true;
 	for (size_t i = 0; i < e->n_queue; i++) {
+		if (e->queue[i]->kind == VERDICT_FIRED && e->queue[i]->mode == RULE_SHADOW)
+			shadow_note(e, e->queue[i]);
 		if (e->o.on_verdict)
 			e->o.on_verdict(e->o.u, e->queue[i]);
 		verdict_unref(e->queue[i]);
@@ -405,6 +407,8 @@ void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 
 	run_timers(e, ev->time, awake, false);
 	set_wall(e, ev->wall - ev->time);
+	if (e->n_shadows && strcmp(ev->kind, "action.succeeded") == 0)
+		shadow_done(e, ev);
 	if (index && index->n && ev->generation < GENERATION_MAX) {
 		e->event = ev;
 		bind_event(e, ev);

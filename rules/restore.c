@@ -431,6 +431,8 @@ static int copy_engine(struct engine *e, struct ruleset *rs, const struct engine
 		schedule_start(copy);
 	}
 	memcpy(copy->prefix, e->prefix, sizeof(copy->prefix));
+	memcpy(copy->shadows, e->shadows, sizeof(copy->shadows));
+	copy->n_shadows = e->n_shadows;
 	*ret = TAKE_PTR(copy);
 	return 0;
 }

@@ -307,10 +307,18 @@ struct heard {
 	int64_t time;
 };
 
+/* A verdict of a rule in shadow mode that nobody has acted by yet; rule empty: none. */
+struct shadow_verdict {
+	char rule[65], device[128], array[64];
+	int64_t time;
+};
+enum { SHADOWS_KEPT = 64 };
+
 struct rule_stats {
 	struct heard heard; /* what heard_of does not count: before a reload, and what is no event */
 	uint64_t matched, fired, cleared, limited, held, no_key, inhibited;
 	uint64_t evicted;
+	uint64_t agreed; /* verdicts in shadow mode, of which a step was then really taken */
 	int64_t last;
 	int64_t spent; /* ns, about */
 	bool refused;  /* a plan of it was, at some time: any fact of its subjects may matter */
@@ -344,6 +352,8 @@ struct engine {
 	const char *marks_words[MARKS_MAX];
 	struct rule_stats *stats;
 	struct heard *heard; /* [n_heard] of the rule set */
+	struct shadow_verdict shadows[SHADOWS_KEPT];
+	size_t n_shadows;
 	struct bound *bound; /* [0]: the event or subject itself; then one for each membership */
 	size_t n_bound, cap_bound;
 	bool members_bound;
@@ -353,6 +363,12 @@ struct engine {
 	bool flushing;
 	const struct event *event; /* being evaluated */
 };
+
+/* shadow.c */
+
+void shadow_note(struct engine *e, const struct verdict *v);
+/* A step was taken: action.succeeded. */
+void shadow_done(struct engine *e, const struct event *ev);
 
 /* bind.c */
 

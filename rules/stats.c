@@ -47,6 +47,7 @@ json_t *engine_stats(const struct engine *e)
 			{"held", (json_int_t)s->held},
 			{"limited", (json_int_t)s->limited},
 			{"fired", (json_int_t)s->fired},
+			{"agreed", (json_int_t)s->agreed},
 			{"cleared", (json_int_t)s->cleared},
 			{"last", moment(e, s->last)},
 			{"windows", (json_int_t)e->windows.of_rule[i].n},

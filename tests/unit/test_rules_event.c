@@ -334,6 +334,38 @@ static void shadow_does_not_touch_the_engine(void **state)
 	fixture_end(&fx);
 }
 
+static void done(struct fixture *fx, const char *action, const char *device, int64_t t)
+{
+	struct event *ev = new_event(fx, "action.succeeded", device, t);
+
+	event_set(ev, FACT_ACTION_NAME, value_str(action));
+	feed(fx, ev);
+}
+
+/* rules-language 4.10: it counts how often others did to the subject what it would have done. */
+static void shadow_counts_what_others_do(void **state)
+{
+	struct fixture fx = {0};
+	json_t *stats;
+
+	(void)state;
+	fixture_start(&fx,
+		      HEAD "  - name: r\n    description: d\n    event: block.error\n    where: {device.role: member}\n"
+			   "    mode: shadow\n    limit: {count: 1, within: 1m}\n    do: [fail-member]\n");
+	block_error(&fx, "sda", 0, 1);
+	done(&fx, "fail-member", "sdb", 1 * M);
+	done(&fx, "remove-member", "sda", 1 * M);
+	done(&fx, "fail-member", "sda", 59 * M);
+	done(&fx, "fail-member", "sda", 59 * M);
+	block_error(&fx, "sda", 70 * M, 1);
+	done(&fx, "fail-member", "sda", 130 * M);
+	expect_log(&fx, "0s r sda shadow\n1h10m r sda shadow\n");
+	stats = engine_stats(fx.engine);
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(stats, 0), "agreed")), 1);
+	json_decref(stats);
+	fixture_end(&fx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +385,7 @@ int main(void)
 		unit(a_person_ends_an_inhibition),
 		unit(caused_events_of_the_eighth_generation_are_not_seen),
 		unit(shadow_does_not_touch_the_engine),
+		unit(shadow_counts_what_others_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
