@@ -2,17 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=240 disks=nbd:16:40M persist=50
 # The power goes at a random moment of an operation, under writers on a RAID1, 5, 6 and 10; of what was not flushed each disk
-# keeps half, in no order, and so does the one with the history. The next boot's daemon must start every array by itself, every acknowledged block must read back,
-# redundancy must be true after the resync, and mdadm must read the same of every disk. `powercut.sh ROUNDS [SEED]`: so many
-# cuts (2); one that went wrong is found again by its seed.
+# keeps half, in no order, and so does the one with the history. The next boot's daemon must start every array by itself,
+# every acknowledged block must read back, redundancy must be true after the resync, and mdadm must read the same of every
+# disk. `powercut.sh ROUNDS [SEED]`: so many cuts (2), of operations and at moments that the seed decides (1).
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
 rounds=${1:-2}
 volumes=(one five six ten)
 round=$LAB_BOOT # the cut that ends this boot
-RANDOM=$((${2:-$(cat "$LAB_OUT/seed" 2> /dev/null || echo $$)} * 1000 + round))
-[ -e "$LAB_OUT/seed" ] || echo "${2:-$$}" > "$LAB_OUT/seed"
+RANDOM=$((${2:-1} * 1000 + round))
 
 volume() { mdadm --create "/dev/md/$1" --level="$2" --size=6M "${@:3}" --run > /dev/null 2>&1; }
 # A slot of the array that is in sync, at random.
@@ -66,6 +65,9 @@ if [ "$LAB_BOOT" -gt 1 ]; then
 	for v in "${volumes[@]}"; do
 		ok "$v: every acknowledged block" lab_writer verify --journal "$LAB_OUT/$v.journal" /dev/mapper/$v
 	done
+	extra=$(spared_array extra state)
+	ok "an array that was being made or deleted is whole or away ($extra)" test "$extra" = "" -o "$extra" = optimal -o "$extra" = inactive
+	[ -z "$extra" ] || ok "and is deleted" sparectl array delete extra --stop --yes
 	say "what was failed serves again"
 	for dev in $(idle_failed); do
 		sparectl spare add "$dev" || say "$dev: no"
@@ -119,8 +121,18 @@ op_daemon() {
 	spared_kill
 	spared_start
 }
+op_replace() {
+	sparectl array replace "$1" "$(member "$1" "$2")"
+}
+op_check() { while sparectl array check "$1"; do lab_wait_for "dmsetup status $1 | grep -q ' idle '"; done; }
+# An array of the spares, which the cut leaves whole or not at all.
+op_create() {
+	local two
+	mapfile -t two < <(spares)
+	while sparectl array create extra "${two[@]:0:2}" --level raid1 --size 4MiB --in one && sparectl array delete extra --stop --yes; do :; done
+}
 op_nothing() { :; }
-operations=(fail fail return pull pull flap restart spares daemon nothing)
+operations=(fail return pull flap restart spares daemon nothing replace replace check create create)
 
 v=${volumes[RANDOM % ${#volumes[@]}]}
 operation=${operations[RANDOM % ${#operations[@]}]}
