@@ -225,11 +225,12 @@ static int prepare_step(struct exec *x, const struct step *s, struct err *e)
  */
 static int prepare_steps(struct exec *x, const struct plan *p, int *result, struct err *e)
 {
+	for (size_t k = 0; k < p->n_steps; k++)
+		result[k] = -ECANCELED;
 	for (size_t i = 0; i < p->n_steps; i++) {
 		const struct step *s = &p->step[i];
 		struct err why = {0};
 
-		result[i] = -ECANCELED;
 		if (s->refused)
 			continue;
 		result[i] = prepare_step(x, s, &why);
@@ -239,8 +240,6 @@ static int prepare_steps(struct exec *x, const struct plan *p, int *result, stru
 		if (s->on_failure == FAILURE_CONTINUE)
 			continue;
 		*e = why;
-		for (size_t k = i + 1; k < p->n_steps; k++)
-			result[k] = -ECANCELED;
 		return result[i];
 	}
 	return 0;

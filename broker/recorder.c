@@ -300,7 +300,8 @@ void recorder_store(struct recorder *r, const char *table, const json_t *row, co
 
 void recorder_save(struct recorder *r, const json_t *state)
 {
-	char *text = line_text(json_pack("{s:O s:I}", "save", state, "number", (json_int_t)(r->saves + 1)));
+	uint64_t number = r->saves + 1;
+	char *text = line_text(json_pack("{s:O s:I}", "save", state, "number", (json_int_t)number));
 
 	if (!text) {
 		log_error("out of memory: what is known now is not saved");
@@ -308,7 +309,7 @@ void recorder_save(struct recorder *r, const json_t *state)
 	}
 	free(r->state);
 	r->state = text;
-	r->saves++;
+	r->saves = number;
 	r->state_sent = false;
 }
 

@@ -414,6 +414,8 @@ static void spare_bits(void **state _unused_)
 		if (ddf_magic(ddf_conf_slot(&m->layout, m->work, i)) == DDF_SPARE_MAGIC)
 			rec = (struct ddf_spare *)ddf_conf_slot(&m->layout, m->work, i);
 	assert_non_null(rec);
+	if (!rec)
+		return;
 	rec->type |= DDF_SPARE_REVERTIBLE | DDF_SPARE_AFFINITY;
 	ddf_seal(rec, (size_t)m->layout.record_sectors * DDF_SECTOR);
 	commit(&s, &set, 0);

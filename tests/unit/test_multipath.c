@@ -160,20 +160,20 @@ static int k_list(void *u _unused_, const char *prefix _unused_, struct dm_info_
 
 static int k_target(void *u _unused_, const char *name _unused_, char type[16], uint64_t *len, struct err *e _unused_)
 {
-	strcpy(type, "multipath");
+	snprintf(type, 16, "multipath");
 	*len = 4096;
 	return 0;
 }
 
 static int k_table(void *u _unused_, const char *name _unused_, char *params, struct err *e _unused_)
 {
-	strcpy(params, kernel.table);
+	snprintf(params, DM_PARAMS_MAX, "%s", kernel.table);
 	return 0;
 }
 
 static int k_status(void *u _unused_, const char *name _unused_, char *params, struct err *e _unused_)
 {
-	strcpy(params, kernel.status);
+	snprintf(params, DM_PARAMS_MAX, "%s", kernel.status);
 	return 0;
 }
 
