@@ -368,7 +368,7 @@ static void tell_unwritten(struct exec *x, const struct plan *p, const int *resu
 
 static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 {
-	int result[PLAN_STEPS_MAX];
+	int result[PLAN_STEPS_MAX] = {0};
 	struct err why = {0};
 	int stopped, r = add_facts(x, e);
 

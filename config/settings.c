@@ -49,6 +49,8 @@ static const struct setting settings_table[] = {
 	 .doc = "program that gets each notification as JSON on stdin"},
 	{"budget.plans-per-hour", SET_INT, AT(budget), .min = 1, .max = 1000, .int_default = 6,
 	 .doc = "destructive plans that rules may run on one array within an hour"},
+	{"doubt", SET_DURATION, AT(doubt), .max = 3600 * NS_PER_SEC, .int_default = 120 * NS_PER_SEC,
+	 .doc = "how long no rule fails a disk of several that went at once behind one controller; 0s: not at all"},
 	{"settle", SET_DURATION, AT(settle), .max = 600 * NS_PER_SEC, .int_default = 5 * NS_PER_SEC,
 	 .doc = "how long start-up waits for the first disks"},
 	{"timeouts.probe", SET_DURATION, AT(probe_timeout), .min = NS_PER_SEC, .max = 3600 * NS_PER_SEC,

@@ -27,6 +27,7 @@ struct settings {
 	int64_t windows;		    /* room of the windows of thresholds */
 	const char *notify_program;	    /* gets a JSON object on stdin; NULL: none */
 	int64_t budget;			    /* destructive plans per array and hour */
+	int64_t doubt;			    /* ns: of disks that went at once */
 	int64_t settle;			    /* ns: start-up waits so long for the first disks */
 	int64_t probe_timeout, act_timeout; /* ns: a worker is given up after it */
 	const char *log_level;

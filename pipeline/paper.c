@@ -151,8 +151,8 @@ static int read_groups(struct arena *a, const json_t *list, const char *what, st
 
 static int read_settings(struct settings *s, const json_t *j, struct err *e)
 {
-	static const char *const keys[] = {"manage",	  "budget",	"windows", "rules-mode",
-					   "device-tags", "array-tags", "pools",   NULL};
+	static const char *const keys[] = {"manage",	  "budget",	"doubt", "windows", "rules-mode",
+					   "device-tags", "array-tags", "pools", NULL};
 	struct arena *a = &s->tree.arena;
 	int r = keys_known(j, keys, "settings", e);
 
@@ -160,7 +160,10 @@ static int read_settings(struct settings *s, const json_t *j, struct err *e)
 		return r;
 	s->budget = json_integer_value(json_object_get(j, "budget"));
 	s->windows = json_integer_value(json_object_get(j, "windows"));
+	s->doubt = json_integer_value(json_object_get(j, "doubt"));
 	s->rules_mode = strcmp(text_of(j, "rules-mode"), "shadow") == 0 ? RULES_SHADOW : RULES_ENFORCE;
+	if (s->doubt < 0 || s->doubt > 3600 * NS_PER_SEC)
+		return err_set(e, EINVAL, "settings: doubt is out of its range");
 	if (s->budget < 1 || s->budget > 1000 || s->windows < 10000 || s->windows > 100000000)
 		return err_set(e, EINVAL, "settings: budget or windows is out of its range");
 	r = read_words(a, json_object_get(j, "manage"), "manage", &s->manage, &s->n_manage, e);

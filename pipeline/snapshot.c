@@ -27,9 +27,9 @@ static json_t *groups_json(const struct setting_group *groups, size_t n)
 
 static json_t *settings_json(const struct settings *s)
 {
-	return json_pack("{s:o s:I s:I s:s s:o s:o s:o}", "manage", words_json(s->manage, s->n_manage), "budget",
-			 (json_int_t)s->budget, "windows", (json_int_t)s->windows, "rules-mode",
-			 s->rules_mode == RULES_SHADOW ? "shadow" : "enforce", "device-tags",
+	return json_pack("{s:o s:I s:I s:I s:s s:o s:o s:o}", "manage", words_json(s->manage, s->n_manage), "budget",
+			 (json_int_t)s->budget, "doubt", (json_int_t)s->doubt, "windows", (json_int_t)s->windows,
+			 "rules-mode", s->rules_mode == RULES_SHADOW ? "shadow" : "enforce", "device-tags",
 			 groups_json(s->device_tags, s->n_device_tags), "array-tags",
 			 groups_json(s->array_tags, s->n_array_tags), "pools", groups_json(s->pools, s->n_pools));
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define AT_ONCE (30 * NS_PER_SEC)
-#define DOUBT (120 * NS_PER_SEC) /* after the last of them went */
 
 /* Of a managed set, and known to have gone since the start; perhaps it is back, the others may follow. */
 static bool has_gone(const struct inventory *inv, const struct device *d)
@@ -47,10 +46,10 @@ unsigned inventory_together(const struct inventory *inv, const struct device *d,
 		int64_t last;
 		unsigned n = gone_with(inv, places[i], (const char *)d + places[i], &last);
 
-		if (n < TOGETHER_MIN || inv->now >= last + DOUBT)
+		if (n < TOGETHER_MIN || inv->now >= last + inv->settings->doubt)
 			continue;
 		*ret = (enum together)i;
-		*ret_until = last + DOUBT;
+		*ret_until = last + inv->settings->doubt;
 		return n;
 	}
 	return 0;

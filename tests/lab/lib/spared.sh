@@ -12,6 +12,7 @@ spared_configure() {
 		manage: [${sets%, }]
 		rules: {dirs: ["$LAB_REPO/config/default/rules.d", /etc/spared/rules.d]}
 		settle: 1s
+		doubt: ${spared_doubt:-0s}
 		log-level: ${spared_log_level:-info}
 		notify: {program: /run/lab/files/notified}
 	END
