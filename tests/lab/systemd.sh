@@ -25,6 +25,13 @@ starts() {
 }
 
 # What the box of the service leaves: a probe becomes nobody, and can still be ended.
+boxed_probe() {
+	local pid
+	for pid in $(pgrep spared-probe); do
+		if grep -q '^State:.D' /proc/$pid/status && grep -q '^Uid:.65534.65534' /proc/$pid/status &&
+			grep -q '^Seccomp:.2' /proc/$pid/status; then echo "$pid"; fi
+	done 2> /dev/null
+}
 boxed() {
 	local pid
 	printf 'version: 1\ntimeouts: {probe: 3s}\nnotify: {program: /usr/local/bin/notify}\n' > /etc/spared/spared.yaml
@@ -32,9 +39,9 @@ boxed() {
 	chmod 755 /usr/local/bin/notify
 	lab_fault 5 hang
 	systemctl restart spared
-	lab_wait_for 'pgrep spared-probe' 20
-	pid=$(pgrep spared-probe)
-	lab_wait_for "grep -q '^Uid:.65534.65534' /proc/$pid/status && grep -q '^Seccomp:.2' /proc/$pid/status" 10
+	# One process waits for disks to read, and each disk has one that it forks.
+	lab_wait_for '[ "$(boxed_probe)" ]' 30
+	pid=$(boxed_probe)
 	ok "a probe is nobody, behind a filter" true
 	lab_wait_for "grep -qE '^ShdPnd:.0*[0-9a-f]*[13579bdf][0-9a-f]{2}$' /proc/$pid/status" 20
 	ok "and is killed when it hangs" true
