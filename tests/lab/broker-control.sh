@@ -114,6 +114,7 @@ like "but change nothing" "$(as_nobody '{"v":1,"verb":"array-stop","array":"r5"}
 like "nor inject a live event" "$(as_nobody '{"v":1,"verb":"inject","kind":"a.b","live":true}')" '"denied"'
 like "a reload that is refused keeps the rules" "$(echo nonsense >> /etc/spared/spared.yaml; abuse ask '{"v":1,"verb":"rules-reload"}')" '"usage"'
 like "they run on" "$(abuse ask '{"v":1,"verb":"rules-list"}')" excessive-errors
+like "root may" "$(abuse ask '{"v":1,"verb":"inject","kind":"block.error","live":true}')" '"ok":true'
 stats=$(abuse ask '{"v":1,"verb":"rules-stats"}')
 ok "the rules saw something" jq -e '.rules | any(.seen > 0 and .spent >= 0)' <<< "$stats"
 ok "each rule is there" jq -e '[.rules[].rule] | any(. == "excessive-errors")' <<< "$stats"
