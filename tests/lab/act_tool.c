@@ -150,7 +150,7 @@ static int add_step(struct plan *p, char *text)
 	if (disk)
 		*disk++ = '\0';
 	for (int op = 0; op < STEP_OP_MAX; op++) {
-		if (strcmp(text, words[op]) != 0)
+		if (!words[op] || strcmp(text, words[op]) != 0)
 			continue;
 		*s = (struct step){.op = (enum step_op)op, .slot = -1};
 		snprintf(s->device, sizeof(s->device), "%s",
