@@ -97,7 +97,7 @@ is "until an hour ago" "$(sparectl history --until 1h --json | jq '.rows | lengt
 # --- what it forgets
 flood 1200 # more than the disk would hold
 lab_wait_for '[ "$(stat -c %s /run/var/spared/history.db)" -lt 4000000 ]' 60
-is "beyond keep.size the oldest goes, and the file gets smaller" "$(sparectl history --kind block.slow --json | jq '.rows | length')" 0
+ok "beyond keep.size the oldest goes, and the file gets smaller" lab_wait_for "[ \"\$(sparectl history --kind block.slow --json | jq '.rows | length')\" = 0 ]" 60
 is "it is written still" "$(state)" ok
 # --- what programs read
 sparectl metrics > /run/lab/files/metrics
