@@ -297,9 +297,10 @@ bool inventory_time(struct inventory *inv, int64_t boot)
 	inv->now = boot;
 	for (size_t i = 0; i < inv->n_devices; i++)
 		changed |= maintenance_over(&inv->devices[i]->maintenance, &inv->devices[i]->maintenance_until, boot);
-	for (size_t i = 0; i < inv->n_arrays; i++)
-		changed |= maintenance_over(&inv->arrays[i]->maintenance, &inv->arrays[i]->maintenance_until, boot) |
-			   budget_grows(inv->arrays[i], boot);
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		changed |= maintenance_over(&inv->arrays[i]->maintenance, &inv->arrays[i]->maintenance_until, boot);
+		changed |= budget_grows(inv->arrays[i], boot);
+	}
 	changed |= together_over(inv);
 	return changed;
 }
