@@ -8,18 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_string(json_t *request, const char *key, const char *value)
-{
-	if (value)
-		json_object_set_new(request, key, json_string(value));
-}
-
-static void set_flag(json_t *request, const char *key, const char *given)
-{
-	if (given)
-		json_object_set_new(request, key, json_true());
-}
-
 /* A whole number that is not negative. */
 static int set_number(struct cli *c, json_t *request, const char *key, const char *text)
 {
@@ -72,7 +60,7 @@ static int send_change(struct cli *c, json_t *request)
 	json_t *answer;
 	int status;
 
-	set_flag(request, "dry-run", c->opt[OPT_DRY_RUN]);
+	request_flag(request, "dry-run", c->opt[OPT_DRY_RUN]);
 	status = client_ask(c, request, &answer);
 	if (status == CLI_OK && GIVEN(c, JSON))
 		out_json(json_incref(answer));
@@ -85,7 +73,7 @@ static int send_change(struct cli *c, json_t *request)
 int cli_change(struct cli *c, json_t *request)
 {
 	if (!GIVEN(c, NO_WAIT))
-		set_flag(request, "wait", "");
+		request_flag(request, "wait", "");
 	return send_change(c, request);
 }
 
@@ -119,13 +107,13 @@ int verb_array(struct cli *c)
 		return CLI_REFUSED;
 	request = request_of(c);
 	if (whole) {
-		set_string(request, "array", c->args[0]);
-		set_flag(request, "force", c->opt[OPT_FORCE]);
-		set_flag(request, "degraded", c->opt[OPT_DEGRADED]);
-		set_flag(request, "read-only", c->opt[OPT_READ_ONLY]);
+		request_text(request, "array", c->args[0]);
+		request_flag(request, "force", c->opt[OPT_FORCE]);
+		request_flag(request, "degraded", c->opt[OPT_DEGRADED]);
+		request_flag(request, "read-only", c->opt[OPT_READ_ONLY]);
 	} else {
-		set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
-		set_string(request, "device", c->args[c->n_args - 1]);
+		request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+		request_text(request, "device", c->args[c->n_args - 1]);
 	}
 	return cli_change(c, request);
 }
@@ -134,10 +122,10 @@ int verb_replace(struct cli *c)
 {
 	json_t *request = request_of(c);
 
-	set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
-	set_string(request, "device", c->args[c->n_args - 1]);
-	set_string(request, "with", c->opt[OPT_WITH]);
-	set_flag(request, "cancel", c->opt[OPT_CANCEL]);
+	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+	request_text(request, "device", c->args[c->n_args - 1]);
+	request_text(request, "with", c->opt[OPT_WITH]);
+	request_flag(request, "cancel", c->opt[OPT_CANCEL]);
 	return cli_change(c, request);
 }
 
@@ -145,9 +133,9 @@ int verb_scrub(struct cli *c)
 {
 	json_t *request = client_request("array-scrub");
 
-	set_string(request, "array", c->args[0]);
-	set_string(request, "mode", strchr(c->verb->name, ' ') + 1);
-	set_flag(request, "cancel", c->opt[OPT_CANCEL]);
+	request_text(request, "array", c->args[0]);
+	request_text(request, "mode", strchr(c->verb->name, ' ') + 1);
+	request_flag(request, "cancel", c->opt[OPT_CANCEL]);
 	return cli_change(c, request);
 }
 
@@ -155,9 +143,9 @@ int verb_read_last(struct cli *c)
 {
 	json_t *request = request_of(c);
 
-	set_string(request, "array", c->n_args > 1 ? c->args[0] : NULL);
-	set_string(request, "device", c->args[c->n_args - 1]);
-	set_flag(request, "off", c->opt[OPT_OFF]);
+	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+	request_text(request, "device", c->args[c->n_args - 1]);
+	request_flag(request, "off", c->opt[OPT_OFF]);
 	return cli_change(c, request);
 }
 
@@ -169,9 +157,9 @@ int verb_speed(struct cli *c)
 	struct err e = {0};
 	struct value v;
 
-	set_string(request, "array", c->args[0]);
+	request_text(request, "array", c->args[0]);
 	if (strcmp(limit, "max") == 0) {
-		set_string(request, "limit", limit);
+		request_text(request, "limit", limit);
 	} else if (strcmp(limit, "default") != 0) {
 		if (value_parse(V_RATE, NULL, limit, &v, &e) < 0 || v.u == 0) {
 			json_decref(request);
@@ -191,15 +179,15 @@ int verb_spare(struct cli *c)
 	json_t *request = request_of(c);
 
 	if (activate) {
-		set_string(request, "array", c->args[0]);
-		set_string(request, "device", c->args[1]);
+		request_text(request, "array", c->args[0]);
+		request_text(request, "device", c->args[1]);
 		if (set_number(c, request, "slot", c->opt[OPT_SLOT]) != CLI_OK) {
 			json_decref(request);
 			return CLI_USAGE;
 		}
 	} else {
-		set_string(request, "device", c->args[0]);
-		set_string(request, "array", c->opt[OPT_ARRAY]);
+		request_text(request, "device", c->args[0]);
+		request_text(request, "array", c->opt[OPT_ARRAY]);
 	}
 	return cli_change(c, request);
 }
@@ -214,7 +202,7 @@ int verb_disk_check(struct cli *c)
 	struct err e = {0};
 	int status;
 
-	set_string(request, "device", c->args[0]);
+	request_text(request, "device", c->args[0]);
 	if (GIVEN(c, SPEED) && value_parse(V_RATE, NULL, c->opt[OPT_SPEED], &v, &e) < 0) {
 		json_decref(request);
 		return cli_fail(c, CLI_USAGE, "usage", "--speed: %s", e.msg);
@@ -239,7 +227,7 @@ int verb_path(struct cli *c)
 {
 	json_t *request = request_of(c);
 
-	set_string(request, strncmp(c->verb->name, "map ", 4) == 0 ? "map" : "path", c->args[0]);
+	request_text(request, strncmp(c->verb->name, "map ", 4) == 0 ? "map" : "path", c->args[0]);
 	return cli_change(c, request);
 }
 
@@ -247,7 +235,7 @@ int verb_undo(struct cli *c)
 {
 	json_t *request = request_of(c);
 
-	set_string(request, "plan", c->args[0]);
+	request_text(request, "plan", c->args[0]);
 	return cli_change(c, request);
 }
 
@@ -291,7 +279,7 @@ int verb_maintenance(struct cli *c)
 	}
 	request = client_request("maintenance");
 	json_object_set_new(request, "on", json_boolean(on));
-	set_string(request, array ? "array" : "device", c->args[0]);
+	request_text(request, array ? "array" : "device", c->args[0]);
 	if (on && v.i)
 		json_object_set_new(request, "for", json_integer(v.i));
 	status = client_ask(c, request, &answer);

@@ -87,6 +87,18 @@ json_t *client_request(const char *verb)
 	return json_pack("{s:i,s:s}", "v", CONTROL_VERSION, "verb", verb);
 }
 
+void request_text(json_t *request, const char *key, const char *text)
+{
+	if (text)
+		json_object_set_new(request, key, json_string(text));
+}
+
+void request_flag(json_t *request, const char *key, const char *given)
+{
+	if (given)
+		json_object_set_new(request, key, json_true());
+}
+
 /* Tells the error of an answer; gives the exit status. */
 static int answer_failed(const struct cli *c, const json_t *answer)
 {

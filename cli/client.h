@@ -8,6 +8,9 @@
 int client_connect(struct cli *c, int64_t wait, struct err *e);
 /* A request for the verb, with "v" and "verb" set. */
 json_t *client_request(const char *verb);
+/* Puts a key into a request, if it is given. */
+void request_text(json_t *request, const char *key, const char *text);
+void request_flag(json_t *request, const char *key, const char *given);
 /* Asks and waits for the answer. CLI_OK and *ret (a new reference); else the exit status, and what is wrong has been
  * told, with *ret where the answer holds more than an error (or NULL). Takes request. */
 int client_ask(struct cli *c, json_t *request, json_t **ret);

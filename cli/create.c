@@ -48,18 +48,6 @@ static int set_size(struct cli *c, json_t *request, const char *key, const char 
 	return CLI_OK;
 }
 
-static void set_text(json_t *request, const char *key, const char *text)
-{
-	if (text)
-		json_object_set_new(request, key, json_string(text));
-}
-
-static void set_flag(json_t *request, const char *key, const char *given)
-{
-	if (given)
-		json_object_set_new(request, key, json_true());
-}
-
 /* ---- a new set */
 
 static bool set_is_known(struct cli *c, const char *guid)
@@ -150,10 +138,10 @@ static int create(struct cli *c, json_t *request)
 		return cli_fail(c, CLI_USAGE, "usage", "--format: '%s' is not one that is made; '%s' is", format,
 				meta_formats[0]->name);
 	}
-	set_flag(request, "wipe", c->opt[OPT_WIPE]);
+	request_flag(request, "wipe", c->opt[OPT_WIPE]);
 	if (!GIVEN(c, IN))
 		return create_set(c, request);
-	set_text(request, "set", c->opt[OPT_IN]);
+	request_text(request, "set", c->opt[OPT_IN]);
 	return cli_change(c, request);
 }
 
@@ -165,12 +153,12 @@ int verb_create(struct cli *c)
 		json_decref(request);
 		return cli_fail(c, CLI_USAGE, "usage", "which level? --level raid0, raid1, raid5, raid6 or raid10");
 	}
-	set_text(request, "name", c->args[0]);
+	request_text(request, "name", c->args[0]);
 	set_words(request, "devices", &c->args[1], c->n_args - 1);
 	set_list(request, "spares", c->opt[OPT_SPARE]);
-	set_text(request, "level", c->opt[OPT_LEVEL]);
-	set_text(request, "layout", c->opt[OPT_LAYOUT]);
-	set_flag(request, "assume-clean", c->opt[OPT_ASSUME_CLEAN]);
+	request_text(request, "level", c->opt[OPT_LEVEL]);
+	request_text(request, "layout", c->opt[OPT_LAYOUT]);
+	request_flag(request, "assume-clean", c->opt[OPT_ASSUME_CLEAN]);
 	if (set_size(c, request, "chunk", c->opt[OPT_CHUNK]) != CLI_OK ||
 	    set_size(c, request, "size", c->opt[OPT_SIZE]) != CLI_OK) {
 		json_decref(request);
@@ -246,9 +234,9 @@ int verb_delete(struct cli *c)
 	if (status != CLI_OK)
 		return status;
 	request = client_request("array-delete");
-	set_text(request, "array", c->args[0]);
-	set_flag(request, "stop", c->opt[OPT_STOP]);
-	set_flag(request, "container", c->opt[OPT_CONTAINER]);
+	request_text(request, "array", c->args[0]);
+	request_flag(request, "stop", c->opt[OPT_STOP]);
+	request_flag(request, "container", c->opt[OPT_CONTAINER]);
 	if (!GIVEN(c, CONTAINER))
 		return cli_change(c, request);
 	set_of(c, c->args[0], guid);
@@ -263,7 +251,7 @@ int verb_set_delete(struct cli *c)
 	if (status != CLI_OK)
 		return status;
 	request = client_request("array-delete");
-	set_text(request, "set", c->args[0]);
+	request_text(request, "set", c->args[0]);
 	json_object_set_new(request, "container", json_true());
 	return change_and_release(c, request, c->args[0]);
 }
@@ -272,7 +260,7 @@ int verb_rename(struct cli *c)
 {
 	json_t *request = client_request("array-rename");
 
-	set_text(request, "array", c->args[0]);
-	set_text(request, "to", c->args[1]);
+	request_text(request, "array", c->args[0]);
+	request_text(request, "to", c->args[1]);
 	return cli_change(c, request);
 }

@@ -9,12 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_string(json_t *request, const char *key, const char *value)
-{
-	if (value)
-		json_object_set_new(request, key, json_string(value));
-}
-
 /* "event,plan" as a list. */
 static json_t *word_list(const char *text)
 {
@@ -124,7 +118,7 @@ static bool add_fact(struct cli *c, json_t *request, json_t *facts, const char *
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(subject_table); i++)
 		if (strcmp(subject_table[i].fact, name) == 0) {
-			set_string(request, subject_table[i].key, text + 1);
+			request_text(request, subject_table[i].key, text + 1);
 			return true;
 		}
 	j = fact_json(c, name, text + 1);
@@ -174,9 +168,9 @@ static json_t *inject_request(struct cli *c)
 	struct value slot;
 	bool good = true;
 
-	set_string(request, "kind", c->args[0]);
-	set_string(request, "device", c->opt[OPT_DEVICE]);
-	set_string(request, "array", c->opt[OPT_ARRAY]);
+	request_text(request, "kind", c->args[0]);
+	request_text(request, "device", c->opt[OPT_DEVICE]);
+	request_text(request, "array", c->opt[OPT_ARRAY]);
 	if (GIVEN(c, SLOT)) {
 		good = value_parse(V_INT, NULL, c->opt[OPT_SLOT], &slot, NULL) == 0 && slot.i >= 0;
 		if (good)
