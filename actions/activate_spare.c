@@ -171,12 +171,8 @@ static int plan_activate_spare(const struct ask *ask, struct world_array *world,
 	if (!spare)
 		return -ENOENT;
 	taken = *spare;
-	if (!taken.of_set) {
-		s = plan_add_step(p, STEP_ADD_SPARE, ask, e);
-		if (!s)
-			return -e->code;
-		step_of_spare(s, &taken);
-	}
+	if (plan_join_spare(p, ask, &taken, e) < 0)
+		return -e->code;
 	s = plan_add_step(p, STEP_ACTIVATE_SPARE, ask, e);
 	if (!s)
 		return -e->code;

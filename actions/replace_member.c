@@ -72,12 +72,8 @@ static int plan_replace_member(const struct ask *ask, struct world_array *world,
 	if (spare->copied_to)
 		return err_set(e, EBUSY, "another member is being copied to %s", spare->name);
 	taken = *spare;
-	if (!taken.of_set) {
-		s = plan_add_step(p, STEP_ADD_SPARE, ask, e);
-		if (!s)
-			return -e->code;
-		step_of_spare(s, &taken);
-	}
+	if (plan_join_spare(p, ask, &taken, e) < 0)
+		return -e->code;
 	s = plan_add_step(p, STEP_REPLACE_MEMBER, ask, e);
 	if (!s)
 		return -e->code;

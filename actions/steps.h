@@ -41,6 +41,9 @@ struct step *plan_add_step(struct plan *p, enum step_op op, const struct ask *as
 void step_of_slot(struct step *s, const struct world_array *a, int slot);
 void step_of_spare(struct step *s, const struct world_spare *w);
 
+/* A spare that is no disk of the set yet has to become one first. 0, or -errno with *e. */
+int plan_join_spare(struct plan *p, const struct ask *ask, const struct world_spare *w, struct err *e);
+
 extern const struct action_ops action_assemble, action_stop_array, action_fail_member, action_remove_member,
 	action_readd_member, action_add_spare, action_remove_spare, action_activate_spare, action_read_check,
 	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_queue_io,

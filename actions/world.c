@@ -174,3 +174,16 @@ void step_of_spare(struct step *s, const struct world_spare *w)
 	snprintf(s->ref, sizeof(s->ref), "%s", w->ref);
 	s->dedicated = w->kind == SPARE_DEDICATED;
 }
+
+int plan_join_spare(struct plan *p, const struct ask *ask, const struct world_spare *w, struct err *e)
+{
+	struct step *s;
+
+	if (w->of_set)
+		return 0;
+	s = plan_add_step(p, STEP_ADD_SPARE, ask, e);
+	if (!s)
+		return -e->code;
+	step_of_spare(s, w);
+	return 0;
+}
