@@ -277,12 +277,29 @@ bool engine_deadline(const struct engine *e, int64_t *ret_boot)
 	return true;
 }
 
+/* Subjects and groups. */
+static void each_watch(struct engine *e, void (*fn)(struct engine *e, struct watch *w))
+{
+	struct table *tables[] = {&e->watches, &e->groups};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer)
+			fn(e, (struct watch *)n);
+}
+
+/* What was interrupted waits its time from the start on. */
+static void wait_anew(struct engine *e, struct watch *w)
+{
+	if (w->interrupted)
+		w->since_awake = e->awake;
+}
+
 void engine_start(struct engine *e, int64_t boot, int64_t awake)
 {
 	run_timers(e, boot, awake, false);
 	e->started = true;
 	e->dirty = SORT_ALL;
-	watch_interrupted(e);
+	each_watch(e, wait_anew);
 	schedule_wall(e);
 	schedule_start(e);
 	engine_settle(e);
@@ -452,16 +469,14 @@ void engine_outcome(struct engine *e, const char *verdict_id, enum outcome outco
 		e->dirty |= e->rs->rules[w->node.rule].sorts;
 }
 
+static void ask_again(struct engine *e, struct watch *w)
+{
+	(void)e;
+	w->changed |= w->state == WATCH_ACTIVE && w->refused;
+}
+
 void engine_retry(struct engine *e)
 {
-	const struct table *tables[] = {&e->watches, &e->groups};
-
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
-		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer) {
-			struct watch *w = (struct watch *)n;
-
-			w->changed |= w->state == WATCH_ACTIVE && w->refused;
-		}
-	}
+	each_watch(e, ask_again);
 	e->dirty = SORT_ALL;
 }

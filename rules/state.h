@@ -496,8 +496,6 @@ int64_t watch_total(const struct rule *r, const struct watch *w, int64_t at);
 
 /* Moves w as far as it goes now; it may be gone then. */
 void watch_move(struct step_of_time *s);
-/* The start: what was interrupted waits its time from now on. */
-void watch_interrupted(struct engine *e);
 
 /* group.c */
 

@@ -372,16 +372,6 @@ static struct watch *watch_new(struct engine *e, const struct rule *r, enum subj
 	return NULL;
 }
 
-void watch_interrupted(struct engine *e)
-{
-	struct table *tables[] = {&e->watches, &e->groups};
-
-	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
-		for (struct entry_node *n = tables[i]->all.oldest; n; n = n->link[OF_ALL].newer)
-			if (((struct watch *)n)->interrupted)
-				((struct watch *)n)->since_awake = e->awake;
-}
-
 void watch_move(struct step_of_time *s)
 {
 	struct watch *w = s->w;
