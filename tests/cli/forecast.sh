@@ -75,7 +75,7 @@ ok "no file" 1 "${ctl[@]}" forecast nowhere.jsonl
 
 # --- a daemon
 python3 - <<-'END' &
-	import json, os, socket
+	import json, socket
 	lines = [json.loads(l) for l in open("small.jsonl")]
 	part = {k: v for l in lines for k, v in l.items()}
 	rows = [l["row"] for l in lines if "row" in l]
@@ -89,9 +89,9 @@ python3 - <<-'END' &
 	    page = [x for x in reversed(old[::-1] + new) if x["id"] < r.get("before", 1 << 60)]
 	    return {"rows": page[:4], "more": len(page) > 4}
 	s = socket.socket(socket.AF_UNIX)
-	s.bind("sock.new")
+	s.bind("sock")
 	s.listen()
-	os.rename("sock.new", "sock")
+	open("ready", "w").close()
 	s.settimeout(20)
 	with open("requests", "w") as log:
 	    for _ in range(2):
@@ -103,7 +103,7 @@ python3 - <<-'END' &
 	            f.write(json.dumps({"v": 1, "id": 0, "ok": True, **answer(json.loads(line))}) + "\n")
 	            f.flush()
 END
-until [ -S sock ]; do sleep 0.02; done
+: < ready
 printf 'rules: {dirs: [%s]}\n' "$rules" > live.yaml
 live=("$sparectl" --config live.yaml --control sock)
 ok "of a daemon" 0 "${live[@]}" forecast --pull sda

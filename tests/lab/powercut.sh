@@ -43,8 +43,7 @@ mkdir -p /var/lib/spared
 [ "$LAB_BOOT" -gt 1 ] || mkfs.ext4 -q "$(lab_dev h16)"
 mount "$(lab_dev h16)" /var/lib/spared
 spared_configure "$(cat "$LAB_OUT/set")"
-spared_quick
-sed -i 's/^  array-degraded/  start-degraded: {for: 2s}\n&/' /etc/spared/rules.d/90-quick.yaml
+spared_quick 2s 2s
 spared_start
 # What a person would look at, when it went wrong.
 tell() {

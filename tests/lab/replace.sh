@@ -18,8 +18,7 @@ clean() { for v in five one six; do like "$v: no write or read failed" "$(lab_wr
 slow() { lab_fault "$1" "delay 150"; }
 configure() {
 	spared_configure "$(spared_set_of "$(lab_dev 3)")"
-	spared_quick
-	sed -i 's/^  array-degraded/  start-degraded: {for: 2s}\n&/' /etc/spared/rules.d/90-quick.yaml
+	spared_quick 2s 2s
 	spared_start
 	for v in five one six; do lab_wait_for "[ -e /dev/mapper/$v ]" 60; done
 }

@@ -24,7 +24,8 @@ spared_configure() {
 	udevadm control --reload
 }
 
-# spared_quick: the shipped rules with shorter waits. Disks that a script pulls together would be shared-cause's.
+# spared_quick [GONE [DEGRADED]]: the shipped rules with shorter waits, for a member that is gone and, if given, for the rest of an
+# array that could start. Disks that a script pulls together would be shared-cause's.
 spared_quick() {
 	cat > /etc/spared/rules.d/90-quick.yaml <<-END
 		version: 1
@@ -33,6 +34,7 @@ spared_quick() {
 		  fill-empty-slot: {for: 1s}
 		  member-returned: {for: 1s}
 		  array-degraded: {for: 5s}
+		  start-degraded: {for: ${2:-30s}}
 		disable: [shared-cause]
 	END
 }
