@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=600 alone
+# lab: timeout=1800 alone
 # Storms over many disks: events of udev, failed reads, the kernel's own uevents where no udevd runs, as fast as they can be made. The
 # broker's memory stays bounded, its socket answers, a subscriber that does not read is cut off and nobody else waits for it, an
 # array that has nothing to do with it and loses a member is recorded in time, and what is known at the end is what a fresh
