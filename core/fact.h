@@ -97,6 +97,8 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(ARRAY_PRESENT, "array.present", V_INT, NULL, FROM_INVENTORY, "array", false, "slots whose device is here")   \
 	X(ARRAY_MISSING, "array.missing", V_INT, NULL, FROM_INVENTORY, "array", false, "slots - present")              \
 	X(ARRAY_MISSING_SLOTS, "array.missing-slots", V_SET, NULL, FROM_INVENTORY, "array", false, "their numbers")    \
+	X(ARRAY_AWAITED, "array.awaited", V_INT, NULL, FROM_INVENTORY, "array", false,                                 \
+	  "slots that the metadata count on and whose device is not here")                                             \
 	X(ARRAY_COMPLETE, "array.complete", V_BOOL, NULL, FROM_INVENTORY, "array", false,                              \
 	  "every slot's device is here and current")                                                                   \
 	X(ARRAY_STARTABLE, "array.startable", V_BOOL, NULL, FROM_INVENTORY, "array", false,                            \

@@ -22,6 +22,12 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* One that the metadata know as missing is not current when it comes. */
+static bool awaited(const struct meta_member *m, enum member_state now)
+{
+	return now == MEMBER_MISSING && (!m->known || m->state != MEMBER_MISSING);
+}
+
 static void derive_array(const struct inventory *inv, const struct array *a, struct array_cache *c)
 {
 	_cleanup_(freep) struct world_array *w = calloc(1, sizeof(*w));
@@ -33,6 +39,7 @@ static void derive_array(const struct inventory *inv, const struct array *a, str
 	w->n_slots = a->volume->slots;
 	c->missing = (struct strset){.words = c->missing_words};
 	c->rebuilding = false;
+	c->awaited = 0;
 	for (unsigned i = 0; i < w->n_slots; i++) {
 		const struct device *d = array_slot_device(inv, a, i);
 
@@ -41,6 +48,7 @@ static void derive_array(const struct inventory *inv, const struct array *a, str
 		c->rebuilding = c->rebuilding || w->slot[i].state == MEMBER_REBUILDING;
 		if (!d || !d->present || w->slot[i].state == MEMBER_MISSING)
 			derive_missing(c, i);
+		c->awaited += awaited(&a->volume->members[i], w->slot[i].state);
 	}
 	qsort(c->missing_words, c->missing.n, sizeof(c->missing_words[0]), by_text);
 	c->present = w->n_slots - (unsigned)c->missing.n;
@@ -234,6 +242,7 @@ static void bind_array(const struct inventory *inv, const struct array *a, struc
 	f->v[FACT_ARRAY_PRESENT] = value_int(c->present);
 	f->v[FACT_ARRAY_MISSING] = value_int((int64_t)c->missing.n);
 	f->v[FACT_ARRAY_MISSING_SLOTS] = value_set(&c->missing);
+	f->v[FACT_ARRAY_AWAITED] = value_int(c->awaited);
 	f->v[FACT_ARRAY_COMPLETE] = value_bool(c->complete);
 	f->v[FACT_ARRAY_STARTABLE] = value_bool(c->startable);
 	f->v[FACT_ARRAY_SPLIT] = value_bool(set_find(inv, a->set) && set_find(inv, a->set)->split);

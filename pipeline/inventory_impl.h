@@ -30,7 +30,7 @@ struct array_cache {
 	uint64_t version;
 	enum array_state state;
 	int redundancy, redundancy_full;
-	unsigned present;
+	unsigned present, awaited;
 	bool complete, startable, rebuilding;
 	int spares;
 	char spare_reason[PLAN_REASON_MAX];

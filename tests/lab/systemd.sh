@@ -175,6 +175,14 @@ third_boot() {
 	lab_wait_for 'systemctl is-active srv.mount' 30
 	is "a degraded set: the machine boots, the file system is mounted" "$(cat /srv/file)" precious
 	is "the array runs without it" "$(spared_array data state)" degraded
+	lab_wait_for "sparectl status --json | jq -e '.status.arrays[].members[] | select(.state == \"failed\")'" 20
+	sed -i '/start-degraded/d' /etc/spared/rules.d/90-quick.yaml
+	systemctl stop srv.mount
+	systemctl kill --kill-whom=main -s USR1 spared # as at a shutdown
+	systemctl stop spared
+	nok "stopped with the machine" dmsetup info data
+	systemctl start spared
+	ok "what was left degraded does not wait for what cannot be current" lab_wait_for '[ "$(spared_array data state)" = degraded ]' 20
 }
 
 case $LAB_BOOT in
