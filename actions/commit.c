@@ -93,7 +93,7 @@ static void announce(struct commit *c, struct set_disk *d, struct bay *b)
 		b->stamp.epoch = 0;
 }
 
-static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned bay, bool flush)
+static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned bay)
 {
 	struct set_disk *d = c->x->set.disk[number];
 	uint8_t *buf = c->stamps + c->n_stamps++ * STAMP_SECTORS * 512;
@@ -103,14 +103,13 @@ static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned
 	stamp_encode(&b->stamp, buf);
 	io_batch_write(&c->batch, number, d->dev,
 		       (slice_bay_sector(d->view->room_start, bay) + b->copy * STAMP_SECTORS) * 512, buf,
-		       STAMP_SECTORS * 512, flush);
+		       STAMP_SECTORS * 512, false);
 }
 
-/* Stamps of all bays that take part. running: the volume whose table goes live with this commit, or NULL. */
+/* Stamps of all bays that take part. They are stable before the next ones are written over their other copy: a cut
+ * could tear both, and a slice without a stamp is believed no more. */
 static void put_stamps(struct commit *c, bool done)
 {
-	bool flush = !done || c->x->stamps_durable;
-
 	c->n_stamps = 0;
 	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
 		struct set_disk *d = c->x->set.disk[i];
@@ -127,9 +126,9 @@ static void put_stamps(struct commit *c, bool done)
 			} else {
 				announce(c, d, &d->bay[b]);
 			}
-			put_stamp(c, i, &d->bay[b], b, false);
+			put_stamp(c, i, &d->bay[b], b);
 		}
-		if (last < d->n_bays && flush)
+		if (last < d->n_bays)
 			io_batch_write(&c->batch, i, d->dev, 0, NULL, 0, true);
 	}
 }

@@ -418,7 +418,6 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 	if (p->dry_run)
 		options_forget(x);
 	free(TAKE_PTR(x->start));
-	x->stamps_durable = false;
 	x->note[0] = '\0';
 	if (x->set.view)
 		exec_settle_joining(x);

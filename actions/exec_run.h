@@ -69,7 +69,6 @@ struct exec {
 	size_t n_legs, cap_legs;
 	struct leg *leg;
 	char note[PLAN_REASON_MAX]; /* what a step that went well has to say */
-	bool stamps_durable;	    /* the commit's last stamps must be stable when it returns: a start */
 	struct start *start;	    /* of the plan's volume, while STEP_ASSEMBLE runs */
 	unsigned start_failed;	    /* disks that had failed when it was judged */
 	struct timing timing;

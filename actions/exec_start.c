@@ -188,7 +188,6 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e)
 	if (r < 0 || x->plan->dry_run)
 		return r;
 	adopt_members(x, v, x->start);
-	x->stamps_durable = true;
 	return 0;
 }
 

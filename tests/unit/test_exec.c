@@ -457,6 +457,26 @@ static void scrub(void **state _unused_)
 	rig_free(&r);
 }
 
+/* Stamps have two copies, written in turn: what waits in a cache when the other one is written could be torn with it.
+ */
+static void nothing_waits_in_a_cache(void **state _unused_)
+{
+	load("spare-global", true);
+	fake_disks_mark(r.disks);
+	assert_int_equal(rig_stop(&r), 0);
+	assert_true(fake_disks_recorded(r.disks) > 0);
+	for (size_t i = 0; i < fake_disks_recorded(r.disks); i++) {
+		const struct fake_record *w = fake_disks_record(r.disks, i);
+		bool flushed = w->op == FAKE_FLUSH;
+
+		for (size_t k = i + 1; k < fake_disks_recorded(r.disks) && !flushed; k++)
+			flushed = fake_disks_record(r.disks, k)->op == FAKE_FLUSH &&
+				  fake_disks_record(r.disks, k)->disk == w->disk;
+		assert_true(flushed);
+	}
+	rig_free(&r);
+}
+
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -466,9 +486,20 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(assemble_and_stop), unit(start_refused),	    unit(fail_and_remove),   unit(readd), unit(spares),
-		unit(spare_fails),	 unit(survivor_fails),	    unit(options),	     unit(scrub), unit(replace),
-		unit(replace_breaks),	 unit(one_after_the_other), unit(replace_loses_new),
+		unit(assemble_and_stop),
+		unit(start_refused),
+		unit(fail_and_remove),
+		unit(readd),
+		unit(spares),
+		unit(spare_fails),
+		unit(survivor_fails),
+		unit(options),
+		unit(scrub),
+		unit(replace),
+		unit(replace_breaks),
+		unit(one_after_the_other),
+		unit(replace_loses_new),
+		unit(nothing_waits_in_a_cache),
 	};
 
 	log_setup((enum log_level)0, NULL);
