@@ -398,10 +398,11 @@ static int set_take_back(struct exec *x, const char *what, struct err *e)
 	return 0;
 }
 
-/* A volume of which no disk here has all records, while others were to get theirs by the update that was cut. */
+/* A volume of which no disk here has all records, or any, while others were to get theirs by the update that was cut.
+ */
 static bool half_made(const struct exec *x, const struct meta_volume *v)
 {
-	bool unknown = false, announced = false;
+	bool unknown = !v->known, announced = false;
 
 	for (unsigned i = 0; i < v->slots; i++)
 		unknown = unknown || !v->members[i].known;

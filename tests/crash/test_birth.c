@@ -23,7 +23,8 @@ struct birth {
 	enum raid_level level;
 	int layout;
 	unsigned slots, spares, sector_size;
-	bool delete; /* made before, deleted by the plan: with its set, if it is new */
+	unsigned first; /* of the machine's disks: those before it are written first */
+	bool delete;	/* made before, deleted by the plan: with its set, if it is new */
 	unsigned every;
 };
 
@@ -35,6 +36,7 @@ static const struct birth births[] = {
 	{"raid0", NULL, RAID0, 0, 2, 0, 512},
 	{"blocks of 4096", NULL, RAID5, 2, 3, 0, 4096, .every = 2},
 	{"in a set", "spare-global", RAID1, 0, 2, 0, 512, .every = 2},
+	{"in a set, others are written first", "spare-global", RAID1, 0, 2, 0, 512, .first = 2, .every = 2},
 	{"a pair in a set of two", "two-volumes", RAID10, 0x102, 4, 0, 512, .every = 8},
 	{"deleted with its set", NULL, RAID5, 2, 3, 1, 512, .delete = true, .every = 2},
 	{"deleted in a set", "spare-global", RAID5, 2, 3, 0, 512, .delete = true, .every = 2},
@@ -90,8 +92,8 @@ static struct plan *create_plan(struct rig *r, const struct birth *b, const char
 				  .n_slots = b->slots,
 				  .n_disks = b->slots + b->spares};
 	for (unsigned i = 0; i < c->n_disks; i++) {
-		snprintf(c->disk[i].device, sizeof(c->disk[i].device), "%s", p->devices[i].id);
-		snprintf(c->disk[i].name, sizeof(c->disk[i].name), "%s", p->devices[i].node);
+		snprintf(c->disk[i].device, sizeof(c->disk[i].device), "%s", p->devices[b->first + i].id);
+		snprintf(c->disk[i].name, sizeof(c->disk[i].name), "%s", p->devices[b->first + i].node);
 		c->disk[i].wipe = wipe;
 	}
 	rig_step(p, STEP_CREATE, -1);
