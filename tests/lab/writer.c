@@ -16,13 +16,12 @@
  *
  * SIGUSR1: a report now (also while a write hangs). SIGUSR2: the longest stall is counted anew.
  * Each report is one line of JSON. Exit status 0: no error, nothing wrong.
- *
- * Every 512-byte sector names its block, generation and place and has a checksum, so that a write
- * which a power cut tore apart can be told from one that went wrong.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "writer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -44,16 +43,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 4096, SECTOR = 512, PER_BLOCK = BLOCK / SECTOR, CHUNK = 1 << 20, HANG_SECONDS = 60 };
-
-static const char magic[8] = "labwrite";
-
-struct sector {
-	char magic[8];
-	uint64_t seed, block, generation, place, checksum;
-	uint64_t filling[(SECTOR - 48) / 8];
-};
-_Static_assert(sizeof(struct sector) == SECTOR, "a sector is a sector");
+enum { CHUNK = 1 << 20, HANG_SECONDS = 60 };
 
 /* Acknowledged and issued differ while a write is on its way, and after one that failed. */
 struct generation {
@@ -102,23 +92,7 @@ static _Noreturn void die(const char *format, ...)
 	exit(2);
 }
 
-static uint64_t mix(uint64_t x)
-{
-	x += 0x9e3779b97f4a7c15;
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-	return x ^ (x >> 31);
-}
-
 /* --- blocks ------------------------------------------------------------------------------------ */
-
-static uint64_t checksum(const struct sector *s)
-{
-	uint64_t sum = mix(s->seed ^ mix(s->block ^ mix(s->generation ^ mix(s->place))));
-	for (size_t i = 0; i < sizeof s->filling / 8; i++)
-		sum = (sum ^ s->filling[i]) * 0x100000001b3;
-	return sum;
-}
 
 static void make_block(uint8_t *buf, uint64_t block, uint32_t generation)
 {
@@ -133,17 +107,6 @@ static void make_block(uint8_t *buf, uint64_t block, uint32_t generation)
 	}
 }
 
-/* The generation of a sector, or -1 when it is none of ours at this place. */
-static int64_t sector_generation(const uint8_t *buf, uint64_t block, int place)
-{
-	struct sector s;
-	memcpy(&s, buf + (size_t)place * SECTOR, SECTOR);
-	if (memcmp(s.magic, magic, 8) != 0 || s.seed != w.seed || s.block != block || s.place != (uint64_t)place ||
-	    s.checksum != checksum(&s))
-		return -1;
-	return (int64_t)s.generation;
-}
-
 static void complain(uint64_t block, const uint8_t *buf)
 {
 	static int said;
@@ -152,7 +115,7 @@ static void complain(uint64_t block, const uint8_t *buf)
 	fprintf(stderr, "{\"event\":\"wrong\",\"block\":%" PRIu64 ",\"acknowledged\":%u,\"issued\":%u,\"sectors\":[",
 		block, w.gen[block].acked, w.gen[block].issued);
 	for (int i = 0; i < PER_BLOCK; i++)
-		fprintf(stderr, "%s%" PRId64, i ? "," : "", sector_generation(buf, block, i));
+		fprintf(stderr, "%s%" PRId64, i ? "," : "", sector_generation(buf, w.seed, block, i));
 	fprintf(stderr, "],\"real\":%" PRId64 "}\n", now(CLOCK_REALTIME));
 }
 
@@ -162,7 +125,7 @@ static void check_block(uint64_t block, const uint8_t *buf)
 {
 	const struct generation *g = &w.gen[block];
 	for (int i = 0; i < PER_BLOCK && g->acked; i++) {
-		int64_t found = sector_generation(buf, block, i);
+		int64_t found = sector_generation(buf, w.seed, block, i);
 		if (found < g->acked || found > g->issued) {
 			stat_.wrong++;
 			complain(block, buf);
