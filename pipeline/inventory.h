@@ -254,4 +254,5 @@ void inventory_did(struct inventory *inv, const char *array, const struct step *
 void inventory_touch(struct inventory *inv); /* marks changed */
 
 json_t *inventory_save(const struct inventory *inv);
-int inventory_restore(struct inventory *inv, const json_t *j, struct err *e);
+/* away: ns that passed since it was saved, never negative. */
+int inventory_restore(struct inventory *inv, const json_t *j, int64_t away, struct err *e);

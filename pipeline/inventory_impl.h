@@ -60,6 +60,7 @@ struct inventory {
 	int64_t maintenance_until;
 	int64_t now;		   /* boot */
 	int64_t wall;		   /* at .now */
+	int64_t saved;		   /* boot: when what is restored was saved, in this boot's time */
 	int64_t doubt_until;	   /* boot: disks that went at once are in doubt; 0: none */
 	uint64_t version;	   /* grows with each change: caches of an older one are void */
 	struct done_step done[64]; /* oldest first */
@@ -67,6 +68,9 @@ struct inventory {
 	const struct strset *(*marks)(void *u, const char *device);
 	void *marks_u;
 };
+
+/* What was so old when it was saved. */
+int64_t saved_moment(const struct inventory *inv, const json_t *age);
 
 /* A text fact of a device and where it is kept. */
 struct device_text {
@@ -97,6 +101,8 @@ unsigned inventory_together(const struct inventory *inv, const struct device *d,
 			    int64_t *ret_until);
 /* How often within the hour a step undid the one before it on this disk of this array; *ret_last: the last step. */
 unsigned inventory_undone(const struct inventory *inv, const char *array, const char *device, enum step_op *ret_last);
+json_t *undone_save(const struct inventory *inv);
+int undone_restore(struct inventory *inv, const json_t *j, struct err *e);
 void together_went(struct inventory *inv, const struct device *d);
 /* True once when the doubt is over. */
 bool together_over(struct inventory *inv);

@@ -75,6 +75,8 @@ struct inventory *inventory_clone(const struct inventory *inv)
 	to->maintenance_until = inv->maintenance_until;
 	to->now = inv->now;
 	to->wall = inv->wall;
+	memcpy(to->done, inv->done, sizeof(to->done));
+	to->n_done = inv->n_done;
 	if (told_clone(to, inv) < 0)
 		return NULL;
 	return TAKE_PTR(to);
@@ -166,8 +168,9 @@ json_t *inventory_save(const struct inventory *inv)
 	for (size_t i = 0; i < inv->n_sets; i++)
 		json_array_append_new(
 			sets, json_pack("{s:s s:I}", "guid", inv->sets[i]->guid, "seq", (json_int_t)inv->sets[i]->seq));
-	return json_pack("{s:o s:o s:o s:o s:b}", "devices", devices, "arrays", arrays, "sets", sets, "told",
-			 told_save(inv), "maintenance", inv->maintenance && inv->maintenance_until == 0);
+	return json_pack("{s:o s:o s:o s:o s:o s:b}", "devices", devices, "arrays", arrays, "sets", sets, "told",
+			 told_save(inv), "done", undone_save(inv), "maintenance",
+			 inv->maintenance && inv->maintenance_until == 0);
 }
 
 /* ---- restore ---- */
@@ -182,6 +185,13 @@ static void take_text(const json_t *j, const char *key, char *to, size_t size)
 static int64_t number(const json_t *j, const char *key)
 {
 	return json_integer_value(json_object_get(j, key));
+}
+
+int64_t saved_moment(const struct inventory *inv, const json_t *age)
+{
+	const int64_t most = 24 * BUDGET_NS; /* whatever a damaged state says */
+
+	return inv->saved - MIN(MAX(json_integer_value(age), 0), most);
 }
 
 static int device_restore(struct inventory *inv, const json_t *j, struct err *e)
@@ -252,7 +262,7 @@ static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 	a->mismatches = (uint64_t)number(j, "mismatches");
 	a->rate = (uint64_t)number(j, "rate");
 	for (size_t i = 0; i < json_array_size(plans) && i < ARRAY_SIZE(a->plans); i++)
-		a->plans[a->n_plans++] = inv->now - json_integer_value(json_array_get(plans, i));
+		a->plans[a->n_plans++] = saved_moment(inv, json_array_get(plans, i));
 	return array_slots_known(a) < 0 ? err_sys(e, ENOMEM, "arrays") : 0;
 }
 
@@ -287,14 +297,18 @@ static int told_restore(struct inventory *inv, const json_t *j, struct err *e)
 	return 0;
 }
 
-int inventory_restore(struct inventory *inv, const json_t *j, struct err *e)
+int inventory_restore(struct inventory *inv, const json_t *j, int64_t away, struct err *e)
 {
 	static const struct {
 		const char *key;
 		int (*fn)(struct inventory *inv, const json_t *j, struct err *e);
-	} parts[] = {
-		{"sets", set_restore}, {"devices", device_restore}, {"arrays", array_restore}, {"told", told_restore}};
+	} parts[] = {{"sets", set_restore},
+		     {"devices", device_restore},
+		     {"arrays", array_restore},
+		     {"told", told_restore},
+		     {"done", undone_restore}};
 
+	inv->saved = inv->now - away;
 	for (size_t k = 0; k < ARRAY_SIZE(parts); k++) {
 		const json_t *list = json_object_get(j, parts[k].key);
 

@@ -59,9 +59,9 @@ int pipeline_restore(struct pipeline *p, const json_t *state, struct err *e)
 			   &wall, "seq", &seq, "plans", &plans, "inventory", &inventory, "cases", &cases, "engine",
 			   &engine) < 0)
 		return err_set(e, EINVAL, "saved state: %s", je.text);
-	if (v != 1 || seq < 0 || plans < 0)
+	if (v != 1 || seq < 0 || plans < 0 || boot < 0 || wall < 0)
 		return err_set(e, EINVAL, "saved state of version %d, this is version 1", v);
-	r = inventory_restore(p->inv, inventory, e);
+	r = inventory_restore(p->inv, inventory, time_away(p, boot, wall), e);
 	if (r == 0)
 		r = cases_restore(p->cases, p->inv, cases, pipeline_now(p), e);
 	if (r == 0)

@@ -56,7 +56,7 @@ static int check_state(const json_t *state, struct err *e)
 {
 	static const char *const top[] = {"v",	       "boot",	"wall",	  "seq",  "plans",
 					  "inventory", "cases", "engine", "undo", NULL};
-	static const char *const inventory[] = {"devices", "arrays", "sets", "maintenance", "told", NULL};
+	static const char *const inventory[] = {"devices", "arrays", "sets", "maintenance", "told", "done", NULL};
 	static const char *const device[] = {
 		"id",	    "node",    "present",	"size",	    "sector-size", "media",	 "errors",
 		"contents", "diskseq", "set",		"ref",	    "maintenance", "name",	 "wwn",

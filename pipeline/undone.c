@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,4 +51,38 @@ unsigned inventory_undone(const struct inventory *inv, const char *array, const 
 		any = true;
 	}
 	return n;
+}
+
+/* As ages: the clock may be another one next time. */
+json_t *undone_save(const struct inventory *inv)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < inv->n_done; i++) {
+		const struct done_step *d = &inv->done[i];
+
+		if (inv->now - d->time < HOUR)
+			json_array_append_new(list, json_pack("{s:s s:s s:s s:I}", "array", d->array, "device",
+							      d->device, "step", step_op_name(d->op), "age",
+							      (json_int_t)(inv->now - d->time)));
+	}
+	return list;
+}
+
+int undone_restore(struct inventory *inv, const json_t *j, struct err *e)
+{
+	const char *array = json_string_value(json_object_get(j, "array"));
+	const char *device = json_string_value(json_object_get(j, "device"));
+	const char *name = json_string_value(json_object_get(j, "step"));
+	struct step step = {0};
+	int op = 0;
+
+	while (name && op < STEP_OP_MAX && strcmp(step_op_name((enum step_op)op), name) != 0)
+		op++;
+	if (!array || !device || !name || op == STEP_OP_MAX)
+		return err_set(e, EINVAL, "saved step '%.40s' that is none", name ? name : "");
+	step.op = (enum step_op)op;
+	snprintf(step.device, sizeof(step.device), "%s", device);
+	inventory_did(inv, array, &step, saved_moment(inv, json_object_get(j, "age")));
+	return 0;
 }

@@ -2,7 +2,7 @@
 /* The model: devices that outlive their names, sets joined from what disks say, facts, differences, save and restore.
  */
 #include "core/clock.h"
-#include "pipeline/inventory.h"
+#include "pipeline/inventory_impl.h"
 #include "pipeline/model.h"
 #include "tests/unit/unit.h"
 
@@ -427,7 +427,7 @@ static void test_keep(void **state _unused_)
 	inventory_free(copy);
 	j = inventory_save(f.inv);
 	assert_int_equal(inventory_new(&f.settings, &again), 0);
-	assert_int_equal(inventory_restore(again, j, NULL), 0);
+	assert_int_equal(inventory_restore(again, j, 0, NULL), 0);
 	assert_int_equal(inventory_devices(again), 5);
 	assert_true(inventory_device(again, "a")->was_present && !inventory_device(again, "a")->present);
 	assert_true(!inventory_device(again, "b")->was_present && inventory_device(again, "b")->maintenance);
@@ -437,6 +437,62 @@ static void test_keep(void **state _unused_)
 	f.inv = again;
 	assert_true(!add(&f, "a", "sda", 1));
 	assert_string_equal(array_slot_device(f.inv, inventory_array(f.inv, "data"), 1)->name, "sdb");
+	finish(&f);
+}
+
+static void did(struct fixture *f, enum step_op op, int64_t at)
+{
+	struct step step = {.op = op, .device = "b"};
+
+	inventory_time(f->inv, at);
+	inventory_did(f->inv, "data", &step, at);
+}
+
+/* What was done and undone is known after a restart, as old as it is by then; whatever a damaged state says. */
+static void test_undone(void **state _unused_)
+{
+	static const struct {
+		int64_t away;
+		unsigned n;
+	} rows[] = {{0, 3}, {20 * 60 * NS_PER_SEC, 3}, {50 * 60 * NS_PER_SEC, 1}, {60 * 60 * NS_PER_SEC, 0}};
+	struct inventory *again, *copy;
+	struct fixture f;
+	enum step_op last;
+	json_t *j, *done;
+
+	begin(&f, RAID5);
+	did(&f, STEP_FAIL_MEMBER, 1 * 60 * NS_PER_SEC);
+	did(&f, STEP_READD_MEMBER, 2 * 60 * NS_PER_SEC);
+	did(&f, STEP_FAIL_MEMBER, 15 * 60 * NS_PER_SEC);
+	did(&f, STEP_READD_MEMBER, 16 * 60 * NS_PER_SEC);
+	copy = inventory_clone(f.inv);
+	assert_int_equal(inventory_undone(copy, "data", "b", &last), 3);
+	inventory_free(copy);
+	j = inventory_save(f.inv);
+	done = json_object_get(j, "done");
+	assert_int_equal(json_array_size(done), 4);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		again = NULL;
+		assert_int_equal(inventory_new(&f.settings, &again), 0);
+		inventory_time(again, 5 * NS_PER_SEC); /* a boot later */
+		assert_int_equal(inventory_restore(again, j, rows[i].away, NULL), 0);
+		assert_int_equal(inventory_undone(again, "data", "b", &last), rows[i].n);
+		assert_int_equal(inventory_undone(again, "data", "a", &last), 0);
+		inventory_free(again);
+	}
+	for (int i = 0; i < 1000; i++)
+		json_array_append_new(done,
+				      json_pack("{s:s s:s s:s s:I}", "array", "data", "device", "b", "step",
+						"fail-member", "age", (json_int_t)(i % 2 ? INT64_MIN : INT64_MAX)));
+	assert_int_equal(inventory_new(&f.settings, &again), 0);
+	assert_int_equal(inventory_restore(again, j, 0, NULL), 0);
+	assert_int_equal(inventory_undone(again, "data", "b", &last), 0);
+	inventory_free(again);
+	json_object_set_new(json_array_get(done, 0), "step", json_string("jump"));
+	assert_int_equal(inventory_new(&f.settings, &again), 0);
+	assert_int_equal(inventory_restore(again, j, 0, NULL), -EINVAL);
+	inventory_free(again);
+	json_decref(j);
 	finish(&f);
 }
 
@@ -600,7 +656,7 @@ int main(void)
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
 		unit(test_half_wiped), unit(test_forgotten),  unit(test_old_name),  unit(test_many),
-		unit(test_made),
+		unit(test_made),       unit(test_undone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
