@@ -104,9 +104,13 @@ static void bind_context(struct engine *e, const struct question *q, const struc
 		known = bind_subject(e, SORT_DEVICE, c->device, b);
 	if (!known && c->array)
 		known = bind_subject(e, SORT_ARRAY, c->array, b);
-	if (!known) {
+	if (!known) { /* it is gone: what it was called */
 		memset(&b->f, 0, sizeof(b->f));
 		b->f.calendars = e->calendars;
+		b->f.v[FACT_DEVICE_ID] = value_str(c->device);
+		b->f.v[FACT_DEVICE_NAME] = value_str(c->device_name);
+		b->f.v[FACT_ARRAY_ID] = value_str(c->array);
+		b->f.v[FACT_ARRAY_NAME] = value_str(c->array_name);
 	}
 	for (int i = 0; i < FACT_MAX; i++)
 		if (q->facts[i].type != V_NONE)
@@ -141,7 +145,7 @@ static struct match match_of(const struct question *q)
 	return (struct match){.key = q->key, .generation = q->generation, .injected = q->injected};
 }
 
-void question_withdraw(struct engine *e, struct question *q, const char *why)
+void question_over(struct engine *e, const struct rule *r, const struct question *q, const char *why)
 {
 	const struct event *event = TAKE(e->event, NULL);
 	_cleanup_(asked_finish) struct asked_now now;
@@ -150,11 +154,16 @@ void question_withdraw(struct engine *e, struct question *q, const char *why)
 
 	bind_question(e, q, &now);
 	if (now.n)
-		v = verdict_queue(e, &e->rs->rules[q->rule], VERDICT_WITHDRAWN, &m, now.b, now.n, why);
+		v = verdict_queue(e, r, VERDICT_WITHDRAWN, &m, now.b, now.n, why);
 	if (v)
 		memcpy(v->asked, q->id, sizeof(v->asked));
-	question_free(e, q);
 	e->event = event;
+}
+
+void question_withdraw(struct engine *e, struct question *q, const char *why)
+{
+	question_over(e, &e->rs->rules[q->rule], q, why);
+	question_free(e, q);
 }
 
 void question_inhibit(struct engine *e, const struct inhibition *in)

@@ -75,6 +75,7 @@ void engine_free(struct engine *e)
 	while (e->marks)
 		mark_end(e, e->marks);
 	marks_free(e);
+	json_decref(e->gone);
 	for (size_t i = 0; i < e->n_queue; i++)
 		verdict_unref(e->queue[i]);
 	free(e->queue);
@@ -300,6 +301,7 @@ void engine_start(struct engine *e, int64_t boot, int64_t awake)
 	e->started = true;
 	e->dirty = SORT_ALL;
 	each_watch(e, wait_anew);
+	questions_withdraw_gone(e);
 	schedule_wall(e);
 	schedule_start(e);
 	engine_settle(e);

@@ -27,12 +27,12 @@ static int64_t get_time(const json_t *j, const char *name, int64_t shift)
 	return moment(json_object_get(j, name)) + shift;
 }
 
-static bool get_flag(const json_t *j, const char *name)
+bool saved_flag(const json_t *j, const char *name)
 {
 	return json_is_true(json_object_get(j, name));
 }
 
-static const char *get_text(const json_t *j, const char *name)
+const char *saved_text(const json_t *j, const char *name)
 {
 	const char *s = json_string_value(json_object_get(j, name));
 
@@ -42,11 +42,11 @@ static const char *get_text(const json_t *j, const char *name)
 /* The rule that an entry belongs to, if it still decides the same. */
 static const struct rule *entry_rule(const struct restore *s, const json_t *j)
 {
-	int i = ruleset_find(s->e->rs, get_text(j, "rule"));
+	int i = ruleset_find(s->e->rs, saved_text(j, "rule"));
 	char hash[HASH_TEXT];
 
 	if (i < 0 || s->e->rs->rules[i].disabled ||
-	    strcmp(rule_hash_text(&s->e->rs->rules[i], hash), get_text(j, "hash")) != 0)
+	    strcmp(rule_hash_text(&s->e->rs->rules[i], hash), saved_text(j, "hash")) != 0)
 		return NULL;
 	return &s->e->rs->rules[i];
 }
@@ -85,17 +85,17 @@ static void restore_window(const struct restore *s, const struct rule *r, const 
 	const json_t *hit;
 	size_t i;
 
-	if (r->count == 0 || table_find(&s->e->windows, r->index, get_text(j, "key")))
+	if (r->count == 0 || table_find(&s->e->windows, r->index, saved_text(j, "key")))
 		return;
-	w = window_new(s->e, r, get_text(j, "key"));
+	w = window_new(s->e, r, saved_text(j, "key"));
 	if (!w)
 		return;
 	json_array_foreach(json_object_get(j, "hits"), i, hit) restore_hit(s, r, w, hit);
-	if (r->has_clear && get_flag(j, "raised")) {
-		w->node.phase = get_flag(j, "clearing") ? WINDOW_CLEARING : WINDOW_RAISED;
+	if (r->has_clear && saved_flag(j, "raised")) {
+		w->node.phase = saved_flag(j, "clearing") ? WINDOW_CLEARING : WINDOW_RAISED;
 		w->raised_at[0] = get_time(j, "raised-at", s->boot);
 	}
-	w->node.injected = get_flag(j, "injected");
+	w->node.injected = saved_flag(j, "injected");
 	window_prune(s->e, r, w);
 	if (w->node.phase == WINDOW_COUNTING && w->hits.n == 0) {
 		window_free(s->e, w);
@@ -120,14 +120,14 @@ static void restore_attempt(const struct restore *s, const struct rule *r, const
 	size_t i;
 
 	if (r->n_parts == 0 || json_array_size(came) == 0 || json_array_size(came) >= r->n_parts ||
-	    table_find(&s->e->attempts, r->index, get_text(j, "key")))
+	    table_find(&s->e->attempts, r->index, saved_text(j, "key")))
 		return;
-	a = table_add(&s->e->attempts, r->index, get_text(j, "key"), sizeof(*a));
+	a = table_add(&s->e->attempts, r->index, saved_text(j, "key"), sizeof(*a));
 	if (!a)
 		return;
 	json_array_foreach(came, i, ev) a->n += event_from_json(ev, &a->came[a->n], NULL) == 0;
-	a->cover = r->cover.n && json_object_get(j, "cover") ? strdup(get_text(j, "cover")) : NULL;
-	a->node.injected = get_flag(j, "injected");
+	a->cover = r->cover.n && json_object_get(j, "cover") ? strdup(saved_text(j, "cover")) : NULL;
+	a->node.injected = saved_flag(j, "injected");
 	a->first = get_time(j, "first", s->boot);
 	if (a->n != json_array_size(came)) {
 		order_free(s->e, a);
@@ -148,7 +148,7 @@ static void restore_schedule(const struct restore *s, const struct rule *r, cons
 static void restore_visit(const struct restore *s, const struct rule *r, const json_t *j)
 {
 	if (r->trigger == TRIGGER_SCHEDULE)
-		visit_arm(s->e, r, get_text(j, "key"), MAX(get_time(j, "at", s->boot), s->e->boot));
+		visit_arm(s->e, r, saved_text(j, "key"), MAX(get_time(j, "at", s->boot), s->e->boot));
 }
 
 static void restore_limit(const struct restore *s, const struct rule *r, const json_t *j)
@@ -157,15 +157,15 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	const json_t *t;
 	size_t i;
 
-	if (r->limit_count == 0 || table_find(&s->e->limits, r->index, get_text(j, "key")))
+	if (r->limit_count == 0 || table_find(&s->e->limits, r->index, saved_text(j, "key")))
 		return;
-	l = table_add(&s->e->limits, r->index, get_text(j, "key"), sizeof(*l));
+	l = table_add(&s->e->limits, r->index, saved_text(j, "key"), sizeof(*l));
 	if (!l)
 		return;
 	l->timer = (struct timer){.kind = TIMER_LIMIT};
 	l->times = calloc(json_array_size(json_object_get(j, "times")) + 1, sizeof(*l->times));
 	json_array_foreach(json_object_get(j, "times"), i, t) if (l->times) l->times[l->n++] = moment(t) + s->boot;
-	l->told = get_flag(j, "told");
+	l->told = saved_flag(j, "told");
 	if (!l->times || l->n == 0) {
 		limit_free(s->e, l);
 		return;
@@ -175,10 +175,10 @@ static void restore_limit(const struct restore *s, const struct rule *r, const j
 	table_bound(s->e, &s->e->limits, &l->node);
 }
 
-static enum subject_sort get_sort(const json_t *j)
+enum subject_sort saved_sort(const json_t *j)
 {
 	for (int i = SORT_DEVICE; i < SORT_MAX; i++)
-		if (strcmp(sort_words[i], get_text(j, "sort")) == 0)
+		if (strcmp(sort_words[i], saved_text(j, "sort")) == 0)
 			return (enum subject_sort)i;
 	return SORT_NONE;
 }
@@ -207,34 +207,34 @@ static void restore_state(const struct restore *s, const struct rule *r, const j
 {
 	const struct table *table = is_group ? &s->e->groups : &s->e->watches;
 	json_int_t state = json_integer_value(json_object_get(j, "state"));
-	bool raised = get_flag(j, "raised");
+	bool raised = saved_flag(j, "raised");
 	struct watch *w;
 	const json_t *span;
 	size_t i;
 
 	/* What was pending starts anew after a restart; what had fired stays so. */
 	if (state < WATCH_SUMMING || state > WATCH_CLEARING || r->trigger != TRIGGER_WATCH ||
-	    (get_sort(j) == SORT_NONE && !is_group) || (!s->exact && !raised) ||
-	    table_find(table, r->index, get_text(j, "key")))
+	    (saved_sort(j) == SORT_NONE && !is_group) || (!s->exact && !raised) ||
+	    table_find(table, r->index, saved_text(j, "key")))
 		return;
-	w = watch_add(s->e, r, get_text(j, "key"), is_group);
+	w = watch_add(s->e, r, saved_text(j, "key"), is_group);
 	if (!w)
 		return;
-	w->id = strdup(get_text(j, "id"));
-	w->sort = get_sort(j);
+	w->id = strdup(saved_text(j, "id"));
+	w->sort = saved_sort(j);
 	w->state = s->exact ? (enum watch_state)state : WATCH_ACTIVE;
 	w->raised = raised;
-	w->recorded = get_flag(j, "recorded");
-	w->waits = s->exact && get_flag(j, "waits");
-	w->interrupted = get_flag(j, "interrupted") || (!s->exact && get_flag(j, "waits"));
-	w->refused = get_flag(j, "refused");
+	w->recorded = saved_flag(j, "recorded");
+	w->waits = s->exact && saved_flag(j, "waits");
+	w->interrupted = saved_flag(j, "interrupted") || (!s->exact && saved_flag(j, "waits"));
+	w->refused = saved_flag(j, "refused");
 	s->e->stats[r->index].refused |= w->refused;
-	w->changed = get_flag(j, "changed");
+	w->changed = saved_flag(j, "changed");
 	w->since_awake = get_time(j, "since-awake", s->awake);
 	w->since_boot = get_time(j, "since-boot", s->boot);
 	w->fired_awake = get_time(j, "fired-awake", s->awake);
 	w->fired_boot = get_time(j, "fired-boot", s->boot);
-	snprintf(w->verdict, sizeof(w->verdict), "%s", get_text(j, "verdict"));
+	snprintf(w->verdict, sizeof(w->verdict), "%s", saved_text(j, "verdict"));
 	restore_facts(j, w);
 	w->spans = calloc(json_array_size(json_object_get(j, "spans")) + 1, sizeof(*w->spans));
 	json_array_foreach(json_object_get(j, "spans"), i, span) if (w->spans) w->spans[w->n_spans++] =
@@ -244,7 +244,7 @@ static void restore_state(const struct restore *s, const struct rule *r, const j
 		return;
 	}
 	if (r->count && !is_group && json_object_get(j, "group"))
-		group_put(s->e, r, w, get_text(j, "group"));
+		group_put(s->e, r, w, saved_text(j, "group"));
 	if (s->exact)
 		restore_timer(s, j, &w->timer);
 }
@@ -260,52 +260,21 @@ static void restore_group(const struct restore *s, const struct rule *r, const j
 		restore_state(s, r, j, true);
 }
 
-static const char *own_text(struct arena *a, const json_t *j)
+/* One whose rule is not there any more, or decides otherwise, is told of when the picture is whole. */
+static void restore_questions(const struct restore *s, const json_t *list)
 {
-	return json_is_string(j) ? arena_strdup(a, json_string_value(j)) : NULL;
-}
-
-static void restore_contexts(struct question *q, const json_t *list)
-{
-	const json_t *c;
+	json_t *j;
 	size_t i;
 
-	q->contexts = arena_array(&q->arena, struct verdict_context, json_array_size(list) + 1);
-	json_array_foreach(list, i, c) q->contexts[q->n++] = (struct verdict_context){
-		.device = own_text(&q->arena, json_array_get(c, 0)),
-		.device_name = own_text(&q->arena, json_array_get(c, 1)),
-		.array = own_text(&q->arena, json_array_get(c, 2)),
-		.array_name = own_text(&q->arena, json_array_get(c, 3)),
-		.slot = json_is_integer(json_array_get(c, 4)) ? (int)json_integer_value(json_array_get(c, 4)) : -1};
-}
-
-static void restore_question(const struct restore *s, const struct rule *r, const json_t *j)
-{
-	struct question *q = question_find(s->e, r, get_text(j, "key")) ? NULL : calloc(1, sizeof(*q));
-	const char *name;
-	json_t *value;
-
-	if (!q)
-		return;
-	snprintf(q->id, sizeof(q->id), "%s", get_text(j, "id"));
-	q->rule = r->index;
-	q->key = arena_strdup(&q->arena, get_text(j, "key"));
-	q->sort = get_sort(j);
-	q->subject = arena_strdup(&q->arena, get_text(j, "subject"));
-	restore_contexts(q, json_object_get(j, "contexts"));
-	json_object_foreach(json_object_get(j, "facts"), name, value)
+	json_array_foreach(list, i, j)
 	{
-		int f = fact_lookup(name);
+		const struct rule *r = entry_rule(s, j);
 
-		if (f < 0 || fact_from_json((enum fact_id)f, value, &q->facts[f], NULL) < 0)
-			continue;
-		if (q->facts[f].type == V_STRING)
-			q->facts[f].str = arena_strdup(&q->arena, q->facts[f].str);
+		if (!r)
+			question_gone(s->e, j);
+		else if (!question_find(s->e, r, saved_text(j, "key")))
+			question_restore(s->e, r, j, get_time(j, "asked", s->boot), get_time(j, "ends", s->awake));
 	}
-	q->generation = (int)json_integer_value(json_object_get(j, "generation"));
-	q->injected = get_flag(j, "injected");
-	q->asked = get_time(j, "asked", s->boot);
-	question_arm(s->e, q, get_time(j, "ends", s->awake));
 }
 
 /* Which step of the rule covers the rules that the saved one did. */
@@ -334,13 +303,13 @@ static void restore_inhibition(const struct restore *s, const struct rule *r, co
 	if (!in)
 		return;
 	*in = (struct inhibition){.rule = r->index,
-				  .key = strdup(get_text(j, "key")),
+				  .key = strdup(saved_text(j, "key")),
 				  .until_clear = step->until_clear,
 				  .covers = step->covers,
 				  .per.n = step->n_per};
 	memcpy(in->per.f, step->per, sizeof(step->per));
 	for (size_t i = 0; i < step->n_per; i++)
-		in->values[i] = strdup(get_text(values, fact_table[step->per[i]].name));
+		in->values[i] = strdup(saved_text(values, fact_table[step->per[i]].name));
 	in->timer = (struct timer){.kind = TIMER_INHIBITION};
 	inhibition_add(s->e, in);
 	timer_arm(s->e, &in->timer, get_time(j, "ends", s->awake), true);
@@ -371,7 +340,7 @@ static void restore_marks(const struct restore *s, const json_t *list)
 		int64_t ends = moment(json_object_get(j, "ends"));
 
 		if (ends == 0 || ends + s->boot > s->e->boot)
-			engine_mark(s->e, get_text(j, "device"), get_text(j, "as"),
+			engine_mark(s->e, saved_text(j, "device"), saved_text(j, "as"),
 				    ends ? ends + s->boot - s->e->boot : 0);
 	}
 }
@@ -389,7 +358,7 @@ static int restore_all(struct engine *e, const json_t *state, const struct resto
 	restore_list(s, json_object_get(state, "limits"), restore_limit);
 	restore_list(s, json_object_get(state, "groups"), restore_group);
 	restore_list(s, json_object_get(state, "watches"), restore_watch);
-	restore_list(s, json_object_get(state, "questions"), restore_question);
+	restore_questions(s, json_object_get(state, "questions"));
 	restore_list(s, json_object_get(state, "inhibitions"), restore_inhibition);
 	restore_marks(s, json_object_get(state, "marks"));
 	return 0;
@@ -465,27 +434,6 @@ static void keep_stats(const struct engine *old, struct engine *e, struct reload
 		counts->removed += ruleset_find(e->rs, old->rs->rules[i].name) < 0;
 }
 
-/* What nobody may answer any more is told, by the rules that asked. */
-static void withdraw_questions(struct engine *old, struct engine *e)
-{
-	struct question *next;
-
-	for (struct question *q = old->questions; q; q = next) {
-		const struct rule *was = &old->rs->rules[q->rule];
-		int k = ruleset_find(e->rs, was->name);
-		const struct rule *now = k < 0 ? NULL : &e->rs->rules[k];
-
-		next = q->next;
-		if (now && !now->disabled && now->hash == was->hash)
-			continue;
-		question_withdraw(old, q,
-				  !now		  ? "the rule was removed"
-				  : now->disabled ? "the rule was disabled"
-						  : "the rule was changed");
-	}
-	e->counter = MAX(e->counter, old->counter);
-}
-
 int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *ret)
 {
 	struct engine *next, swap;
@@ -495,8 +443,6 @@ int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *re
 	if (r < 0)
 		return r;
 	keep_stats(e, next, &counts);
-	withdraw_questions(e, next);
-	verdicts_flush(e);
 	next->evicted += e->evicted;
 	if (!next->evicted_rule[0])
 		memcpy(next->evicted_rule, e->evicted_rule, sizeof(next->evicted_rule));
@@ -506,6 +452,8 @@ int engine_reload(struct engine *e, struct ruleset *rs, struct reload_counts *re
 	engine_free(next);
 	if (ret)
 		*ret = counts;
+	if (e->started)
+		questions_withdraw_gone(e);
 	e->dirty = SORT_ALL;
 	engine_settle(e);
 	return 0;

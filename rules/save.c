@@ -191,6 +191,7 @@ static json_t *save_questions(const struct engine *e)
 			if (q->facts[i].type != V_NONE)
 				json_object_set_new(facts, fact_table[i].name, fact_to_json(&q->facts[i]));
 		json_object_set_new(j, "id", json_string(q->id));
+		json_object_set_new(j, "description", json_string(e->rs->rules[q->rule].description));
 		json_object_set_new(j, "sort", json_string(sort_words[q->sort]));
 		json_object_set_new(j, "subject", json_string(q->subject));
 		json_object_set_new(j, "contexts", save_contexts(q));
@@ -201,6 +202,7 @@ static json_t *save_questions(const struct engine *e)
 		set_time(j, "ends", q->timer.at);
 		json_array_append_new(list, j);
 	}
+	json_array_extend(list, e->gone);
 	return list;
 }
 

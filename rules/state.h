@@ -347,6 +347,7 @@ struct engine {
 	struct inhibition *inhibitions; /* the newest first */
 	struct question *questions;	/* the newest first */
 	size_t n_inhibitions, n_questions;
+	json_t *gone;			  /* questions as they were saved, whose rules are gone; told at the start */
 	struct mark *marks, *ended_marks; /* facts that are bound may still name the latter */
 	struct strset marks_set;	  /* what engine_marks returned last */
 	const char *marks_words[MARKS_MAX];
@@ -518,12 +519,26 @@ struct watch *watch_add(struct engine *e, const struct rule *r, const char *key,
 void question_new(struct engine *e, const struct rule *r, const char *key, const struct verdict *v);
 struct question *question_find(const struct engine *e, const struct rule *r, const char *key);
 void question_withdraw(struct engine *e, struct question *q, const char *why);
+/* Tells that it is withdrawn. r: the rule that asked, perhaps none of the rule set any more. */
+void question_over(struct engine *e, const struct rule *r, const struct question *q, const char *why);
 /* What is covered is not asked any more. */
 void question_inhibit(struct engine *e, const struct inhibition *in);
 void question_timer(struct engine *e, struct question *q);
 void question_free(struct engine *e, struct question *q);
 /* Waits for its deadline. */
 void question_arm(struct engine *e, struct question *q, int64_t awake);
+
+/* restore.c: of an entry of the saved state; "" if it has none. */
+const char *saved_text(const json_t *j, const char *name);
+bool saved_flag(const json_t *j, const char *name);
+enum subject_sort saved_sort(const json_t *j);
+
+/* restore_ask.c */
+
+void question_restore(struct engine *e, const struct rule *r, const json_t *j, int64_t asked, int64_t ends);
+/* It was saved, and its rule does not ask it any more: kept until that is told. */
+void question_gone(struct engine *e, json_t *j);
+void questions_withdraw_gone(struct engine *e);
 
 /* schedule.c */
 

@@ -22,7 +22,8 @@
  * tells); rebuilt ARRAY; copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON;
  * what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act ok|failed|refused|timeout
  * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold,
- * release (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart;
+ * release (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart
+ * [RULES..] (perhaps with others);
  * shut-down; storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a
  * reload); nothing */
 #include "pipeline/forecast.h"
@@ -561,7 +562,7 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		return 0;
 	}
 	if (strcmp(verb, "crash") == 0 || strcmp(verb, "restart") == 0)
-		return again(y);
+		return n > 0 && play_rules(y, w, n) < 0 ? -EINVAL : again(y);
 	if (strcmp(verb, "shut-down") == 0)
 		return pipeline_shut_down(y->p), 0;
 	if (strcmp(verb, "status") == 0)

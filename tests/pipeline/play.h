@@ -52,6 +52,8 @@ void play_drop(struct play *y);		      /* what it asked for is lost */
 void play_run_to(struct play *y, int64_t to); /* boot */
 void play_time_stamp(struct play *y);	      /* begins a line of the journal */
 void play_lines(struct play *y, const json_t *lines);
+/* Loads the files of these names, or the shipped ones. 0 or -errno. */
+int play_rules(struct play *y, char **names, int n);
 /* One line before the first time. 0 or -EINVAL. */
 int play_setup(struct play *y, char *text);
 void play_managed(struct play *y, char **globs, int n); /* the settings name these sets */

@@ -68,7 +68,7 @@ static int load_files(struct play *y, char **paths, size_t n, struct diag *d)
 	return r;
 }
 
-static int load_rules(struct play *y, char **names, int n)
+int play_rules(struct play *y, char **names, int n)
 {
 	_cleanup_(buf_free) struct buf problems = {0};
 	struct drop_ins found = {0};
@@ -78,6 +78,7 @@ static int load_rules(struct play *y, char **names, int n)
 	int r = 0;
 
 	diag_init(&d);
+	ruleset_unref(TAKE_PTR(y->rules));
 	if (n == 1 && strcmp(names[0], "shipped") == 0) {
 		r = drop_ins_list(&y->rules_dir, 1, &d, &found);
 		for (size_t i = 0; i < found.n && n_paths < ARRAY_SIZE(paths); i++)
@@ -199,7 +200,7 @@ int play_setup(struct play *y, char *text)
 		return 0;
 	}
 	if (strcmp(w[0], "rules") == 0)
-		return load_rules(y, &w[1], n - 1);
+		return play_rules(y, &w[1], n - 1);
 	if (strcmp(w[0], "disk") == 0)
 		return add_disk(y, w, n);
 	if (strcmp(w[0], "array") == 0)

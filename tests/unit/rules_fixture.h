@@ -108,7 +108,7 @@ struct fixture {
 	int64_t now, asleep; /* boot; how much of it was slept */
 	uint64_t seq;
 	bool unanswered; /* what becomes of verdicts is told by the test; else: they are done at once */
-	char last_id[40], last_reason[64];
+	char last_id[40], last_reason[64], last_subject[64];
 };
 
 _unused_ static struct fake_subject *fake_find(struct fixture *fx, enum subject_sort sort, const char *id)
@@ -250,6 +250,7 @@ _unused_ static void fixture_verdict(void *u, const struct verdict *v)
 	struct fixture *fx = u;
 
 	snprintf(fx->last_id, sizeof(fx->last_id), "%s", v->id);
+	snprintf(fx->last_subject, sizeof(fx->last_subject), "%s", v->subject);
 	if (v->reason)
 		snprintf(fx->last_reason, sizeof(fx->last_reason), "%s", v->reason);
 	print_when(fx, v->time);

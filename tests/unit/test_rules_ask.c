@@ -157,7 +157,23 @@ static void inhibition_withdraws(void **state)
 }
 
 /* A reload that takes the rule away, or changes what it looks at, takes its question back; another text does not. */
-static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
+/* A restart with other rules, of which a state is saved once more before it is through. */
+static void restart_with(struct fixture *fx, struct ruleset *rules)
+{
+	struct engine_options o = fixture_options(fx);
+
+	for (int i = 0; i < 2; i++) {
+		json_t *state = engine_save(fx->engine, fx->now, fx->now, SIZE_MAX);
+
+		engine_free(fx->engine);
+		assert_int_equal(engine_new(rules, &o, &fx->engine), 0);
+		assert_int_equal(engine_restore(fx->engine, state, fx->now, fx->now, 0, NULL), 0);
+		json_decref(state);
+	}
+	engine_start(fx->engine, fx->now, fx->now);
+}
+
+static void what_no_rule_asks_any_more_is_withdrawn(void **state)
 {
 	static const char *const rest = "    do: [fail-member]\n";
 	static const char *const reasons[] = {NULL, "the rule was removed", "the rule was changed",
@@ -165,9 +181,10 @@ static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
 	struct fixture fx = {0};
 
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int k = 0; k < 8; k++) {
 		_cleanup_(buf_free) struct buf text = {0};
 		struct ruleset *next;
+		int i = k % 4;
 
 		fx = (struct fixture){0};
 		gone(&fx, "drop");
@@ -179,7 +196,10 @@ static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
 			 "    where: {member.state: %s}\n    mode: ask\n    unless: {array.maintenance: true}\n%s%s",
 			 i == 1 ? "other" : "r", i == 2 ? "failed" : "missing", rest, i == 3 ? "disable: [r]\n" : "");
 		next = fixture_rules(buf_str(&text));
-		assert_int_equal(engine_reload(fx.engine, next, NULL), 0);
+		if (k < 4)
+			assert_int_equal(engine_reload(fx.engine, next, NULL), 0);
+		else
+			restart_with(&fx, next);
 		ruleset_unref(next);
 		assert_int_equal(questions(&fx), i < 2); /* of the same, and of the other rule */
 		if (reasons[i])
@@ -189,6 +209,25 @@ static void a_reload_withdraws_what_no_rule_asks_any_more(void **state)
 					 : "1s r data/0 withdrawn\n");
 		fixture_end(&fx);
 	}
+}
+
+/* A disk that is gone as well is still named. */
+static void what_was_asked_about_is_named(void **state)
+{
+	struct ruleset *next = fixture_rules("version: 1\n");
+	struct fixture fx = {0};
+
+	(void)state;
+	fixture_start(&fx, ERRORS);
+	block_error(&fx, "sda", 1 * S, 1);
+	block_error(&fx, "sda", 1 * S, 1);
+	expect_log(&fx, "1s r sda asked\n");
+	fx.n = 0;
+	restart_with(&fx, next);
+	expect_log(&fx, "1s r sda withdrawn\n");
+	assert_string_equal(fx.last_subject, "sda");
+	fixture_end(&fx);
+	ruleset_unref(next);
 }
 
 /* Questions, their answers and deadlines go on over copies, reloads and restarts as if there were none. */
@@ -257,7 +296,8 @@ int main(int argc, char **argv)
 		unit(what_nobody_answers_is_dropped_or_done),
 		unit(a_state_that_ends_withdraws_its_question),
 		unit(inhibition_withdraws),
-		unit(a_reload_withdraws_what_no_rule_asks_any_more),
+		unit(what_no_rule_asks_any_more_is_withdrawn),
+		unit(what_was_asked_about_is_named),
 		unit(questions_agree_with_the_oracle),
 	};
 
