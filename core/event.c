@@ -5,17 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a storm's events each is made by this: no printf, and malloc, for glibc keeps nothing at hand for calloc. */
+static void take_word(char *to, size_t size, const char *from)
+{
+	size_t n = strnlen(from, size - 1);
+
+	memcpy(to, from, n);
+	to[n] = '\0';
+}
+
 struct event *event_new(const char *kind, const char *source, enum origin origin)
 {
-	struct event *ev = calloc(1, sizeof(*ev));
+	struct event *ev = malloc(sizeof(*ev));
 
 	if (!ev)
 		return NULL;
-	snprintf(ev->kind, sizeof(ev->kind), "%s", kind);
-	snprintf(ev->source, sizeof(ev->source), "%s", source);
-	ev->origin = origin;
-	ev->count = 1;
-	ev->slot = -1;
+	*ev = (struct event){.origin = origin, .count = 1, .slot = -1};
+	take_word(ev->kind, sizeof(ev->kind), kind);
+	take_word(ev->source, sizeof(ev->source), source);
 	return ev;
 }
 
@@ -36,12 +43,31 @@ void event_free(struct event *ev)
 	free(ev->snapshot);
 	free(ev->map);
 	json_decref(ev->extra);
+	free(ev->facts);
 	free(ev);
+}
+
+/* A place for one fact more. Most events have few. 0, -ENOMEM or -ENOSPC. */
+static int make_room(struct event *ev)
+{
+	enum { STEP = 8 };
+	struct event_fact *more;
+
+	if (ev->n_facts == EVENT_FACTS_MAX)
+		return -ENOSPC;
+	if (ev->n_facts % STEP)
+		return 0;
+	more = reallocarray(ev->facts, ev->n_facts + STEP, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	ev->facts = more;
+	return 0;
 }
 
 int event_set(struct event *ev, enum fact_id id, struct value v)
 {
 	struct event_fact *slot = NULL;
+	int r = 0;
 
 	if (v.type == V_STRING) {
 		v.str = strdup(v.str);
@@ -51,35 +77,40 @@ int event_set(struct event *ev, enum fact_id id, struct value v)
 	for (size_t i = 0; i < ev->n_facts; i++)
 		if (ev->facts[i].id == id)
 			slot = &ev->facts[i];
-	if (slot) {
+	if (slot)
 		drop_value(&slot->v);
-	} else if (ev->n_facts == EVENT_FACTS_MAX) {
+	else
+		r = make_room(ev);
+	if (r < 0) {
 		drop_value(&v);
-		return -ENOSPC;
-	} else {
-		slot = &ev->facts[ev->n_facts++];
+		return r;
 	}
-	*slot = (struct event_fact){.id = id, .v = v};
+	if (!slot)
+		slot = &ev->facts[ev->n_facts++];
+	slot->id = id;
+	slot->v = v;
 	return 0;
+}
+
+/* What every event has. */
+static void bind_envelope(const struct event *ev, struct facts *f)
+{
+	f->v[FACT_EVENT_KIND] = value_str(ev->kind);
+	f->v[FACT_EVENT_SEQ] = value_int((int64_t)ev->seq);
+	f->v[FACT_EVENT_TIME] = value_time(ev->wall);
+	f->v[FACT_EVENT_SOURCE] = value_str(ev->source);
+	f->v[FACT_EVENT_ORIGIN] = fact_enum(FACT_EVENT_ORIGIN, (int)ev->origin);
+	f->v[FACT_EVENT_COUNT] = value_int(ev->count);
+	f->v[FACT_EVENT_GENERATION] = value_int(ev->generation);
 }
 
 struct value event_get(const struct event *ev, enum fact_id id)
 {
-	switch ((int)id) {
-	case FACT_EVENT_KIND:
-		return value_str(ev->kind);
-	case FACT_EVENT_SEQ:
-		return value_int((int64_t)ev->seq);
-	case FACT_EVENT_TIME:
-		return value_time(ev->wall);
-	case FACT_EVENT_SOURCE:
-		return value_str(ev->source);
-	case FACT_EVENT_ORIGIN:
-		return fact_enum(FACT_EVENT_ORIGIN, (int)ev->origin);
-	case FACT_EVENT_COUNT:
-		return value_int(ev->count);
-	case FACT_EVENT_GENERATION:
-		return value_int(ev->generation);
+	struct facts f;
+
+	if (id <= FACT_EVENT_GENERATION) {
+		bind_envelope(ev, &f);
+		return f.v[id];
 	}
 	for (size_t i = 0; i < ev->n_facts; i++)
 		if (ev->facts[i].id == id)
@@ -89,8 +120,7 @@ struct value event_get(const struct event *ev, enum fact_id id)
 
 void event_bind(const struct event *ev, struct facts *f)
 {
-	for (int id = FACT_EVENT_KIND; id <= FACT_EVENT_GENERATION; id++)
-		f->v[id] = event_get(ev, (enum fact_id)id);
+	bind_envelope(ev, f);
 	for (size_t i = 0; i < ev->n_facts; i++)
 		f->v[ev->facts[i].id] = ev->facts[i].v;
 }

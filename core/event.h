@@ -30,8 +30,8 @@ struct event {
 	char *snapshot; /* snapshot.id */
 	char *map;	/* path events: device id of the map */
 	json_t *extra;	/* facts of no table (emit, raw udev properties): an object, or NULL */
-	struct event_fact facts[EVENT_FACTS_MAX];
-	size_t n_facts;
+	struct event_fact *facts;
+	size_t n_facts; /* at most EVENT_FACTS_MAX */
 };
 
 /* A new event with count 1, slot -1; NULL when out of memory. The caller frees it. */

@@ -99,7 +99,11 @@ int fact_lookup(const char *name)
 
 struct value fact_enum(enum fact_id id, int word)
 {
-	return (struct value){.type = V_ENUM, .i = word, .words = fact_table[id].words};
+	struct value v = value_int(word);
+
+	v.type = V_ENUM;
+	v.words = fact_table[id].words;
+	return v;
 }
 
 bool kind_known(const char *kind)

@@ -66,14 +66,32 @@ static bool is_direction_mark(uint32_t cp)
 	       (cp >= 0x2066 && cp <= 0x2069);
 }
 
+/* What most texts are throughout. */
+static size_t printable_span(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && s[n] >= 0x20 && s[n] < 0x7f)
+		n++;
+	return n;
+}
+
 void value_escape(const char *s, size_t max, struct buf *out)
 {
 	size_t left = max ? max : SIZE_MAX;
 
-	while (*s) {
+	for (;;) {
 		uint32_t cp = 0;
-		size_t n = value_utf8_span((const unsigned char *)s, &cp);
-		bool plain = n > 0 && cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0) && !is_direction_mark(cp);
+		size_t n = printable_span(s, left);
+		bool plain;
+
+		buf_addn(out, s, n);
+		s += n;
+		left -= n;
+		if (!*s)
+			return;
+		n = value_utf8_span((const unsigned char *)s, &cp);
+		plain = n > 0 && cp >= 0x20 && cp != 0x7f && !(cp >= 0x80 && cp < 0xa0) && !is_direction_mark(cp);
 
 		n = n ? n : 1;
 		if (n > left)
