@@ -57,6 +57,21 @@ struct cond {
 	struct place at;
 };
 
+/* One of the tests of a condition that are all to be true: what each event asks, small. */
+struct quick {
+	uint16_t fact;
+	uint8_t type; /* enum value_type of what is wanted */
+	uint8_t how;  /* enum quick_how */
+	union {
+		uint64_t u; /* QUICK_SAME: its bits; QUICK_WORDS: a bit for each word of the fact */
+		const char *str;
+		const struct cond *cond;
+	};
+};
+
+enum quick_how { QUICK_COND, QUICK_SAME, QUICK_TEXT, QUICK_WORDS };
+enum { QUICK_MAX = 4 };
+
 /* ---- steps ---- */
 
 enum effect { EFFECT_NONE, EFFECT_MARK, EFFECT_UNMARK, EFFECT_INHIBIT };
@@ -125,7 +140,19 @@ struct key_facts {
 };
 
 struct rule {
-	size_t index; /* order of evaluation */
+	/* What each event asks that the rule may concern, side by side. */
+	struct quick quick[QUICK_MAX]; /* where, n_quick of them, for events */
+	size_t index;		       /* order of evaluation */
+	uint8_t n_quick;
+	bool memberships; /* names member.* or array.*: one context for each membership of a device */
+	bool stop, has_clear;
+	int distinct; /* a fact, or -1 */
+	size_t n_parts;
+	int64_t count, within; /* threshold; count 0: none. Of a watch: so many subjects are in the state */
+	struct key_facts per;  /* what is counted together; without a threshold the subject */
+	int of;		       /* the counter that it is a share of, or -1 */
+	double ratio;	       /* 0: none */
+
 	const char *name, *description;
 	struct place at;
 	const char *file;		      /* last part of the file's name */
@@ -147,24 +174,15 @@ struct rule {
 	bool persistent;
 
 	struct cond *where;	  /* NULL: true */
-	bool memberships;	  /* names member.* or array.*: one context for each membership of a device */
-	struct key_facts per;	  /* what is counted together; without a threshold the subject */
 	struct key_facts subject; /* watch: one state for each */
 
-	int64_t count, within; /* threshold; count 0: none. Of a watch: so many subjects are in the state */
-	int distinct;	       /* a fact, or -1 */
-	double ratio;	       /* 0: none */
-	int of;		       /* the counter that it is a share of, or -1 */
-
 	struct part *parts; /* sequence: its steps; absence: the event, and what should have come. within is theirs */
-	size_t n_parts;
 	bool absence;
 	struct kept_fact kept[KEPT_MAX];
 	size_t n_kept;
 
 	int64_t for_ns, for_within; /* for_within 0: without a break */
 
-	bool has_clear;
 	struct cond *clear_where;
 	int64_t clear_count, clear_for;
 	struct steps clear_do;
@@ -176,7 +194,6 @@ struct rule {
 	int64_t repeat; /* 0: never */
 	enum rule_mode mode;
 	int priority;
-	bool stop;
 	struct steps steps;
 	size_t ask_from; /* mode ask: the first step that waits for an answer */
 	int64_t ask_deadline;
@@ -195,7 +212,10 @@ struct rule {
 /* The rules that need one value, in order of evaluation. n 0: the slot is free. */
 struct same_value {
 	uint64_t hash;
-	const struct rule **rules;
+	union {
+		const struct rule *one; /* n 1 */
+		const struct rule **rules;
+	};
 	size_t n;
 };
 
@@ -349,6 +369,10 @@ uint64_t regex_over(const struct rule *r);
 
 /* Allocates nothing. */
 enum truth cond_eval(const struct cond *c, const struct facts *f);
+/* Splits the condition of an event rule up. */
+void quick_compile(struct rule *r);
+/* Whether the condition of an event rule is true. */
+bool quick_eval(const struct rule *r, const struct facts *f);
 /* The same of a subject without an event: tests of what only an event tells are left out. */
 enum truth cond_eval_subject(const struct cond *c, const struct facts *f);
 /* What it tests. */

@@ -82,15 +82,23 @@ static void bind_identity(const struct event *ev, struct facts *f)
 		f->v[FACT_SNAPSHOT_ID] = value_str(ev->snapshot);
 }
 
-void bind_event(struct engine *e, const struct event *ev)
+void bind_begin(struct engine *e, const struct event *ev)
+{
+	e->event = ev;
+	e->n_bound = 0;
+	e->members_bound = false;
+}
+
+/* bound[0], which there always is. */
+static void bind_event(struct engine *e)
 {
 	const struct world_ops *world = e->o.world;
+	const struct event *ev = e->event;
 	struct bound *b;
 
-	if (bind_room(e, 1) < 0)
+	if (e->n_bound > 0)
 		return;
 	e->n_bound = 1;
-	e->members_bound = false;
 	b = &e->bound[0];
 	memset(&b->f, 0, sizeof(b->f));
 	b->f.calendars = e->calendars;
@@ -109,6 +117,19 @@ void bind_event(struct engine *e, const struct event *ev)
 	bind_marks(e, b);
 	event_bind(ev, &b->f);
 	bind_identity(ev, &b->f);
+}
+
+struct value bind_fact(struct engine *e, enum fact_id fact)
+{
+	const struct event *ev = e->event;
+	struct value own = e->n_bound == 0 ? event_get(ev, fact) : VALUE_NONE;
+
+	if (own.type != V_NONE)
+		return own;
+	if (e->n_bound == 0 && fact == FACT_DEVICE_ID && ev->device && !ev->array && !ev->snapshot)
+		return value_str(ev->device);
+	bind_event(e);
+	return e->bound[0].f.v[fact];
 }
 
 static int add_membership(void *u, const char *member)
@@ -141,6 +162,7 @@ void bind_members(struct engine *e)
 	const struct event *ev = e->event;
 	const char *map;
 
+	bind_event(e);
 	if (!ev->device || ev->array || e->members_bound)
 		return;
 	e->members_bound = true;
@@ -158,6 +180,7 @@ void bind_members(struct engine *e)
 
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
 {
+	bind_event(e);
 	if (r->memberships)
 		bind_members(e);
 	if (r->memberships && e->n_bound > 1) {

@@ -372,11 +372,12 @@ static bool match_contexts(struct engine *e, const struct rule *r, struct bound 
 		bool covered = e->inhibitions && gate_inhibited(e, r, &all[i].f);
 
 		all[i].done = false;
-		all[i].passed = !covered && (!r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE);
+		all[i].passed = !covered && quick_eval(r, &all[i].f);
 		any |= all[i].passed;
 		inhibited |= covered;
 	}
-	e->stats[r->index].inhibited += inhibited;
+	if (inhibited)
+		e->stats[r->index].inhibited++;
 	return any;
 }
 
@@ -385,7 +386,7 @@ static bool event_rule(struct engine *e, const struct rule *r)
 {
 	struct bound *all, *group[CONTEXTS_MAX];
 	size_t n = bind_contexts(e, r, &all), members;
-	uint64_t fired = e->stats[r->index].fired;
+	uint64_t fired = r->stop ? e->stats[r->index].fired : 0;
 
 	n = MIN(n, (size_t)CONTEXTS_MAX);
 	if (r->n_parts) {
@@ -420,17 +421,24 @@ static void event_rules(struct engine *e, const struct kind_index *k)
 	heard_event(e, k, stopped ? r : NULL);
 }
 
+/* Many of one kind come one after the other. */
+static const struct kind_index *index_of(struct engine *e, const char *kind)
+{
+	if (!e->kind || strcmp(e->kind->kind, kind) != 0)
+		e->kind = kind_find(e->rs, kind);
+	return e->kind;
+}
+
 void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 {
-	const struct kind_index *index = kind_find(e->rs, ev->kind);
+	const struct kind_index *index = index_of(e, ev->kind);
 
 	run_timers(e, ev->time, awake, false);
 	set_wall(e, ev->wall - ev->time);
 	if (e->n_shadows && strcmp(ev->kind, "action.succeeded") == 0)
 		shadow_done(e, ev);
 	if (index && index->n && ev->generation < GENERATION_MAX) {
-		e->event = ev;
-		bind_event(e, ev);
+		bind_begin(e, ev);
 		event_rules(e, index);
 		e->event = NULL;
 	}

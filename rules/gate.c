@@ -34,7 +34,7 @@ void gate_match(struct engine *e, const struct rule *r, const struct match *m, s
 static void limit_key(struct engine *e, const struct rule *r, const struct facts *f)
 {
 	key_text(&r->limit_per, f, &e->limit_key);
-	buf_addf(&e->limit_key, "\x1f%d", r->mode);
+	buf_addn(&e->limit_key, (char[]){'\x1f', (char)('0' + r->mode)}, 2);
 }
 
 void limit_free(struct engine *e, struct limit *l)
@@ -44,7 +44,7 @@ void limit_free(struct engine *e, struct limit *l)
 	table_remove(&e->limits, &l->node);
 }
 
-static void limit_prune(struct engine *e, const struct rule *r, struct limit *l)
+static void limit_prune(const struct engine *e, const struct rule *r, struct limit *l)
 {
 	size_t old = 0;
 
@@ -55,38 +55,42 @@ static void limit_prune(struct engine *e, const struct rule *r, struct limit *l)
 		memmove(l->times, l->times + old, l->n * sizeof(*l->times));
 }
 
-int64_t gate_limit_opens(struct engine *e, const struct rule *r, const struct facts *f)
+/* That of the facts, with its key in e->limit_key; NULL: none yet. */
+static struct limit *limit_find(struct engine *e, const struct rule *r, const struct facts *f)
 {
-	struct limit *l;
-
 	if (r->limit_count == 0)
-		return e->boot;
+		return NULL;
 	limit_key(e, r, f);
-	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
+	return (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
+}
+
+static int64_t limit_opens(const struct engine *e, const struct rule *r, struct limit *l)
+{
 	if (!l)
 		return e->boot;
 	limit_prune(e, r, l);
 	return l->n < (size_t)r->limit_count ? e->boot : l->times[0] + r->limit_within;
 }
 
+int64_t gate_limit_opens(struct engine *e, const struct rule *r, const struct facts *f)
+{
+	return limit_opens(e, r, limit_find(e, r, f));
+}
+
 size_t gate_limit_used(struct engine *e, const struct rule *r, const struct facts *f)
 {
-	const struct limit *l;
+	const struct limit *l = limit_find(e, r, f);
 
-	limit_key(e, r, f);
-	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
 	return l ? l->n : 0;
 }
 
-static void limit_use(struct engine *e, const struct rule *r, const struct facts *f)
+/* l: what limit_find has found. */
+static void limit_use(struct engine *e, const struct rule *r, struct limit *l)
 {
-	struct limit *l;
 	int64_t *times;
 
 	if (r->limit_count == 0)
 		return;
-	limit_key(e, r, f);
-	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
 	if (!l) {
 		l = table_add(&e->limits, r->index, buf_str(&e->limit_key), sizeof(*l));
 		if (!l)
@@ -105,16 +109,12 @@ static void limit_use(struct engine *e, const struct rule *r, const struct facts
 }
 
 /* A watch tells by itself, once for each time that it becomes due. */
-static void tell_limited(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n)
+static void tell_limited(struct engine *e, const struct rule *r, struct limit *l, const struct match *m,
+			 struct bound **b, size_t n)
 {
 	_cleanup_(buf_free) struct buf why = {0};
-	struct limit *l;
 
-	if (r->trigger == TRIGGER_WATCH)
-		return;
-	limit_key(e, r, &b[0]->f);
-	l = (struct limit *)table_find(&e->limits, r->index, buf_str(&e->limit_key));
-	if (!l || l->told)
+	if (r->trigger == TRIGGER_WATCH || l->told)
 		return;
 	l->told = true;
 	why_not_now(r, VERDICT_LIMITED, &b[0]->f, &why);
@@ -399,6 +399,7 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 		    struct verdict **ret)
 {
 	bool asks = r->mode == RULE_ASK;
+	struct limit *l;
 	struct verdict *v;
 
 	/* One question for a rule and key at a time. */
@@ -411,12 +412,13 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 			return GATE_HELD;
 		}
 	}
-	if (gate_limit_opens(e, r, &b[0]->f) > e->boot) {
+	l = limit_find(e, r, &b[0]->f);
+	if (limit_opens(e, r, l) > e->boot) {
 		e->stats[r->index].limited++;
-		tell_limited(e, r, m, b, n);
+		tell_limited(e, r, l, m, b, n);
 		return GATE_LIMITED;
 	}
-	limit_use(e, r, &b[0]->f);
+	limit_use(e, r, l);
 	e->stats[r->index].fired++;
 	e->stats[r->index].last = e->boot;
 	v = verdict_queue(e, r, asks ? VERDICT_ASKED : VERDICT_FIRED, m, b, n, NULL);

@@ -31,10 +31,15 @@ static bool indexable(enum fact_id f)
 	       (type == V_STRING || type == V_ENUM || type == V_INT || type == V_BOOL);
 }
 
+static uint64_t index_hash(const struct value *v)
+{
+	return v->type == V_STRING ? key_hash(0, v->str) : value_hash(v);
+}
+
 static void add_hash(struct arena *a, struct hashes *out, const struct value *v)
 {
 	out->v = arena_grow(a, out->v, &out->n, sizeof(*out->v));
-	out->v[out->n - 1] = value_hash(v);
+	out->v[out->n - 1] = index_hash(v);
 }
 
 static bool test_needs(struct arena *a, const struct cond *c, enum fact_id fact, struct hashes *out)
@@ -108,6 +113,32 @@ static void grow_slots(struct arena *a, struct fact_index *x)
 			*find_value(x, old.slots[i].hash) = old.slots[i];
 }
 
+static const struct rule **rules_of(struct same_value *s)
+{
+	return s->n == 1 ? &s->one : s->rules;
+}
+
+static void add_rule(struct arena *a, struct same_value *s, const struct rule *r)
+{
+	const struct rule *one = s->one, **rules = s->rules;
+	size_t n = s->n;
+
+	if (n == 0) {
+		s->one = r;
+		s->n = 1;
+		return;
+	}
+	if (n == 1) {
+		n = 0;
+		rules = arena_grow(a, NULL, &n, sizeof(*rules));
+		rules[0] = one;
+	}
+	rules = arena_grow(a, rules, &n, sizeof(*rules));
+	rules[n - 1] = r;
+	s->rules = rules;
+	s->n = n;
+}
+
 static void add_value(struct arena *a, struct fact_index *x, uint64_t hash, const struct rule *r)
 {
 	struct same_value *s;
@@ -116,12 +147,11 @@ static void add_value(struct arena *a, struct fact_index *x, uint64_t hash, cons
 		grow_slots(a, x);
 	s = find_value(x, hash);
 	/* The same value may stand in a list twice. */
-	if (s->n && s->rules[s->n - 1] == r)
+	if (s->n && rules_of(s)[s->n - 1] == r)
 		return;
 	x->n += s->n == 0;
 	s->hash = hash;
-	s->rules = arena_grow(a, s->rules, &s->n, sizeof(*s->rules));
-	s->rules[s->n - 1] = r;
+	add_rule(a, s, r);
 }
 
 /* What is needed while the index of one kind is made. */
@@ -272,13 +302,24 @@ static void add_run(struct candidates *c, const struct rule **rules, size_t n)
 		c->run[c->n++] = (struct rule_run){rules, rules + n};
 }
 
-static void add_found(struct candidates *c, const struct fact_index *x, const struct facts *f)
+/* What the first of them needs comes while the event is bound: with thousands of rules none of it is in the cache. */
+static void fetch(const struct engine *e, const struct rule *r)
 {
-	const struct value *v = &f->v[x->fact];
-	const struct same_value *s = v->type == V_NONE ? NULL : find_value(x, value_hash(v));
+	size_t i = (size_t)(r - e->rs->rules);
 
-	if (s)
-		add_run(c, s->rules, s->n);
+	fetch_lines(r, offsetof(struct rule, name));
+	fetch_lines(&e->stats[i], sizeof(e->stats[i].heard) + sizeof(e->stats[i].matched));
+	fetch_lines(&e->windows.of_rule[i], sizeof(e->windows.of_rule[i]));
+}
+
+static void add_found(struct engine *e, struct candidates *c, const struct fact_index *x, const struct value *v)
+{
+	struct same_value *s = v->type == V_NONE ? NULL : find_value(x, index_hash(v));
+
+	if (!s || s->n == 0)
+		return;
+	add_run(c, rules_of(s), s->n);
+	fetch(e, *rules_of(s));
 }
 
 void candidates_find(struct engine *e, const struct kind_index *k, struct candidates *c)
@@ -287,14 +328,15 @@ void candidates_find(struct engine *e, const struct kind_index *k, struct candid
 	add_run(c, k->rest, k->n_rest);
 	for (size_t i = 0; i < k->n_facts; i++) {
 		const struct fact_index *x = &k->facts[i];
+		struct value own = bind_fact(e, x->fact);
 
-		add_found(c, x, &e->bound[0].f);
+		add_found(e, c, x, &own);
 		/* What is not of the membership is the same in all contexts. */
 		if (!x->wide)
 			continue;
 		bind_members(e);
 		for (size_t b = 1; b < e->n_bound && b <= CONTEXTS_MAX; b++)
-			add_found(c, x, &e->bound[b].f);
+			add_found(e, c, x, &e->bound[b].f.v[x->fact]);
 	}
 }
 

@@ -240,8 +240,7 @@ static void fire_absence(struct engine *e, const struct rule *r, struct attempt 
 	struct bound *all, *b[CONTEXTS_MAX];
 	size_t n, found = 0;
 
-	e->event = a->came[0];
-	bind_event(e, e->event);
+	bind_begin(e, a->came[0]);
 	n = bind_contexts(e, r, &all);
 	n = MIN(n, (size_t)CONTEXTS_MAX);
 	for (size_t i = 0; i < n; i++)

@@ -176,7 +176,7 @@ struct world_ops {
 	int (*memberships)(void *u, const char *device, int (*fn)(void *fu, const char *member_id), void *fu);
 	/* Puts every inventory fact that the subject leads to into *f (rules-language 3.4): member: device.*, member.*,
 	 * array.*; device, spare and path: device.*, spare.*, path.*; array: array.*; snapshot: snapshot.*, array.*.
-	 * Facts of others are left as they are. False: no such subject. */
+	 * The id of a device is its device.id. Facts of others are left as they are. False: no such subject. */
 	bool (*bind)(void *u, enum subject_sort sort, const char *id, struct facts *f);
 };
 

@@ -7,6 +7,15 @@
 
 #include <stdio.h>
 
+/* Memory that is wanted soon. */
+static inline void fetch_lines(const void *p, size_t n)
+{
+	enum { LINE = 64 };
+
+	for (size_t i = 0; i < n + LINE - 1; i += LINE)
+		__builtin_prefetch((const char *)p + MIN(i, n - 1));
+}
+
 /* ---- timers: two heaps, one for each clock ---- */
 
 enum timer_kind {
@@ -99,8 +108,10 @@ void evicted(struct engine *e, size_t rule);
 /* Evicts what was touched least recently, of n's rule and of all, until neither has more than it may; never n itself.
  */
 void table_bound(struct engine *e, struct table *t, const struct entry_node *n);
-/* FNV-1a. */
+/* FNV-1a: of what is saved. */
 uint64_t text_hash(uint64_t seed, const char *text);
+/* The same purpose, eight bytes at a time: of what is not. */
+uint64_t key_hash(uint64_t seed, const char *text);
 /* Equal values have equal hashes. */
 uint64_t value_hash(const struct value *v);
 
@@ -355,14 +366,15 @@ struct engine {
 	struct heard *heard; /* [n_heard] of the rule set */
 	struct shadow_verdict shadows[SHADOWS_KEPT];
 	size_t n_shadows;
-	struct bound *bound; /* [0]: the event or subject itself; then one for each membership */
-	size_t n_bound, cap_bound;
+	struct bound *bound;	   /* [0]: the event or subject itself; then one for each membership */
+	size_t n_bound, cap_bound; /* n_bound 0: nobody has asked for the event's facts yet */
 	bool members_bound;
 	struct buf key, limit_key, scratch, compared;
 	struct verdict **queue;
 	size_t n_queue, cap_queue;
 	bool flushing;
-	const struct event *event; /* being evaluated */
+	const struct event *event;     /* being evaluated */
+	const struct kind_index *kind; /* of the last event */
 };
 
 /* shadow.c */
@@ -375,8 +387,11 @@ void shadow_done(struct engine *e, const struct event *ev);
 
 /* Empties the context and puts the subject's facts and marks into it. False: no such subject. */
 bool bind_subject(struct engine *e, enum subject_sort sort, const char *id, struct bound *b);
-/* Binds e->bound[0] for the event. */
-void bind_event(struct engine *e, const struct event *ev);
+/* The event is evaluated from now on. Its facts are bound when they are wanted. */
+void bind_begin(struct engine *e, const struct event *ev);
+/* The fact of the event that is being evaluated. Where it is certain without the world, nothing is bound for it: most
+ * events concern no rule. */
+struct value bind_fact(struct engine *e, enum fact_id fact);
 /* Binds one context for each membership of the event's device behind it, once for each event. The number of contexts
  * that the rule looks at, the first of which is at *ret. */
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret);

@@ -14,6 +14,23 @@ uint64_t text_hash(uint64_t seed, const char *text)
 	return h ^ h >> 29;
 }
 
+uint64_t key_hash(uint64_t seed, const char *text)
+{
+	const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+	size_t left = strlen(text);
+	uint64_t h = seed * prime ^ left, word;
+
+	for (; left >= sizeof(word); left -= sizeof(word), text += sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		h = (h ^ word) * prime;
+		h ^= h >> 32;
+	}
+	word = 0;
+	memcpy(&word, text, left);
+	h = (h ^ word) * prime;
+	return h ^ h >> 32;
+}
+
 uint64_t value_hash(const struct value *v)
 {
 	uint64_t h = v->type;
@@ -57,15 +74,20 @@ const char *entry_key(const struct entry_node *n)
 	return (const char *)n + n->key_at;
 }
 
+/* How much of an entry is looked at, about. */
+enum { ENTRY_LINES = 192 };
+
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key)
 {
-	uint32_t h = (uint32_t)text_hash(rule, key);
+	uint32_t h = (uint32_t)key_hash(rule, key);
 
 	if (t->n_slots == 0)
 		return NULL;
-	for (struct entry_node *n = t->slots[h & (t->n_slots - 1)]; n; n = n->next)
+	for (struct entry_node *n = t->slots[h & (t->n_slots - 1)]; n; n = n->next) {
+		fetch_lines(n, ENTRY_LINES);
 		if (n->hash == h && n->rule == rule && strcmp(entry_key(n), key) == 0)
 			return n;
+	}
 	return NULL;
 }
 
@@ -166,7 +188,7 @@ void *table_add(struct table *t, size_t rule, const char *key, size_t size)
 	n->key_at = (uint16_t)size;
 	memcpy((char *)n + size, key, strlen(key) + 1);
 	n->rule = (uint32_t)rule;
-	n->hash = (uint32_t)text_hash(rule, key);
+	n->hash = (uint32_t)key_hash(rule, key);
 	n->next = t->slots[n->hash & (t->n_slots - 1)];
 	n->room = 1;
 	t->slots[n->hash & (t->n_slots - 1)] = n;

@@ -192,15 +192,37 @@ void window_match(const struct engine *e, const struct rule *r, const struct win
 		qsort(m->values, m->set.n, sizeof(*m->values), compare_words);
 }
 
-void window_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n)
+/* Apart, for a match is large. */
+static enum gate fire(struct engine *e, const struct rule *r, const struct window *w, const char *key, struct bound **b,
+		      size_t n)
 {
 	struct match m = {.key = key, .generation = e->event->generation};
+
+	window_match(e, r, w, &m);
+	return gate_fire(e, r, &m, b, n, NULL);
+}
+
+/* What counting and touching need. */
+static void window_fetch(const struct window *w)
+{
+	const struct entry_link *l = &w->node.link[OF_ALL];
+
+	__builtin_prefetch(hits_oldest(&w->hits));
+	__builtin_prefetch(hits_newest(&w->hits));
+	__builtin_prefetch(l->older);
+	__builtin_prefetch(l->newer);
+}
+
+void window_event(struct engine *e, const struct rule *r, const char *key, struct bound **b, size_t n)
+{
 	struct window *w;
 
 	if (r->distinct >= 0 && b[0]->f.v[r->distinct].type == V_NONE)
 		return;
 	w = (struct window *)table_find(&e->windows, r->index, key);
-	if (!w)
+	if (w)
+		window_fetch(w);
+	else
 		w = window_new(e, r, key);
 	if (!w)
 		return;
@@ -221,8 +243,7 @@ void window_event(struct engine *e, const struct rule *r, const char *key, struc
 	window_arm(e, r, w);
 	if (window_count(r, w) < r->count || (r->ratio > 0 && window_share(w) < r->ratio))
 		return;
-	window_match(e, r, w, &m);
-	switch (gate_fire(e, r, &m, b, n, NULL)) {
+	switch (fire(e, r, w, key, b, n)) {
 	case GATE_HELD:
 		return;
 	case GATE_LIMITED:

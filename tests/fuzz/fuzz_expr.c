@@ -98,8 +98,7 @@ static bool holds(struct engine *e, const struct event *ev)
 	bool any = false;
 	size_t n;
 
-	e->event = ev;
-	bind_event(e, ev);
+	bind_begin(e, ev);
 	n = bind_contexts(e, r, &all);
 	for (size_t i = 0; i < n; i++)
 		any |= !r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE;
