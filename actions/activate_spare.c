@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them dedicated
- * ones, then those of a pool, then global ones; of those the most alike, then the smallest that fits. */
+ * ones, then those of a pool, then global ones; those of another set after its own; of those the most alike, then the
+ * smallest that fits. */
 #include "actions/guard.h"
 #include "actions/steps.h"
 
@@ -80,6 +81,8 @@ static bool better(const struct choice *c, const struct world_spare *s, const st
 		order = s->copied_to - than->copied_to;
 	if (order == 0)
 		order = kind_rank(c, s) - kind_rank(c, than);
+	if (order == 0)
+		order = (s->from[0] != '\0') - (than->from[0] != '\0');
 	if (order == 0)
 		order = unlikeness(c, s) - unlikeness(c, than);
 	if (order == 0)

@@ -15,6 +15,8 @@ static int check_disk(const struct world_array *a, const char *device, const str
 			       member_words[a->slot[slot].state]);
 	if (!w)
 		return err_set(e, ENODEV, "%s is not here", device);
+	if (w->promised)
+		return err_set(e, EBUSY, "%s is about to be used by another plan", w->name);
 	if (w->contents == CONTENTS_FOREIGN && !w->holds[0] && !w->former)
 		return err_set(
 			e, EBUSY,

@@ -141,6 +141,8 @@ static int check_disk(const struct world_array *a, const char *device, bool wipe
 
 	if (!w)
 		return err_set(e, ENODEV, "%s is not here", device);
+	if (w->promised)
+		return err_set(e, EBUSY, "%s is about to be used by another plan", w->name);
 	if (w->sector_size != a->spare[0].sector_size)
 		return err_set(e, EINVAL, "%s has sectors of %" PRIu64 " bytes, %s of %" PRIu64, w->name,
 			       w->sector_size, a->spare[0].name, a->spare[0].sector_size);

@@ -262,6 +262,8 @@ int step_delete_set_prepare(struct exec *x, const struct step *s, struct err *e)
 int step_delete_set_finish(struct exec *x, const struct step *s, struct err *e);
 /* Takes back what a cut left half made. Returns how many volumes. */
 int births_undo(struct exec *x, struct err *e);
+int step_remove_spare_finish(struct exec *x, const struct step *s, struct err *e); /* lend.c */
+int step_take_spare_prepare(struct exec *x, const struct step *s, struct err *e);
 /* Makes a blank disk, or one that the set has forgotten, a disk of the set. */
 int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err *e);
 extern const struct step_ops step_table[STEP_OP_MAX];

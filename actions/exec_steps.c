@@ -215,12 +215,21 @@ static int readd_prepare(struct exec *x, const struct step *s, struct err *e)
 
 /* --- spares ------------------------------------------------------------------------------------------------- */
 
+/* Only shown: the other set still has it. */
+static bool to_be_taken(const struct exec *x, const char *device)
+{
+	for (size_t i = 0; x->plan->dry_run && i < x->plan->n_steps; i++)
+		if (x->plan->step[i].op == STEP_TAKE_SPARE && strcmp(x->plan->step[i].device, device) == 0)
+			return true;
+	return false;
+}
+
 int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err *e)
 {
 	struct meta_set *work = NULL;
 	int r;
 
-	if (d->foreign)
+	if (d->foreign && !to_be_taken(x, device))
 		return err_set(e, EEXIST, "%s holds other metadata (%s): wipe it first", d->dev->name, d->problem);
 	if (d->ours && d->standing == META_SPLIT)
 		return err_set(e, ESTALE, "%s went on alone: it may hold newer data; wipe it first", d->dev->name);
@@ -279,7 +288,7 @@ static int remove_spare_prepare(struct exec *x, const struct step *s, struct err
 		return r;
 	md = ref[0] ? meta_view_disk(view, ref) : NULL;
 	if (!md)
-		return 1;
+		return !(s->wipe && d && d->ours);
 	if (!md->spare)
 		return err_set(e, EINVAL, "%s is no spare", s->name[0] ? s->name : ref);
 	if (d && !x->plan->dry_run)
@@ -455,7 +464,8 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_REMOVE_MEMBER] = {.prepare = remove_prepare, .finish = claims_finish},
 	[STEP_READD_MEMBER] = {.prepare = readd_prepare, .finish = enter_finish},
 	[STEP_ADD_SPARE] = {.prepare = add_spare_prepare, .finish = add_spare_finish},
-	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = claims_finish},
+	[STEP_TAKE_SPARE] = {.prepare = step_take_spare_prepare},
+	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = step_remove_spare_finish},
 	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = enter_finish},
 	[STEP_REPLACE_MEMBER] = {.prepare = step_replace_prepare, .finish = step_replace_finish},
 	[STEP_SCRUB] = {.finish = step_scrub_finish},

@@ -175,9 +175,8 @@ static json_t *run_state(struct exec *x, const struct volume_run *run, const str
 	return j;
 }
 
-/* Which disk of the machine is which of the set, and where its room is: of a set that was just made nobody has read
- * that.
- */
+/* Which disk of the machine is which of the set, and where its room is: of those that were just made ones nobody has
+ * read that. */
 static json_t *disks_state(const struct exec *x)
 {
 	json_t *list = json_array();
@@ -210,7 +209,7 @@ json_t *exec_state(struct exec *x)
 	}
 	j = json_pack("{s:s,s:I,s:o,s:o}", "set", x->set.guid, "seq", (json_int_t)x->set.view->seq, "view",
 		      meta_view_to_json(x->set.view), "volumes", volumes);
-	if (j && x->plan && x->plan->create)
+	if (j && x->plan && plan_joins(x->plan))
 		json_object_set_new(j, "disks", disks_state(x));
 	if (j)
 		json_object_set_new(j, "timing",

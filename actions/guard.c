@@ -48,6 +48,16 @@ static bool unfit_state(const struct unfit_case *c)
 	return true;
 }
 
+/* Another set has it, and may need it more; or another plan was first. */
+static bool unfit_lent(const struct unfit_case *c)
+{
+	if (!c->s->kept[0] && !c->s->promised)
+		return false;
+	snprintf(c->reason, c->size, "%s %s", c->s->name,
+		 c->s->kept[0] ? c->s->kept : "is about to be used by another plan");
+	return true;
+}
+
 static bool unfit_size(const struct unfit_case *c)
 {
 	_cleanup_(buf_free) struct buf b = {0};
@@ -156,8 +166,8 @@ static bool unfit_alike(const struct unfit_case *c)
 bool spare_unfit(const struct world_array *a, int slot, const struct world_spare *s, const char *const *same,
 		 size_t n_same, const char *const *avoid, size_t n_avoid, char *reason, size_t size)
 {
-	static bool (*const checks[])(const struct unfit_case *) = {unfit_kind, unfit_state, unfit_size, unfit_mark,
-								    unfit_alike};
+	static bool (*const checks[])(const struct unfit_case *) = {unfit_kind, unfit_state, unfit_lent,
+								    unfit_size, unfit_mark,  unfit_alike};
 	struct unfit_case c = {.a = a,
 			       .slot = slot >= 0 ? &a->slot[slot] : NULL,
 			       .s = s,

@@ -20,6 +20,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_FAIL_MEMBER] = {"fail-member", "from"},
 	[STEP_REMOVE_MEMBER] = {"remove-member", "from"},
 	[STEP_READD_MEMBER] = {"re-add-member", "to"},
+	[STEP_TAKE_SPARE] = {"take-spare", "from"},
 	[STEP_ADD_SPARE] = {"add-spare", "to"},
 	[STEP_REMOVE_SPARE] = {"remove-spare", "from"},
 	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
@@ -55,6 +56,14 @@ const char *step_op_name(enum step_op op)
 bool step_op_alone(enum step_op op)
 {
 	return op < STEP_OP_MAX && op_rows[op].alone;
+}
+
+bool plan_joins(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_steps && !p->create; i++)
+		if (p->step[i].op == STEP_ADD_SPARE && !p->step[i].refused)
+			return true;
+	return p->create;
 }
 
 void plan_free(struct plan *p)
@@ -97,6 +106,9 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("read-only", FIELD_FLAG, read_only),
 	STEP_FIELD("force", FIELD_FLAG, force),
 	STEP_FIELD("dedicated", FIELD_FLAG, dedicated),
+	STEP_FIELD("wipe", FIELD_FLAG, wipe),
+	STEP_FIELD("from", FIELD_TEXT, from),
+	STEP_FIELD("from-name", FIELD_TEXT, from_name),
 	STEP_FIELD("by", FIELD_TEXT, by),
 	STEP_FIELD("by-name", FIELD_TEXT, by_name),
 	STEP_FIELD("repair", FIELD_FLAG, repair),
@@ -193,8 +205,12 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 		if (!global)
 			buf_addf(out, " %s", row->preposition);
 	}
-	if (!global)
+	if (s->op == STEP_TAKE_SPARE)
+		buf_addf(out, " %s", s->from_name[0] ? s->from_name : s->from);
+	else if (!global)
 		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
+	if (s->wipe)
+		buf_add(out, " wiped");
 	print_assembly(s, out);
 	print_upkeep(s, out);
 	if (s->op == STEP_CREATE && p->create)

@@ -12,6 +12,7 @@ enum step_op {
 	STEP_FAIL_MEMBER,
 	STEP_REMOVE_MEMBER,
 	STEP_READD_MEMBER,
+	STEP_TAKE_SPARE, /* another set has given up the disk for this one: its plan ran before */
 	STEP_ADD_SPARE,
 	STEP_REMOVE_SPARE,
 	STEP_ACTIVATE_SPARE,
@@ -53,6 +54,9 @@ struct step {
 	char ref[META_REF_MAX];		     /* within the set, empty for a disk that is not in it yet */
 	bool degraded, read_only, force;     /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
 	bool dedicated;			     /* STEP_ADD_SPARE: to the plan's array; else global */
+	bool wipe;			     /* STEP_REMOVE_SPARE: nothing of the set is left on it */
+	char from[META_GUID_MAX];	     /* STEP_TAKE_SPARE: the other set, */
+	char from_name[META_NAME_MAX];	     /* and an array of it, for people */
 	char by[DEVICE_ID_MAX], by_name[32]; /* STEP_REPLACE_MEMBER: the disk that it is copied to */
 	bool repair;			     /* STEP_SCRUB: put right what does not match */
 	bool undo;		 /* STEP_SCRUB, STEP_REPLACE_MEMBER: end what runs; STEP_READ_LAST: take it back */
@@ -120,5 +124,7 @@ const char *step_op_name(enum step_op op);
 void create_print(const struct plan *p, struct buf *out);
 json_t *create_to_json(const struct plan_create *c);
 int create_from_json(const json_t *j, struct plan_create **ret, struct err *e);
+/* Disks become ones of the set that were none before. */
+bool plan_joins(const struct plan *p);
 /* It is about one device and no array: a plan of it has this one step, no set, and is not run by act. */
 bool step_op_alone(enum step_op op);

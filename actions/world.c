@@ -181,6 +181,14 @@ int plan_join_spare(struct plan *p, const struct ask *ask, const struct world_sp
 
 	if (w->of_set)
 		return 0;
+	if (w->from[0]) {
+		s = plan_add_step(p, STEP_TAKE_SPARE, ask, e);
+		if (!s)
+			return -e->code;
+		step_of_spare(s, w);
+		memcpy(s->from, w->from, sizeof(s->from));
+		memcpy(s->from_name, w->from_name, sizeof(s->from_name));
+	}
 	s = plan_add_step(p, STEP_ADD_SPARE, ask, e);
 	if (!s)
 		return -e->code;

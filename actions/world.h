@@ -34,11 +34,15 @@ struct world_spare {
 	char device[DEVICE_ID_MAX], name[32], ref[META_REF_MAX];
 	enum spare_kind kind;
 	enum spare_state state;
-	bool of_set;	       /* already in the array's set */
-	bool former;	       /* not of_set: it was a member or spare of the set and has lost its place */
-	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */
-	bool serves;	       /* dedicated to this array, its pool or global */
-	uint64_t free_sectors; /* largest free extent */
+	bool of_set;		       /* already in the array's set */
+	bool former;		       /* not of_set: it was a member or spare of the set and has lost its place */
+	char from[META_GUID_MAX];      /* the other set that gives it up for this one, empty: none has to, */
+	char from_name[META_NAME_MAX]; /* and an array of that */
+	char kept[96];		       /* why that set does not, now; empty: it does */
+	bool promised;		       /* another plan is about to use it */
+	bool copied_to;		       /* a member is being copied to it: it is taken last, and that ends then */
+	bool serves;		       /* dedicated to this array, its pool or global */
+	uint64_t free_sectors;	       /* largest free extent */
 	enum media media;
 	char controller[64], enclosure[64], transport[16];
 	uint64_t sector_size;

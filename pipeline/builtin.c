@@ -329,11 +329,14 @@ static void resume(struct pipeline *p, const struct replay *r)
 
 	json_unpack(r->intent, "{s:s s:s s:s s:s s:o}", "origin", &origin, "array-id", &array, "verdict", &verdict,
 		    "rule", &rule, "asks", &asks);
-	if (strcmp(origin, "rule") != 0 || !array || !still_so(p, array, json_array_get(asks, 0)))
+	if (strcmp(origin, "rule") != 0 || !array || !still_so(p, array, json_array_get(asks, 0))) {
+		lend_replayed(p, r->intent, NULL);
 		return;
+	}
 	j = job_new(p, PLAN_RULE);
 	if (!j)
 		return;
+	lend_replayed(p, r->intent, j);
 	snprintf(j->set, sizeof(j->set), "%s", r->set);
 	snprintf(j->array, sizeof(j->array), "%s", array);
 	snprintf(j->verdict, sizeof(j->verdict), "%s", verdict);

@@ -108,16 +108,22 @@ static bool is_copied_to(const struct inventory *inv, const struct device *d)
 	return false;
 }
 
+enum spare_state spare_state_of(const struct inventory *inv, const struct device *d, const struct meta_disk *disk)
+{
+	if (disk->failed)
+		return SPARE_FAILED;
+	if (!d->present || (d->probed && !d->view))
+		return SPARE_LOST;
+	return is_copied_to(inv, d) ? SPARE_ACTIVE : SPARE_IDLE;
+}
+
 static void derive_spare(const struct inventory *inv, const struct device *d, const struct meta_disk *disk,
 			 struct device_cache *c)
 {
 	c->role = ROLE_SPARE;
 	c->pool = device_pool(inv, d);
 	c->spare_kind = disk->dedicated ? SPARE_DEDICATED : c->pool ? SPARE_POOL : SPARE_GLOBAL;
-	c->spare_state = disk->failed				  ? SPARE_FAILED
-			 : !d->present || (d->probed && !d->view) ? SPARE_LOST
-			 : is_copied_to(inv, d)			  ? SPARE_ACTIVE
-								  : SPARE_IDLE;
+	c->spare_state = spare_state_of(inv, d, disk);
 	c->fits = inventory_spare_fits(inv, d, c->unfit, sizeof(c->unfit));
 }
 

@@ -247,6 +247,8 @@ void inventory_errors(struct inventory *inv, const char *device, int64_t errors)
 void inventory_stopped(struct inventory *inv, const char *array, enum stopped_by by);
 /* The set is no more: disks that are away are of none, either. */
 void inventory_forget_set(struct inventory *inv, const char *set);
+/* Act has wiped the disk: what a probe read of it before that is old. */
+void inventory_wiped(struct inventory *inv, const char *device);
 void inventory_stuck(struct inventory *inv, const char *set, const char *reason);
 void inventory_spent(struct inventory *inv, const char *array, int64_t boot); /* a destructive plan by a rule */
 /* A step begins. */

@@ -139,6 +139,14 @@ void read_restore(struct device *d, const json_t *j);
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
+/* ---- lend.c ---- */
+
+/* The set by which another set's spare is to be had, if a pool shares it. NULL: it is none. */
+const struct disk_set *lend_owner(const struct inventory *inv, const struct disk_set *s, const struct device *d);
+/* What is so of that spare, and whether its own set can do without it. */
+void lend_draw(const struct inventory *inv, const struct disk_set *owner, const struct device *d,
+	       struct world_spare *w);
+enum spare_state spare_state_of(const struct inventory *inv, const struct device *d, const struct meta_disk *disk);
 /* A spare of its set, by the format: not one that was missing and has lost its place meanwhile. */
 bool is_spare(const struct device *d, const struct meta_disk *disk);
 const struct device_cache *device_cached(const struct inventory *inv, const struct device *d);

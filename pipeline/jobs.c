@@ -292,6 +292,7 @@ static int plan_asks(struct pipeline *p, struct job *j, struct plan *plan, struc
 			       j->alone	     ? j->ask[0].device
 			       : j->array[0] ? j->array
 					     : j->set);
+	lend_draw_job(p, j, world);
 	for (size_t i = 0; i < j->n_asks; i++) {
 		const struct asked *a = &j->ask[i];
 		struct ask ask = {.action = a->action,
@@ -464,7 +465,7 @@ static void start(struct pipeline *p, struct job *j)
 		job_finish(p, j, ACTION_REFUSED, e.msg);
 	else if (plan_runnable(j->plan) == 0)
 		job_finish(p, j, ACTION_OK, NULL);
-	else if (j->origin == PLAN_BUILTIN || j->dry_run || j->alone || intent_stored(p, j))
+	else if (j->origin == PLAN_BUILTIN || j->dry_run || j->alone || (intent_stored(p, j) && !lend_begin(p, j)))
 		run(p, j);
 }
 

@@ -471,6 +471,14 @@ static void drop(struct model *m, struct model_set_state *s, const char *id)
 	}
 }
 
+/* The other set has to have given it up before. */
+static int do_take(const struct model *m, const struct step *step, struct err *e)
+{
+	const struct model_disk_state *d = model_find_disk(m, step->device);
+
+	return d && d->set[0] ? err_set(e, ESTALE, "%s is still of another set", step->device) : 0;
+}
+
 static int do_add_spare(struct model *m, struct model_set_state *s, const struct plan *plan, const struct step *step,
 			struct err *e)
 {
@@ -532,6 +540,8 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_REMOVE_SPARE:
 		drop(m, s, step->device);
 		return 0;
+	case STEP_TAKE_SPARE:
+		return do_take(m, step, e);
 	case STEP_READD_MEMBER:
 		return do_readd(s, v, step, e);
 	case STEP_ACTIVATE_SPARE:

@@ -230,9 +230,13 @@ static void read_again(struct pipeline *p, const struct job *j)
 
 		if (j->plan->step[i].refused)
 			continue;
-		if (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE || op == STEP_REMOVE_MEMBER ||
-		    op == STEP_READD_MEMBER)
+		if (j->plan->step[i].wipe && j->result[i].told && j->result[i].result == ACTION_OK) {
+			inventory_wiped(p->inv, j->plan->step[i].device);
+			model_changed(p, SORT_ALL, j);
+		} else if (op == STEP_ADD_SPARE || op == STEP_REMOVE_SPARE || op == STEP_REMOVE_MEMBER ||
+			   op == STEP_READD_MEMBER) {
 			ask_probe(p, j->plan->step[i].device);
+		}
 		if (op == STEP_CREATE)
 			made(p, j, j->result[i].result == ACTION_OK);
 		for (size_t k = 0; op == STEP_DELETE_SET && k < j->plan->n_devices; k++)
@@ -313,6 +317,10 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 	struct script *s = j->script;
 	bool quiet;
 
+	if (j->plan && j->state == JOB_RUNNING)
+		fill_results(j, result, reason);
+	if (lend_returns(p, j, result, reason))
+		return;
 	list_remove(&j->link);
 	if (result == ACTION_REFUSED && j->state != JOB_RUNNING) {
 		refuse_all(j, reason);
@@ -338,6 +346,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		tell_outcome(p, j, result, reason);
 	if (s)
 		script_job_done(p, s, j);
+	lend_over(p, j, result, reason);
 	job_free(j);
 }
 

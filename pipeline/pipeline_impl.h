@@ -39,7 +39,12 @@ struct asked {
 	const struct verdict_step *of; /* NULL for commands */
 };
 
-enum job_state { JOB_WAITING, JOB_STORING, JOB_RUNNING };
+enum job_state {
+	JOB_WAITING,
+	JOB_STORING,
+	JOB_LENDING,
+	JOB_RUNNING
+}; /* lending: another job comes before it goes on */
 
 /* One plan to be: made when its turn comes, on what is known then. */
 struct job {
@@ -53,10 +58,17 @@ struct job {
 	bool by_person;		  /* it is a person who ends it */
 	char id[PLAN_ID_MAX];
 	char set[META_GUID_MAX], array[META_GUID_MAX + 8];
-	char verdict[40], rule[65];  /* empty if no rule asked */
-	struct script *script;	     /* that waits for it, NULL for commands and built-in ones */
-	bool claim, record, release; /* built in */
-	bool table_later;	     /* of record: its swap is left to the plan that follows */
+	char verdict[40], rule[65];			    /* empty if no rule asked */
+	struct script *script;				    /* that waits for it, NULL for commands and built-in ones */
+	bool claim, record, release;			    /* built in */
+	bool table_later;				    /* of record: its swap is left to the plan that follows */
+	char lent[DEVICE_ID_MAX], lent_from[META_GUID_MAX]; /* a disk that this set gave up for it */
+	char no_lending[96];	     /* why no other set's spare can be had for it; empty: nobody tried in vain */
+	char lends_for[PLAN_ID_MAX]; /* the job that waits for this one; empty: none */
+	char give_to[META_GUID_MAX]; /* to which set the disk goes that this one gets rid of */
+	bool over, over_ran;	     /* it is, but for a disk that goes back; it had run */
+	enum action_result over_result;
+	char over_reason[PLAN_REASON_MAX];
 	struct asked ask[PLAN_STEPS_MAX];
 	size_t n_asks;
 	struct plan *plan;	       /* NULL until its turn */
@@ -254,9 +266,19 @@ json_t *undo_save(const struct pipeline *p);
 void undo_restore(struct pipeline *p, const json_t *list);
 void undo_clear(struct pipeline *p);
 
-/* ---- give_back.c ---- */
+/* ---- lend.c ---- */
 
+/* The picture of the job's plan: disks that others were promised, and the one that another set gave up for it. */
+void lend_draw_job(const struct pipeline *p, const struct job *j, struct world_array *w);
+/* True: another set has to give up a disk first, and the job waits for that. */
+bool lend_begin(struct pipeline *p, struct job *j);
+/* True: the disk that was given up for it does not serve and goes back; the job is finished again after that. */
+bool lend_returns(struct pipeline *p, struct job *j, enum action_result result, const char *reason);
+/* A job is done that others may wait for. */
+void lend_over(struct pipeline *p, const struct job *done, enum action_result result, const char *reason);
 void give_back(struct pipeline *p, const struct job *done);
+/* An intent that was found at the start, and what was made of it: NULL, if nothing. */
+void lend_replayed(struct pipeline *p, const json_t *intent, struct job *resumed);
 
 /* ---- read_check.c ---- */
 

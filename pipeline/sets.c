@@ -385,6 +385,21 @@ void inventory_forget_set(struct inventory *inv, const char *set)
 	set_refresh(inv, guid);
 }
 
+void inventory_wiped(struct inventory *inv, const char *device)
+{
+	struct device *d = device_find(inv, device);
+	char guid[META_GUID_MAX];
+
+	if (!d)
+		return;
+	snprintf(guid, sizeof(guid), "%s", d->set);
+	meta_view_free(TAKE_PTR(d->view));
+	d->set[0] = d->ref[0] = d->fs_type[0] = d->contents_name[0] = '\0';
+	d->contents = CONTENTS_BLANK;
+	d->probe_late = d->probing;
+	set_refresh(inv, guid);
+}
+
 /* ---- act's state ---- */
 
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e)
@@ -570,7 +585,7 @@ int inventory_state(struct inventory *inv, const json_t *state, const struct pla
 	if (r < 0)
 		return r;
 	r = take_written(inv, v, plan, e);
-	if (r == 0 && plan->create)
+	if (r == 0 && plan_joins(plan))
 		r = take_made(inv, v, json_object_get(state, "disks"), e);
 	if (r < 0)
 		return r;

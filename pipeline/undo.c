@@ -37,6 +37,7 @@ static const struct inverse {
 			       "what the member missed was copied to it; 'sparectl array fail' fails it again"},
 	[STEP_ADD_SPARE] = {"remove-spare", "device", NULL},
 	[STEP_REMOVE_SPARE] = {"add-spare", "device", NULL},
+	[STEP_TAKE_SPARE] = {NULL, NULL, "another set gave up the spare"},
 	[STEP_ACTIVATE_SPARE] = {NULL, NULL,
 				 "the array is rebuilt onto the spare, and the disk before it is behind since"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},

@@ -179,12 +179,16 @@ static bool is_stranger(const struct inventory *inv, const struct disk_set *s, c
 static void draw_stranger(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			  const struct device *d, struct world_spare *w)
 {
+	const struct disk_set *owner = lend_owner(inv, s, d);
+	const char *pool = device_pool(inv, d);
+
 	draw_spare(inv, d, w);
 	w->former = left_behind(inv, s, d);
 	w->kind = SPARE_POOL;
 	w->free_sectors = blank_sectors(s, d);
-	w->serves =
-		a && d->contents == CONTENTS_BLANK && device_pool(inv, d) && pool_serves(inv, device_pool(inv, d), a);
+	w->serves = a && (owner || d->contents == CONTENTS_BLANK) && pool && pool_serves(inv, pool, a);
+	if (owner)
+		lend_draw(inv, owner, d, w);
 }
 
 /* The lower the more wanted: there may be more disks than the picture has room for. */
@@ -192,10 +196,13 @@ static int stranger_rank(const struct inventory *inv, const struct disk_set *s, 
 {
 	if (left_behind(inv, s, d))
 		return 0;
-	return d->contents != CONTENTS_BLANK ? 3 : device_pool(inv, d) ? 1 : 2;
+	if (lend_owner(inv, s, d))
+		return 2;
+	return d->contents != CONTENTS_BLANK ? 4 : device_pool(inv, d) ? 1 : 3;
 }
 
-/* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken. */
+/* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken, then those
+ * that another set may give up. */
 static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			struct world_array *w)
 {
@@ -207,7 +214,7 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 		if (disk && (is_spare(d, disk) || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
 			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
 	}
-	for (int rank = 0; rank <= 3; rank++)
+	for (int rank = 0; rank <= 4; rank++)
 		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++)
 			if (is_stranger(inv, s, inv->devices[i]) && stranger_rank(inv, s, inv->devices[i]) == rank)
 				draw_stranger(inv, s, a, inv->devices[i], &w->spare[w->n_spares++]);
@@ -485,15 +492,16 @@ int inventory_spare_fits(const struct inventory *inv, const struct device *d, ch
 	snprintf(reason, size, "its set has no array that it serves");
 	for (size_t i = 0; w && s && i < inv->n_arrays; i++) {
 		const struct array *a = inv->arrays[i];
+		const struct disk_set *of = strcmp(a->set, d->set) == 0 ? s : set_find(inv, a->set);
 
-		if (!array_visible(a) || strcmp(a->set, d->set) != 0)
+		if (!array_visible(a) || !of || (of != s && !lend_owner(inv, of, d)))
 			continue;
-		draw_frame(s, w);
+		draw_frame(of, w);
 		snprintf(w->name, sizeof(w->name), "%s", a->name);
 		w->member_sectors = a->volume->member_sectors;
-		draw_spares(inv, s, a, w);
+		draw_spares(inv, of, a, w);
 		for (size_t k = 0; k < w->n_spares; k++)
-			if (strcmp(w->spare[k].device, d->id) == 0)
+			if (strcmp(w->spare[k].device, d->id) == 0 && (of == s || w->spare[k].serves))
 				n += !spare_unfit(w, -1, &w->spare[k], NULL, 0, NULL, 0, reason, size);
 	}
 	if (n > 0)

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300 disks=nbd:8:96M
+# lab: timeout=300 disks=nbd:11:96M
 # Spares that do not do: one that is too small is refused, and a person is told why; one that dies while it is filled is
 # followed by the next; where there is no next one it is said, the case stays open, and a disk that is given later is used.
+# Then the spare of another set, which a pool shares.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
@@ -138,9 +139,29 @@ is "the cases are closed" "$(cases)" ""
 lab_fault h7
 spared_agrees "$(lab_dev h8)"
 
+say "the spare of another set, which a pool shares"
+lent=$(lab_dev h11)
+ok "another set, with a spare" sparectl array create vault --level raid1 --size 20MiB --assume-clean \
+	"$(lab_dev h9)" "$(lab_dev h10)" --spare "$lent"
+cat >> /etc/spared/spared.yaml <<-END
+	tags: {devices: {"$(sparectl status --json | jq -r --arg n "${lent#/dev/}" '.status.devices[] | select(.name == $n) | .id')": [shelf]}}
+	pools: {shelf: ["*"]}
+END
+ok "the pool" sparectl rules reload
+lab_stream_mark mon
+lab_pull h4
+spared_event action.succeeded take-spare > /dev/null
+spared_optimal data
+like "the plan says the whole" "$(sparectl history --array data)" "take-spare ${lent#/dev/} from vault"
+ok "it serves" test "$(spared_slot data "$lent")" -ge 0
+is "vault has no spare any more, by mdadm" "$(spared_mdadm_says "$(lab_dev h9)" | grep -c spare || true)" 0
+spared_agrees "$(lab_dev h9)" vault "$(lab_dev h9) $(lab_dev h10)"
+spared_agrees "$lent" data "$(for slot in 0 1 2; do echo "/dev/$(spared_disk_at data $slot)"; done) $small"
+
 lab_writer_clean w
 members=$(for slot in 0 1 2; do echo "/dev/$(spared_disk_at data $slot)"; done)
 ok "stops" sparectl array stop data
+ok "and vault" sparectl array stop vault
 spared_stop
 dmsetup remove_all
 # An old copy among them, as the disk that failed has it, leads mdadm's own table of disks astray.

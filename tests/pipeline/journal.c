@@ -4,7 +4,8 @@
  * directory of the shipped rules.
  *
  * A script: one thing a line, '#' begins a comment.
- *   manage GLOB..                       which sets are managed (all of the test's are in one set, "test")
+ *   manage GLOB..                       which sets are managed
+ *   set NAME                            of the arrays and spares that follow; "test"
  *   budget N                            settings: budget.plans-per-hour
  *   windows N                           settings: rules.windows
  *   rules NAME..                        shipped, or files beside the script
@@ -21,11 +22,11 @@
  * failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
  * tells); rebuilt ARRAY; copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON;
  * what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act ok|failed|refused|timeout
- * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold,
- * release (act answers later); hold-alone (plans about one device); crash (the process dies and starts again); restart
- * [RULES..] (perhaps with others);
- * shut-down; storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a
- * reload); nothing */
+ * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold
+ * [ACTION [N]], release (act answers later: all plans, or those of that action from the Nth on); hold-alone (plans
+ * about one device); crash (the process dies and starts again); restart [RULES..] (perhaps with others); shut-down;
+ * storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a reload);
+ * nothing */
 #include "pipeline/forecast.h"
 #include "pipeline/recording.h"
 #include "pipeline/replay.h"
@@ -557,7 +558,11 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		return 0;
 	}
 	if (strcmp(verb, "hold") == 0 || strcmp(verb, "release") == 0 || strcmp(verb, "hold-alone") == 0) {
+		const struct action_ops *ops = w[0] ? action_find(w[0]) : NULL;
+
 		y->holding = strcmp(verb, "hold") == 0;
+		y->hold_op = w[0] && !ops ? step_op_name(STEP_TAKE_SPARE) : ops ? ops->desc.name : NULL;
+		y->hold_from = n > 1 ? play_number(w[1]) : 1;
 		y->holding_alone = strcmp(verb, "hold-alone") == 0;
 		return 0;
 	}

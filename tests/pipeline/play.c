@@ -278,12 +278,21 @@ static void serve_one(struct play *y, struct waiting *w)
 	}
 }
 
+static bool is_held(struct play *y, const struct plan *plan)
+{
+	bool has = !y->hold_op;
+
+	for (size_t i = 0; i < plan->n_steps; i++)
+		has = has || strcmp(step_op_name(plan->step[i].op), y->hold_op) == 0;
+	return has && --y->hold_from <= 0;
+}
+
 static struct waiting *take_waiting(struct play *y)
 {
 	for (struct waiting **at = &y->first; *at; at = &(*at)->next) {
 		struct waiting *w = *at;
 
-		if (w->what == WAIT_PLAN && y->holding && w->plan->origin != PLAN_BUILTIN)
+		if (w->what == WAIT_PLAN && y->holding && w->plan->origin != PLAN_BUILTIN && is_held(y, w->plan))
 			continue;
 		if (w->what == WAIT_PLAN && y->holding_alone && step_op_alone(w->plan->step[0].op))
 			continue;
@@ -354,6 +363,7 @@ int play_pipeline(struct play *y)
 void play_begin(struct play *y, const char *script, const char *rules_dir)
 {
 	*y = (struct play){.script = script,
+			   .set = SET,
 			   .rules_dir = rules_dir,
 			   .boot = NS_PER_SEC,
 			   .intents = json_object(),

@@ -26,6 +26,9 @@ struct play {
 	struct ruleset *rules;
 	struct waiting *first, **last;
 	bool holding, holding_alone, quiet;
+	const char *hold_op; /* .holding: only plans with a step of this action, NULL: all, */
+	int hold_from;	     /* from so many of them on */
+	char set[32];	     /* of the arrays and spares that follow */
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;

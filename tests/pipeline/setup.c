@@ -124,7 +124,7 @@ static int add_disk(struct play *y, char **w, int n)
 
 static int add_array(struct play *y, char **w, int n)
 {
-	struct model_array a = {.name = w[1], .set = SET, .running = true};
+	struct model_array a = {.name = w[1], .set = y->set, .running = true};
 	static char ids[64][DEVICE_ID_MAX];
 	const char *members[64];
 	struct err e = {0};
@@ -203,10 +203,14 @@ int play_setup(struct play *y, char *text)
 		return play_rules(y, &w[1], n - 1);
 	if (strcmp(w[0], "disk") == 0)
 		return add_disk(y, w, n);
+	if (strcmp(w[0], "set") == 0) {
+		snprintf(y->set, sizeof(y->set), "%s", w[1]);
+		return 0;
+	}
 	if (strcmp(w[0], "array") == 0)
 		return add_array(y, w, n);
 	if (strcmp(w[0], "spare") == 0)
-		return model_spare(y->model, SET, play_id(w[1]));
+		return model_spare(y->model, y->set, play_id(w[1]));
 	if (strcmp(w[0], "stopped") == 0)
 		return model_run_state(y->model, w[1], false), 0;
 	if (strcmp(w[0], "away") == 0)

@@ -162,6 +162,59 @@ static void test_spares(void **state _unused_)
 }
 
 /* Of spares of one kind and size: what decides. */
+/* Of another set: after its own, before a worse kind; not one that is kept, nor one that another plan is about to use.
+ */
+static void test_lending(void **state _unused_)
+{
+	struct world_array w = world(RAID5, 3), v;
+	struct world_spare *lent, *own;
+
+	w.slot[1].state = MEMBER_FAILED;
+	lent = spare(&w, "lent", SPARE_POOL, 8000);
+	lent->of_set = false;
+	snprintf(lent->from, sizeof(lent->from), "decaf");
+	snprintf(lent->from_name, sizeof(lent->from_name), "vault");
+	v = w;
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+			    "take-spare lent from vault\nadd-spare lent\nactivate-spare lent for data\n");
+	own = spare(&w, "own", SPARE_GLOBAL, 8000);
+	v = w;
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+			    "take-spare lent from vault\nadd-spare lent\nactivate-spare lent for data\n");
+	own->kind = SPARE_POOL;
+	v = w;
+	assert_string_equal(ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL), "activate-spare own for data\n");
+	own->promised = true;
+	snprintf(lent->kept, sizeof(lent->kept), "is kept for vault, which is not whole");
+	v = w;
+	assert_string_equal(
+		ask(&v, PLAN_RULE, "activate-spare", NULL, -1, NULL),
+		"refused: activate-spare: no valid spare: lent is kept for vault, which is not whole; own is "
+		"about to be used by another plan\n");
+	own->of_set = false;
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "add-spare", "id-own", -1, NULL),
+			    "refused: add-spare: own is about to be used by another plan\n");
+}
+
+static void test_wiping(void **state _unused_)
+{
+	struct world_array w = world(RAID5, 3), v;
+	struct world_spare *s = spare(&w, "old", SPARE_GLOBAL, 8000);
+
+	v = w;
+	assert_string_equal(ask(&v, PLAN_OPERATOR, "remove-spare", "id-old", -1, NULL), "remove-spare old\n");
+	v = w;
+	assert_string_equal(ask(&v, PLAN_OPERATOR, "remove-spare", "id-old", -1, "{\"wipe\":true}"),
+			    "remove-spare old wiped\n");
+	/* forgotten already, but it still says whose it was */
+	s->of_set = false;
+	s->former = true;
+	v = w;
+	assert_string_equal(ask(&v, PLAN_OPERATOR, "remove-spare", "id-old", -1, NULL), "");
+	assert_string_equal(ask(&w, PLAN_OPERATOR, "remove-spare", "id-old", -1, "{\"wipe\":true}"),
+			    "remove-spare old wiped\n");
+}
+
 static void test_choice(void **state _unused_)
 {
 	static const struct {
@@ -326,8 +379,8 @@ static void test_members(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_redundancy), unit(test_fail),	    unit(test_spares),	unit(test_choice),
-		unit(test_guards),     unit(test_starting), unit(test_members),
+		unit(test_redundancy), unit(test_fail),	   unit(test_spares),  unit(test_choice), unit(test_guards),
+		unit(test_starting),   unit(test_members), unit(test_lending), unit(test_wiping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
