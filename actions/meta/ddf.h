@@ -3,7 +3,7 @@
  *
  * Read:  ddf_read.c (headers, sections, CRCs of one copy)  ->  ddf_check.c (what the records claim)  ->  ddf_join.c (a
  * set) Tell:  ddf_level.c (levels, slots, states)  ->  ddf_view.c Write: ddf_edit.c, ddf_assign.c, ddf_add.c (the set
- * in memory)  ->  ddf_encode.c (bytes, in order) */
+ * in memory; ddf_restore.c: an earlier one)  ->  ddf_encode.c (bytes, in order) */
 #pragma once
 
 #include "actions/meta/ddf_disk.h"
@@ -213,6 +213,12 @@ const struct ddf_vd_entry *ddf_vd(const struct meta_set *s, const struct ddf_vol
 struct ddf_pd_entry *ddf_pd_edit(struct meta_set *s, uint32_t ref);
 struct ddf_vd_entry *ddf_vd_edit(struct meta_set *s, const struct ddf_volume *v);
 void ddf_touch(struct ddf_table *t, const void *p, size_t n);
+
+/* ---- ddf_restore.c */
+
+int ddf_set_restore(struct meta_set *s, const struct meta_set *old, struct err *e);
+void ddf_set_unwritten(struct meta_set *s);
+uint64_t ddf_copy_hash(const struct meta_copy *c);
 
 /* ---- ddf_level.c: what a volume's records mean */
 

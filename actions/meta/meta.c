@@ -7,6 +7,15 @@ const struct meta_format *const meta_formats[] = {
 	NULL,
 };
 
+uint64_t meta_hash(uint64_t h, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ b[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
 const char *raid_level_name(enum raid_level level)
 {
 	static const char *const names[] = {

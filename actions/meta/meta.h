@@ -170,6 +170,10 @@ struct meta_writes {
 };
 void meta_writes_free(struct meta_writes *w);
 
+/* FNV-1a 64 over bytes; begun with META_HASH_START. */
+#define META_HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t meta_hash(uint64_t h, const void *p, size_t n);
+
 struct meta_copy; /* what one disk holds, as bytes */
 struct meta_set;  /* what the disks of one set hold together, as bytes; the freshest of each record */
 
@@ -182,6 +186,8 @@ struct meta_format {
 	 * where. */
 	int (*parse)(const struct meta_reader *r, struct meta_copy **ret, struct err *e);
 	void (*copy_free)(struct meta_copy *c);
+	/* A hash of all that it holds: of the copy that is read. */
+	uint64_t (*copy_hash)(const struct meta_copy *c);
 	/* A view of what one disk says. */
 	int (*copy_view)(const struct meta_copy *c, struct meta_view **ret, struct err *e);
 	/* Joins the copies of one set's present disks (not split ones). Takes nothing over. */
@@ -190,6 +196,11 @@ struct meta_format {
 	void (*set_free)(struct meta_set *s);
 	/* The disks may hold something else than was read from them: encode spares nothing from now on. */
 	void (*set_rewrite)(struct meta_set *s);
+	/* All that the set holds becomes what old held, which is an earlier state of it, of the same disks. -EINVAL: it
+	 * is not. */
+	int (*set_restore)(struct meta_set *s, const struct meta_set *old, struct err *e);
+	/* Nothing of the set is on its disks any more: encode writes all of it, as on blank ones. */
+	void (*set_unwritten)(struct meta_set *s);
 	int (*set_view)(const struct meta_set *s, struct meta_view **ret, struct err *e);
 	/* Applies one change in memory, keeping every record it does not understand byte for byte. -EINVAL, -ENOENT,
 	 * -ENOSPC with a reason. Volume states and disk flags that follow from it are recomputed as mdadm does. */

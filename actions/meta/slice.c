@@ -241,25 +241,13 @@ enum { STAMP_RUNNING = 1 };
 
 static const uint8_t stamp_magic[8] = {'S', 'P', 'S', 'T', 'A', 'M', 'P', '1'};
 
-#define FNV_START UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
-static uint64_t fnv(uint64_t h, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ b[i]) * FNV_PRIME;
-	return h;
-}
-
 int stamp_parse(const void *buf, struct stamp *ret)
 {
 	const struct disk_stamp *d = buf;
 
 	if (memcmp(d->magic, stamp_magic, sizeof(stamp_magic)) != 0)
 		return -ENODATA;
-	if (fnv(FNV_START, d, offsetof(struct disk_stamp, checksum)) != le64_get(d->checksum) ||
+	if (meta_hash(META_HASH_START, d, offsetof(struct disk_stamp, checksum)) != le64_get(d->checksum) ||
 	    d->set[META_GUID_MAX - 1] || d->volume[META_GUID_MAX - 1])
 		return -EBADMSG;
 	*ret = (struct stamp){
@@ -293,7 +281,7 @@ void stamp_encode(const struct stamp *s, void *buf)
 	d->hash_current = le64_of(s->hash_current);
 	d->hash_intended = le64_of(s->hash_intended);
 	d->generation = le64_of(s->generation);
-	d->checksum = le64_of(fnv(FNV_START, d, offsetof(struct disk_stamp, checksum)));
+	d->checksum = le64_of(meta_hash(META_HASH_START, d, offsetof(struct disk_stamp, checksum)));
 }
 
 /* Numbers as 8 little-endian bytes, so that the hash is the same on every machine. */
@@ -303,21 +291,21 @@ static uint64_t fnv_number(uint64_t h, uint64_t v)
 
 	for (unsigned i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(v >> 8 * i);
-	return fnv(h, bytes, sizeof(bytes));
+	return meta_hash(h, bytes, sizeof(bytes));
 }
 
 uint64_t meta_volume_hash(const struct meta_volume *v)
 {
 	const uint64_t head[] = {
 		(uint64_t)v->level, (uint64_t)(int64_t)v->layout, v->chunk, v->slots, v->member_sectors, v->sectors};
-	uint64_t h = FNV_START;
+	uint64_t h = META_HASH_START;
 
 	for (size_t i = 0; i < ARRAY_SIZE(head); i++)
 		h = fnv_number(h, head[i]);
 	for (unsigned i = 0; i < MIN(v->slots, (unsigned)META_SLOTS_MAX); i++) {
 		const struct meta_member *m = &v->members[i];
 
-		h = fnv(h, m->ref, strnlen(m->ref, sizeof(m->ref)) + 1);
+		h = meta_hash(h, m->ref, strnlen(m->ref, sizeof(m->ref)) + 1);
 		h = fnv_number(h, m->offset);
 		h = fnv_number(h, (uint64_t)m->state);
 	}
