@@ -40,7 +40,8 @@
 #define PERSONAL(X)                                                                                                    \
 	X(create_array)                                                                                                \
 	X(delete_array)                                                                                                \
-	X(rename_array)
+	X(rename_array)                                                                                                \
+	X(restore)
 
 const struct action_ops *const action_list[] = {
 #define X(name) &action_##name,

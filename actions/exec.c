@@ -2,6 +2,7 @@
 /* One plan, from disks to disks: see exec_plan. */
 #include "actions/exec_run.h"
 
+#include "actions/image.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -47,6 +48,8 @@ void exec_free(struct exec *x)
 	io_pool_free(x->set.pool);
 	forget_runs(x);
 	free(x->leg);
+	image_free(x->taken);
+	image_free(x->given);
 	free(x);
 }
 
@@ -415,6 +418,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 		x->set.format->set_free(x->work);
 		x->work = NULL;
 	}
+	images_left(x, r == 0);
+	image_free(TAKE_PTR(x->given));
 	if (p->dry_run)
 		options_forget(x);
 	free(TAKE_PTR(x->start));

@@ -17,7 +17,7 @@ struct exec_env {
 	uint64_t (*random)(void *u);
 	unsigned io_threads; /* disks that are written at the same time; 0: one after another, in a fixed order */
 	/* Each message for the broker, in order: {"event":..}, {"step":i,"result":..,"reason":..}, {"state":..},
-	 * {"show":text}. Never called between suspend and resume. Borrowed. */
+	 * {"show":text}, {"image":part}. Never called between suspend and resume. Borrowed. */
 	void (*report)(void *u, const json_t *msg);
 	/* Called before each thing that could be cut: "commit 12 stamps", "swap load".. Tests count and cut; act feeds
 	 * its watchdog. */
@@ -33,6 +33,9 @@ struct exec;
 
 struct exec *exec_new(const struct exec_env *env);
 void exec_free(struct exec *x); /* closes the disks; leaves the arrays as they are */
+
+/* A part of what disks held before a plan (actions/image.h), for the next plan that is run: STEP_RESTORE needs it. */
+int exec_give(struct exec *x, const json_t *part, struct err *e);
 
 /* Runs the plan's steps. 0: all done (or already so); -errno with *e: what failed (steps before it are done and right
  * by themselves). With dry_run nothing is written or loaded: the metadata and tables before and after are reported as

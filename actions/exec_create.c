@@ -39,8 +39,7 @@ static int find_disks(struct exec *x, struct birth *b, struct err *e)
 	return 0;
 }
 
-/* The device that it will have must not be somebody else's. */
-static int check_name(struct exec *x, const char *volume_name, const char *guid, struct err *e)
+int check_name(struct exec *x, const char *volume_name, const char *guid, struct err *e)
 {
 	char uuid[DM_UUID_LEN_MAX + 1], dm[DM_NAME_LEN_MAX + 1];
 	struct dm_info_view info;
@@ -123,11 +122,8 @@ static int wipe(struct exec *x, const struct birth *b, struct err *e)
 	return r < 0 ? err_sys(e, -r, "what the disks hold cannot be wiped") : 0;
 }
 
-typedef int make_fn(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);
-
-/* Writes to all disks what make says. The first disk that fails is named; the others are written all the same. */
-static int write_disks(struct exec *x, struct set_disk *const *disks, size_t n, make_fn *make,
-		       const struct meta_set *meta, const char *what, struct err *e)
+int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn *make, const struct meta_set *meta,
+		const char *what, struct err *e)
 {
 	struct meta_writes *w = calloc(n + 1, sizeof(*w));
 	int result[META_DISKS_MAX] = {0}, r = w ? 0 : err_set(e, ENOMEM, "out of memory");
@@ -168,7 +164,7 @@ static int set_make(struct exec *x, struct birth *b, struct err *e)
 	if (r == 0)
 		r = wipe(x, b, e);
 	if (r == 0)
-		r = write_disks(x, b->disk, b->create->n_disks, x->set.format->encode, b->blank, "create set", e);
+		r = disks_write(x, b->disk, b->create->n_disks, x->set.format->encode, b->blank, "create set", e);
 	for (unsigned i = 0; i < b->create->n_disks && r == 0; i++) {
 		r = set_disk_read(&x->set, b->disk[i], e);
 		if (r == 0 && !b->disk[i]->ours)
@@ -183,7 +179,7 @@ static void set_unmake(struct exec *x, struct birth *b)
 {
 	struct err why = {0};
 
-	if (write_disks(x, b->disk, b->create->n_disks, x->set.format->erase, b->blank, "create undo", &why) < 0)
+	if (disks_write(x, b->disk, b->create->n_disks, x->set.format->erase, b->blank, "create undo", &why) < 0)
 		log_warning("set %s: %s", x->set.guid, why.msg);
 	if (claims_drop(x, &why) < 0)
 		log_warning("set %s: %s", x->set.guid, why.msg);
@@ -365,12 +361,12 @@ static bool set_unborn(const struct exec *x)
 {
 	const struct plan_create *c = x->plan->create;
 
-	if (!c || !c->new_set || (x->set.view && c->n_slots && exec_volume(x, x->plan->volume)))
+	if (!c || !c->new_set || (x->set.view && x->plan->volume[0] && exec_volume(x, x->plan->volume)))
 		return false;
 	for (unsigned i = 0; i < c->n_disks && x->set.view; i++) {
 		const struct set_disk *d = set_disk_by_id(&x->set, c->disk[i].device);
 
-		if (!d || !d->ours || c->n_slots)
+		if (!d || !d->ours || x->plan->volume[0])
 			return true;
 	}
 	return !x->set.view;
@@ -388,7 +384,7 @@ static int set_take_back(struct exec *x, const char *what, struct err *e)
 		    meta_view_disk(x->set.view, x->set.disk[i]->ref))
 			disk[n++] = x->set.disk[i];
 	if (n)
-		r = write_disks(x, disk, n, x->set.format->erase, x->set.meta, what, e);
+		r = disks_write(x, disk, n, x->set.format->erase, x->set.meta, what, e);
 	if (r == 0)
 		r = claims_drop(x, e);
 	if (r < 0)
@@ -460,12 +456,15 @@ static int edit_plan_volume(struct exec *x, enum meta_edit_op op, const char *na
 
 int step_delete_prepare(struct exec *x, const struct step *s, struct err *e)
 {
+	int r;
+
 	(void)s;
 	if (!exec_volume(x, x->plan->volume))
 		return 1;
 	if (!stopped_run(x, e))
 		return -e->code;
-	return edit_plan_volume(x, META_DELETE_VOLUME, "", e);
+	r = images_take(x, e);
+	return r < 0 ? r : edit_plan_volume(x, META_DELETE_VOLUME, "", e);
 }
 
 /* Only now, when no disk calls it a volume, are its slices of no use. */
@@ -510,8 +509,10 @@ int step_delete_set_prepare(struct exec *x, const struct step *s, struct err *e)
 	(void)s;
 	if (r < 0)
 		return r;
-	return view->n_volumes ? err_set(e, EBUSY, "the set has another array, %s: it stays", view->volumes[0].name)
-			       : 0;
+	if (view->n_volumes)
+		return err_set(e, EBUSY, "the set has another array, %s: it stays", view->volumes[0].name);
+	/* Of the plan that has deleted its last array they are taken already. */
+	return images_take(x, e);
 }
 
 int step_delete_set_finish(struct exec *x, const struct step *s, struct err *e)

@@ -56,7 +56,7 @@ struct volume_run {
 
 /* Microseconds of the current plan's phases; reported with the state. */
 struct timing {
-	int64_t open, commit, enter, load, suspended, total;
+	int64_t open, images, commit, enter, load, suspended, total;
 };
 
 struct exec {
@@ -70,6 +70,8 @@ struct exec {
 	struct leg *leg;
 	char note[PLAN_REASON_MAX]; /* what a step that went well has to say */
 	struct start *start;	    /* of the plan's volume, while STEP_ASSEMBLE runs */
+	struct image *taken;	    /* what the disks held before the running plan; NULL: not taken */
+	struct image *given;	    /* what they held before another one, for STEP_RESTORE */
 	unsigned start_failed;	    /* disks that had failed when it was judged */
 	struct timing timing;
 	char dm_params[DM_PARAMS_MAX]; /* status while suspended: nothing is allocated then */
@@ -130,6 +132,7 @@ int slice_for_copy(struct exec *x, const struct meta_volume *v, unsigned slot, s
 void slice_invalidate(struct exec *x, const char *volume, const char *ref);
 /* Bays for a volume that the next commit makes: in memory, so that the commit's stamps announce it. */
 int slices_first(struct exec *x, const struct meta_volume *v, struct err *e);
+int slice_first(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e); /* of one slot */
 /* Nothing tells of a volume that is no more: stamps and superblocks of all its bays; best effort. */
 void slices_forget(struct exec *x, const char *volume);
 /* Writes the slices of a start: anew, zeroed for a rebuild, or with the resync asked for; flushed. */
@@ -260,6 +263,14 @@ int step_rename_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_rename_finish(struct exec *x, const struct step *s, struct err *e);
 int step_delete_set_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_delete_set_finish(struct exec *x, const struct step *s, struct err *e);
+/* The device that a volume will have must not be somebody else's. */
+int check_name(struct exec *x, const char *volume_name, const char *guid, struct err *e);
+/* Writes to all disks what make says. The first disk that fails is named; the others are written all the same. */
+typedef int make_fn(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);
+int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn *make, const struct meta_set *meta,
+		const char *what, struct err *e);
+int step_restore_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_restore.c */
+int step_restore_finish(struct exec *x, const struct step *s, struct err *e);
 /* Takes back what a cut left half made. Returns how many volumes. */
 int births_undo(struct exec *x, struct err *e);
 int step_remove_spare_finish(struct exec *x, const struct step *s, struct err *e); /* lend.c */
@@ -267,6 +278,16 @@ int step_take_spare_prepare(struct exec *x, const struct step *s, struct err *e)
 /* Makes a blank disk, or one that the set has forgotten, a disk of the set. */
 int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err *e);
 extern const struct step_ops step_table[STEP_OP_MAX];
+
+/* --- exec_image.c ------------------------------------------------------------------------------------------- */
+
+/* Of a person's plan: tells what the disks of the set hold, before a step overwrites what no plan can take back. What
+ * was edited before is committed first. What cannot be read is told as not kept; an error is the commit's. */
+int images_take(struct exec *x, struct err *e);
+/* The plan has ended; done: all of it went well. Tells what it left. */
+void images_left(struct exec *x, bool done);
+/* Of what the disk's copy says, or, where there is none, of its first MiB. */
+int image_hash(struct exec *x, struct blockdev *dev, uint64_t *ret);
 
 /* --- exec_tell.c --------------------------------------------------------------------------------------------- */
 

@@ -476,6 +476,7 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_DELETE] = {.prepare = step_delete_prepare, .finish = step_delete_finish},
 	[STEP_RENAME] = {.prepare = step_rename_prepare, .finish = step_rename_finish},
 	[STEP_DELETE_SET] = {.prepare = step_delete_set_prepare, .finish = step_delete_set_finish},
+	[STEP_RESTORE] = {.prepare = step_restore_prepare, .finish = step_restore_finish},
 	[STEP_RECORD] = {.prepare = record_prepare},
 	[STEP_CLAIM] = {.prepare = claim_prepare},
 	[STEP_RELEASE] = {.prepare = release_prepare},

@@ -213,9 +213,9 @@ json_t *exec_state(struct exec *x)
 		json_object_set_new(j, "disks", disks_state(x));
 	if (j)
 		json_object_set_new(j, "timing",
-				    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "open", t->open, "commit", t->commit,
-					      "enter", t->enter, "load", t->load, "suspended", t->suspended, "total",
-					      t->total));
+				    json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "open", t->open, "images", t->images,
+					      "commit", t->commit, "enter", t->enter, "load", t->load, "suspended",
+					      t->suspended, "total", t->total));
 	return j;
 }
 

@@ -31,6 +31,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_CREATE] = {"create-array", NULL},
 	[STEP_DELETE] = {"delete-array", NULL},
 	[STEP_RENAME] = {"rename-array", NULL},
+	[STEP_RESTORE] = {"restore", NULL},
 	[STEP_NOTE_DISK] = {"note-disk", "of"},
 	[STEP_DELETE_SET] = {"delete-set", NULL},
 	[STEP_READ_CHECK] = {"read-check", "at", true},
@@ -216,7 +217,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	if (s->op == STEP_CREATE && p->create)
 		create_print(p, out);
 	if (s->to[0]) {
-		buf_add(out, s->op == STEP_NOTE_DISK ? ": " : " to ");
+		buf_add(out, s->op == STEP_NOTE_DISK ? ": " : s->op == STEP_RESTORE ? " as before " : " to ");
 		value_escape(s->to, 0, out);
 	}
 }

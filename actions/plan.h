@@ -24,6 +24,7 @@ enum step_op {
 	STEP_DELETE,	     /* the volume's records go; it does not run */
 	STEP_RENAME,	     /* the volume gets another name; it does not run */
 	STEP_DELETE_SET,     /* a set without volumes: its disks are blank again */
+	STEP_RESTORE,	     /* the set's metadata become what they were before the plan .to */
 	STEP_NOTE_DISK,	     /* what is known of a disk's health is written down */
 	STEP_READ_CHECK,     /* alone: about one device, done by a process of its own, see step_op_alone */
 	STEP_FAIL_PATH,	     /* alone */
@@ -68,11 +69,12 @@ struct step {
 	bool table_later;	 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */
 	enum step_failure on_failure;
 	bool refused;		/* by a guard or while planning: printed, recorded, not run */
-	char to[META_NAME_MAX]; /* STEP_RENAME: the new name; STEP_NOTE_DISK: the word */
+	char to[META_NAME_MAX]; /* STEP_RENAME: the new name; STEP_NOTE_DISK: the word; STEP_RESTORE: the
+				   plan */
 	char reason[PLAN_REASON_MAX];
 };
 
-/* What STEP_CREATE makes. */
+/* What STEP_CREATE makes; of STEP_RESTORE the disks, and whether the set is nowhere. */
 struct plan_create {
 	bool new_set;	   /* the plan's set is nowhere yet; else it is there */
 	bool assume_clean; /* what is on the disks counts as in sync: a person's word */

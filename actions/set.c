@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BAY_HEAD = (2 * STAMP_SECTORS + 8) * 512 }; /* both stamps and the slice's superblock */
-
 /* --- reading one disk -------------------------------------------------------------------------------- */
 
 /* The format's reader on a disk: it notes the first sector of each read, which is where sequence numbers are. */
@@ -73,7 +71,7 @@ static void disk_free(const struct set *s, struct set_disk *d)
 	free(d);
 }
 
-static void read_stamp(const struct set *s, struct bay *b, const uint8_t *head)
+void set_bay_parse(const struct set *s, struct bay *b, const uint8_t *head)
 {
 	struct stamp st;
 
@@ -92,7 +90,7 @@ int set_disk_read_bays(struct set *s, struct set_disk *d)
 {
 	uint64_t start = d->view->room_start;
 	unsigned n = MIN(slice_bay_count(start, d->view->room_sectors), (unsigned)SLICE_BAYS_MAX);
-	_cleanup_(freep) uint8_t *head = blockio_alloc((size_t)SLICE_BAYS_MAX * BAY_HEAD);
+	_cleanup_(freep) uint8_t *head = blockio_alloc((size_t)SLICE_BAYS_MAX * SET_BAY_HEAD);
 	struct io_batch b = {0};
 	int r, result[META_DISKS_MAX] = {0};
 	unsigned number = set_disk_number(s, d);
@@ -100,8 +98,8 @@ int set_disk_read_bays(struct set *s, struct set_disk *d)
 	if (!head)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++)
-		io_batch_read(&b, number, d->dev, slice_bay_sector(start, i) * 512, head + (size_t)i * BAY_HEAD,
-			      BAY_HEAD);
+		io_batch_read(&b, number, d->dev, slice_bay_sector(start, i) * 512, head + (size_t)i * SET_BAY_HEAD,
+			      SET_BAY_HEAD);
 	r = io_batch_run(s->pool, &b, result);
 	io_batch_free(&b);
 	if (r == 0)
@@ -111,7 +109,7 @@ int set_disk_read_bays(struct set *s, struct set_disk *d)
 	d->n_bays = n;
 	for (unsigned i = 0; i < n; i++) {
 		d->bay[i] = (struct bay){0};
-		read_stamp(s, &d->bay[i], head + (size_t)i * BAY_HEAD);
+		set_bay_parse(s, &d->bay[i], head + (size_t)i * SET_BAY_HEAD);
 	}
 	return 0;
 }

@@ -20,6 +20,9 @@ struct bay {
 	struct slice_super super;
 };
 
+/* Of a bay's bytes: both stamps and the slice's superblock. */
+enum { SET_SUPER_BYTES = 4096, SET_BAY_HEAD = 2 * STAMP_SECTORS * 512 + SET_SUPER_BYTES };
+
 /* A sector that changes whenever the format's metadata do. */
 struct watch {
 	uint64_t sector;
@@ -71,6 +74,8 @@ int set_join(struct set *s, struct err *e);
 /* Reads one disk again: after its metadata were made, or for what the kernel wrote into its slices. */
 int set_disk_read(struct set *s, struct set_disk *d, struct err *e);
 int set_disk_read_bays(struct set *s, struct set_disk *d);
+/* What the head of a bay says. */
+void set_bay_parse(const struct set *s, struct bay *b, const uint8_t *head);
 /* The disk holds these bytes now: what set_open compares with. */
 void set_disk_wrote(struct set_disk *d, const struct meta_writes *w);
 /* NULL if there is none; a disk that is gone is found, with .dev NULL. */

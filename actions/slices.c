@@ -152,20 +152,27 @@ void slice_invalidate(struct exec *x, const char *volume, const char *ref)
 	}
 }
 
+int slice_first(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e)
+{
+	struct set_disk *d;
+	int bay = bay_for(x, v, slot, &d, e);
+
+	if (bay < 0)
+		return bay;
+	restamp(x, v, slot, d, &d->bay[bay], 0, false);
+	/* By the copy that is on the disk there is no such volume. */
+	d->bay[bay].stamp.seq_current = d->bay[bay].stamp.hash_current = 0;
+	d->bay[bay].stamp.seq_intended = d->bay[bay].stamp.hash_intended = 0;
+	return 0;
+}
+
 int slices_first(struct exec *x, const struct meta_volume *v, struct err *e)
 {
-	for (unsigned i = 0; i < v->slots; i++) {
-		struct set_disk *d;
-		int bay = bay_for(x, v, i, &d, e);
+	int r = 0;
 
-		if (bay < 0)
-			return bay;
-		restamp(x, v, i, d, &d->bay[bay], 0, false);
-		/* By the copy that is on the disk there is no such volume. */
-		d->bay[bay].stamp.seq_current = d->bay[bay].stamp.hash_current = 0;
-		d->bay[bay].stamp.seq_intended = d->bay[bay].stamp.hash_intended = 0;
-	}
-	return 0;
+	for (unsigned i = 0; i < v->slots && r == 0; i++)
+		r = slice_first(x, v, i, e);
+	return r;
 }
 
 void slices_forget(struct exec *x, const char *volume)

@@ -190,6 +190,15 @@ static enum action_result result_of(int r)
 	}
 }
 
+/* A part of what disks held before a plan; the plan that needs it follows, and finds out if one is missing. */
+static void take_image(struct act *a, const json_t *part)
+{
+	struct err e = {0};
+
+	if (exec_give(a->exec, part, &e) < 0)
+		log_error("%s", e.msg);
+}
+
 static void take_job(struct act *a, const json_t *line)
 {
 	_cleanup_(plan_freep) struct plan *p = NULL;
@@ -279,7 +288,10 @@ int act_main(int argc, char **argv)
 	while ((r = wire_recv(&a.in, ACT_SOCKET, &line, &e)) == 1 || r == -EINTR) {
 		if (r == -EINTR)
 			continue;
-		take_job(&a, line);
+		if (json_object_get(line, "image"))
+			take_image(&a, json_object_get(line, "image"));
+		else
+			take_job(&a, line);
 		json_decref(line);
 	}
 	exec_free(a.exec);

@@ -21,7 +21,7 @@
 #define KILL_GRACE (2 * NS_PER_SEC)	 /* from SIGKILL to "it hangs in the kernel" */
 #define RESTART_PAUSE (1 * NS_PER_SEC)	 /* after a process could not be started or died warm */
 
-enum { PLAN_BYTES_MAX = 4 << 20 }; /* of one plan on its way to act */
+enum { PLAN_BYTES_MAX = 20 << 20 }; /* of one plan on its way to act, with its images */
 
 enum act_state { ACT_WARM, ACT_IDLE, ACT_BUSY, ACT_STUCK, ACT_ENDED };
 enum act_stage { STAGE_RUNS, STAGE_INTERRUPTED, STAGE_KILLED };
@@ -30,7 +30,8 @@ struct act_job {
 	struct list link;
 	char id[PLAN_ID_MAX], set[META_GUID_MAX];
 	json_t *plan;
-	bool repair; /* nobody asked for it and nobody is told */
+	json_t *images; /* that come with it, NULL: none */
+	bool repair;	/* nobody asked for it and nobody is told */
 };
 
 struct act_process {
@@ -102,6 +103,7 @@ static void process_free(struct act_process *p)
 static void job_free(struct act_job *job)
 {
 	json_decref(job->plan);
+	json_decref(job->images);
 	free(job);
 }
 
@@ -125,19 +127,23 @@ void acts_set_timeout(struct acts *a, int64_t timeout_ns)
 	a->timeout = timeout_ns;
 }
 
-int acts_run(struct acts *a, const struct plan *plan)
+static const char *text_of(const json_t *j, const char *key)
 {
-	struct act_job *job = calloc(1, sizeof(*job));
+	const char *s = json_string_value(json_object_get(j, key));
+
+	return s ? s : "";
+}
+
+int acts_run(struct acts *a, const json_t *plan, const json_t *images)
+{
+	struct act_job *job = plan ? calloc(1, sizeof(*job)) : NULL;
 
 	if (!job)
 		return -ENOMEM;
-	snprintf(job->id, sizeof(job->id), "%s", plan->id);
-	snprintf(job->set, sizeof(job->set), "%s", plan->set);
-	job->plan = plan_to_json(plan);
-	if (!job->plan) {
-		free(job);
-		return -ENOMEM;
-	}
+	snprintf(job->id, sizeof(job->id), "%s", text_of(plan, "id"));
+	snprintf(job->set, sizeof(job->set), "%s", text_of(plan, "set"));
+	job->plan = json_incref((json_t *)plan);
+	job->images = json_incref((json_t *)images);
 	list_insert(&a->queued, &job->link);
 	return 0;
 }
@@ -400,11 +406,34 @@ static struct act_process *warm_process(struct acts *a)
 	return p;
 }
 
+static int send_line(struct act_process *p, const struct act_job *job, const char *key, json_t *what)
+{
+	json_t *line = json_pack("{s:s s:O}", "job", job->id, key, what);
+	int r = line ? chan_send(p->chan, line) : -ENOMEM;
+
+	json_decref(line);
+	return r;
+}
+
+/* Images first: the plan may run when it is there. */
+static int send_job(struct act_process *p, const struct act_job *job)
+{
+	json_t *image;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(job->images, i, image)
+	{
+		if (r == 0)
+			r = send_line(p, job, "image", image);
+	}
+	return r < 0 ? r : send_line(p, job, "plan", job->plan);
+}
+
 /* Gives the job to the process of its set; false: it has to wait. */
 static bool start_job(struct acts *a, struct act_job *job)
 {
 	struct act_process *p = find_process(a, job->set, ACT_IDLE);
-	json_t *line;
 	int r;
 
 	if (!p && find_process(a, job->set, ACT_BUSY))
@@ -421,9 +450,7 @@ static bool start_job(struct acts *a, struct act_job *job)
 	json_decref(p->taken);
 	p->taken = json_incref(job->plan);
 	p->since = clock_boot(&clock_system);
-	line = json_pack("{s:s s:O}", "job", job->id, "plan", job->plan);
-	r = line ? chan_send(p->chan, line) : -ENOMEM;
-	json_decref(line);
+	r = send_job(p, job);
 	if (r < 0) {
 		p->state = r == -EPIPE ? ACT_BUSY : ACT_IDLE;
 		plan_ended(p, ACTION_FAILED, "the plan could not be given to an act process");

@@ -22,8 +22,9 @@ int acts_new(struct loop *l, const char *run_dir, int64_t timeout_ns, const stru
 void acts_free(struct acts *a);
 DEFINE_CLEANUP(struct acts *, acts_free)
 void acts_set_timeout(struct acts *a, int64_t timeout_ns);
-/* Queues the plan; nothing is called back from here. 0, or -errno and the plan will not be told of again. */
-int acts_run(struct acts *a, const struct plan *plan);
+/* Queues the plan (plan_to_json), with the parts of images that it needs, or NULL; nothing is called back from here. 0,
+ * or -errno and the plan will not be told of again. */
+int acts_run(struct acts *a, const json_t *plan, const json_t *images);
 /* Starts what is queued. True if something was called back. */
 bool acts_turn(struct acts *a);
 /* Plans that are queued or run in a process that is not stuck. */

@@ -237,7 +237,7 @@ static void on_save(void *u)
 
 static void stop_when_done(struct broker *b)
 {
-	if (b->stage == BROKER_STOPPING && acts_busy(b->acts) == 0 &&
+	if (b->stage == BROKER_STOPPING && acts_busy(b->acts) == 0 && images_busy(b->images) == 0 &&
 	    !(b->machine_ends && pipeline_busy(b->pipeline))) {
 		b->stage = BROKER_SAVING;
 		on_save(b);
@@ -469,7 +469,9 @@ static int make_parts(struct broker *b, struct err *e)
 	if (r == 0)
 		r = recorder_new(b->loop, b->settings->history, &recorder, &b->recorder);
 	if (r == 0)
-		recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size);
+		recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size, b->settings->keep_images);
+	if (r == 0)
+		r = images_new(b->loop, b->recorder, b->acts, &b->images);
 	if (r == 0)
 		r = commands_new(b, &b->commands);
 	if (r < 0)
@@ -535,6 +537,7 @@ void broker_finish(struct broker *b)
 	recorder_free(b->recorder);
 	programs_free(b->programs);
 	alones_free(b->alones);
+	images_free(b->images);
 	acts_free(b->acts);
 	probes_free(b->probes);
 	for (size_t i = 0; i < ARRAY_SIZE(b->signals); i++)

@@ -6,6 +6,7 @@
 #include "broker/alone.h"
 #include "broker/command.h"
 #include "broker/control.h"
+#include "broker/images.h"
 #include "broker/loop.h"
 #include "broker/probes.h"
 #include "broker/programs.h"
@@ -46,6 +47,7 @@ struct broker {
 	struct acts *acts;
 	struct alones *alones;
 	struct recorder *recorder;
+	struct images *images;
 	struct programs *programs;
 	struct control *control;
 	struct commands *commands;

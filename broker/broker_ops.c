@@ -25,7 +25,7 @@ static void on_run(void *u, const struct plan *p)
 {
 	struct broker *b = u;
 
-	if ((step_op_alone(p->step[0].op) ? alones_run(b->alones, p) : acts_run(b->acts, p)) < 0)
+	if ((step_op_alone(p->step[0].op) ? alones_run(b->alones, p) : images_run(b->images, p)) < 0)
 		log_error("out of memory: plan %s is not run", p->id);
 }
 
@@ -155,7 +155,10 @@ static void on_answer(void *u, uint64_t token, const json_t *answer)
 {
 	struct broker *b = u;
 
-	commands_rows(b->commands, token, answer);
+	if (token & IMAGES_TOKEN)
+		images_answer(b->images, token, answer);
+	else
+		commands_rows(b->commands, token, answer);
 }
 
 static void on_trouble(void *u, const char *reason, uint64_t lost)

@@ -99,8 +99,10 @@
  *   disk-check-stop device                                 at once, without a plan
  *   path-fail path, path-reinstate path, path-demote path, path-restore path      of a multipath map
  *   map-queue-io map, map-fail-io map                      while no path of a multipath map works
- *   undo plan                                              the opposite of its steps, while the set is as it left it
- *   maintenance on [device] [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
+ *   undo plan                                              the opposite of its steps, or what its disks held before,
+ *                                                          while the set is as it left it; beside the plan "until":
+ * wall ns, and "new-set": GUID of a set that it makes again, which has to be managed before maintenance on [device]
+ * [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
  */
 /* clang-format on */
 #pragma once

@@ -266,6 +266,26 @@ static int delete_oldest(struct history *h, bool whole, int64_t now, int64_t tim
 	return r;
 }
 
+int history_prune_images(struct history *h, int64_t bytes, struct err *e)
+{
+	static const char sum[] = "SELECT sum(length(row)) FROM history WHERE tbl='image'";
+	int r = 0;
+
+	while (r == 0 && sql_number(h, sum) > bytes) {
+		r = history_begin(h, false, e);
+		if (r == 0)
+			r = sql_run(h,
+				    "DELETE FROM history WHERE tbl='image' AND key="
+				    "(SELECT key FROM history WHERE tbl='image' ORDER BY id LIMIT 1)",
+				    e);
+		if (r == 0)
+			r = history_end(h, e);
+		else
+			history_undo(h);
+	}
+	return r;
+}
+
 int history_prune(struct history *h, int64_t time, int64_t bytes, bool *more, struct err *e)
 {
 	bool big = history_bytes(h) > bytes;

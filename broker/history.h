@@ -31,9 +31,12 @@ json_t *history_unfinished(struct history *h);
  * any. Intents without an outcome stay. How many went, and in *more whether there may be more; or -errno. */
 enum { HISTORY_PRUNE_BATCH = 256 };
 int history_prune(struct history *h, int64_t time, int64_t bytes, bool *more, struct err *e);
+/* The images of the oldest plans go, until the others take at most so many bytes. 0 or -errno. */
+int history_prune_images(struct history *h, int64_t bytes, struct err *e);
 /* What its rows take. */
 int64_t history_bytes(struct history *h);
 /* What the verb history of control.h gives: {"rows":[{"id","table","wall","row":{..}}],"more":bool}, newest first, or
- * {"errors":[..],"more":bool}; in all at most max_bytes of text. A question that takes too long ends with what it has.
+ * {"errors":[..],"more":bool}; in all at most max_bytes of text. Of {"image":plan,"part":number} {"image":part}, or
+ * -ENOENT. A question that takes too long ends with what it has.
  * 0, -EINVAL (the query is wrong), -ENOENT (no such verdict) or -errno. */
 int history_query(struct history *h, const json_t *query, size_t max_bytes, json_t **ret, struct err *e);

@@ -57,7 +57,7 @@ static int query_prepare(struct history *h, const json_t *query, const char *hea
 
 	buf_add(&sql, head);
 	if (!json_object_get(query, "table")) /* nothing that a person reads */
-		buf_add(&sql, " AND tbl<>'world'");
+		buf_add(&sql, " AND tbl NOT IN ('world','image')");
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		const char *text = json_string_value(json_object_get(query, filters[i].key));
 
@@ -319,6 +319,30 @@ static int query_errors(struct history *h, const json_t *query, struct room *roo
 	return MIN(r, 0);
 }
 
+/* ---- what disks held ---- */
+
+/* Numbers of plans come again when a state is lost: the newest is meant. */
+static int query_image(struct history *h, const json_t *query, json_t **ret, struct err *e)
+{
+	static const char sql[] =
+		"SELECT row FROM history WHERE tbl='image' AND key=?1 AND json_extract(row,'$.part')=?2"
+		" ORDER BY id DESC LIMIT 1";
+	json_t *part = NULL;
+	sqlite3_stmt *st = NULL;
+	int r = sql_prepare(h, sql, &st, e);
+
+	if (r == 0) {
+		bind_text(st, 1, json_string_value(json_object_get(query, "image")));
+		sqlite3_bind_int64(st, 2, json_integer_value(json_object_get(query, "part")));
+		if (sqlite3_step(st) == SQLITE_ROW)
+			part = column_json(st, 0);
+		sqlite3_finalize(st);
+		*ret = part ? json_pack("{s:o}", "image", part) : NULL;
+		r = *ret ? 0 : err_set(e, ENOENT, "it is not kept");
+	}
+	return r;
+}
+
 /* ---- the question ---- */
 
 static int is_late(void *u)
@@ -338,6 +362,8 @@ int history_query(struct history *h, const json_t *query, size_t max_bytes, json
 
 	if (r < 0)
 		return r;
+	if (json_object_get(query, "image"))
+		return query_image(h, query, ret, e);
 	if (room.rows < 1 || room.rows > ROWS_MAX)
 		return err_set(e, EINVAL, "limit must be from 1 to %d", ROWS_MAX);
 	if (verdict && !json_is_string(verdict))

@@ -41,10 +41,10 @@ struct recording {
 	bool trouble;
 	bool greeted;
 	struct wire_in in;
-	int64_t keep_time, keep_size; /* 0: not told yet, nothing is pruned */
-	int64_t prune_at;	      /* boot */
-	size_t stored;		      /* rows since it was pruned last */
-	bool untidy;		      /* a state or an answer was here, which may be large */
+	int64_t keep_time, keep_size, keep_images; /* 0: not told yet, nothing is pruned */
+	int64_t prune_at;			   /* boot */
+	size_t stored;				   /* rows since it was pruned last */
+	bool untidy;				   /* a state or an answer was here, which may be large */
 };
 
 static void send_line(json_t *j)
@@ -214,7 +214,8 @@ static void prune(struct recording *r)
 	if (!r->h || r->trouble || r->keep_time == 0 || (r->prune_at > now && r->stored < PRUNE_ROWS))
 		return;
 	r->stored = 0;
-	if (history_prune(r->h, r->keep_time, r->keep_size, &more, &e) < 0)
+	if (history_prune(r->h, r->keep_time, r->keep_size, &more, &e) < 0 ||
+	    history_prune_images(r->h, r->keep_images, &e) < 0)
 		log_warning("old rows cannot be pruned: %s", e.msg);
 	r->prune_at = more ? now : now + PRUNE_EVERY;
 }
@@ -259,6 +260,7 @@ static void keep_limits(struct recording *r, const json_t *limits)
 {
 	r->keep_time = json_integer_value(json_object_get(limits, "time"));
 	r->keep_size = json_integer_value(json_object_get(limits, "size"));
+	r->keep_images = json_integer_value(json_object_get(limits, "images"));
 	r->prune_at = 0;
 }
 

@@ -313,10 +313,11 @@ void recorder_save(struct recorder *r, const json_t *state)
 	r->state_sent = false;
 }
 
-void recorder_limits(struct recorder *r, int64_t time, int64_t size)
+void recorder_limits(struct recorder *r, int64_t time, int64_t size, int64_t images)
 {
 	json_decref(r->limits);
-	r->limits = json_pack("{s:{s:I s:I}}", "keep", "time", (json_int_t)time, "size", (json_int_t)size);
+	r->limits = json_pack("{s:{s:I s:I s:I}}", "keep", "time", (json_int_t)time, "size", (json_int_t)size, "images",
+			      (json_int_t)images);
 	r->limits_sent = false;
 }
 

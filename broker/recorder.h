@@ -32,8 +32,8 @@ DEFINE_CLEANUP(struct recorder *, recorder_free)
 void recorder_store(struct recorder *r, const char *table, const json_t *row, const char *id, bool want_ack);
 /* Replaces the saved state. */
 void recorder_save(struct recorder *r, const json_t *state);
-/* What is older than time (ns), or beyond size (bytes), may go. */
-void recorder_limits(struct recorder *r, int64_t time, int64_t size);
+/* What is older than time (ns), or beyond size (bytes), may go; images beyond so many bytes, too. */
+void recorder_limits(struct recorder *r, int64_t time, int64_t size, int64_t images);
 /* Asks for rows, see the verb history in control.h. -EAGAIN: the record process is not there. */
 int recorder_query(struct recorder *r, uint64_t token, const json_t *query);
 /* Starts the process when it is not there, and tells what is due. True if something was called back. */

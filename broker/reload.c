@@ -44,7 +44,7 @@ static int use(struct broker *b, struct loaded *l, struct reload_counts *ret)
 	sources_set_settings(b->sources, b->settings, b->genl);
 	genl_descs_free(old_genl);
 	acts_set_timeout(b->acts, b->settings->act_timeout);
-	recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size);
+	recorder_limits(b->recorder, b->settings->keep_time, b->settings->keep_size, b->settings->keep_images);
 	broker_free_settings(old);
 	broker_set_log_level(b);
 	log_notice("rules: %zu kept, %zu begun anew, %zu new, %zu gone", ret->kept, ret->reset, ret->added,

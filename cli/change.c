@@ -42,6 +42,11 @@ static void print_answer(const struct cli *c, const json_t *answer)
 		buf_add(&out, "nothing to do: it is already so\n");
 	out_lines(&out, plan, GIVEN(c, DRY_RUN) ? "would do: " : "");
 	out_lines(&out, j_list(answer, "show"), "");
+	if (GIVEN(c, DRY_RUN) && j_int(answer, "until")) {
+		buf_add(&out, "possible until ");
+		out_time(&out, j_int(answer, "until"), false);
+		buf_add(&out, ", unless the set is written before\n");
+	}
 	if (j_str(answer, "plan-id")[0] && !GIVEN(c, DRY_RUN)) {
 		out_text(&out, j_str(answer, "plan-id"));
 		buf_addf(&out, ": %s", result[0] ? result : "queued");
@@ -228,14 +233,6 @@ int verb_path(struct cli *c)
 	json_t *request = request_of(c);
 
 	request_text(request, strncmp(c->verb->name, "map ", 4) == 0 ? "map" : "path", c->args[0]);
-	return cli_change(c, request);
-}
-
-int verb_undo(struct cli *c)
-{
-	json_t *request = request_of(c);
-
-	request_text(request, "plan", c->args[0]);
 	return cli_change(c, request);
 }
 

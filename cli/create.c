@@ -184,7 +184,8 @@ static int confirm(struct cli *c, const char *what, const char *name)
 	if (GIVEN(c, YES) || GIVEN(c, DRY_RUN))
 		return CLI_OK;
 	fprintf(stderr,
-		"%s %s is forgotten, and its data with it: nothing brings them back.\n"
+		"%s %s is forgotten, and its data with it: 'sparectl undo' brings them back only until something\n"
+		"is written to its disks.\n"
 		"Type its name to go on: ",
 		what, name);
 	if (cli_confirm(name))
@@ -254,6 +255,52 @@ int verb_set_delete(struct cli *c)
 	request_text(request, "set", c->args[0]);
 	json_object_set_new(request, "container", json_true());
 	return change_and_release(c, request, c->args[0]);
+}
+
+/* Makes the change with the set's locks in place, as for a new one. */
+static int undo_set(struct cli *c, json_t *request, const char *guid)
+{
+	_cleanup_(buf_free) struct buf notes = {0};
+	int status = manage_set(c, guid, true, &notes);
+	json_t *nodes;
+
+	if (status != CLI_OK) {
+		json_decref(request);
+		return status;
+	}
+	status = cli_change(c, request);
+	nodes = set_nodes(c, guid);
+	manage_look_again(c, nodes, &notes);
+	json_decref(nodes);
+	if (status == CLI_OK)
+		buf_addf(&notes, "the set %s is managed again\n", guid);
+	else if (!set_is_known(c, guid))
+		manage_set(c, guid, false, &notes);
+	if (!GIVEN(c, JSON))
+		fputs(buf_str(&notes), stderr);
+	return status;
+}
+
+/* A set that was deleted is made again: then the dry run names it. */
+int verb_undo(struct cli *c)
+{
+	json_t *request = client_request("undo"), *try, *answer = NULL;
+	int status;
+
+	request_text(request, "plan", c->args[0]);
+	if (GIVEN(c, DRY_RUN))
+		return cli_change(c, request);
+	try = json_deep_copy(request);
+	json_object_set_new(try, "dry-run", json_true());
+	status = client_ask(c, try, &answer);
+	if (status != CLI_OK)
+		json_decref(request);
+	else if (j_str(answer, "new-set")[0])
+		status = undo_set(c, request, j_str(answer, "new-set"));
+	else
+		status = cli_change(c, request);
+	json_decref(answer);
+	return status;
 }
 
 int verb_rename(struct cli *c)

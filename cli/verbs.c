@@ -612,11 +612,15 @@ const struct verb cli_verbs[] = {
 		1,
 		1,
 		verb_undo,
-		.about = "Makes a plan of the opposite of each step. Refused where a step has none, and once the set "
-			 "was\n"
-			 "written again. The last 64 plans of a day are known; history shows their numbers.",
+		.about = "Makes a plan of the opposite of each step; of a deletion, of what the disks held before. "
+			 "Refused "
+			 "where\n"
+			 "a step has none, and once the set was written again. The last 64 plans are known, mostly for "
+			 "a "
+			 "day;\n"
+			 "history shows their numbers.",
 		.examples = {{"sparectl undo P-17 --dry-run", "whether it can be undone, and what that would write"},
-			     {"sparectl undo P-17", "the spare that was removed is one again"}},
+			     {"sparectl undo P-17", "the spare that was removed is one again; a deleted array, too"}},
 		.exits = CHANGES,
 		.see = "history, array re-add, spare add",
 	},

@@ -69,6 +69,8 @@ static const struct setting settings_table[] = {
 	 .doc = "how long the history keeps what happened"},
 	{"keep.size", SET_SIZE, AT(keep_size), .min = 1 << 20, .max = INT64_C(1) << 40, .int_default = 256 << 20,
 	 .doc = "size of the history beyond which the oldest goes earlier"},
+	{"keep.images", SET_SIZE, AT(keep_images), .min = 0, .max = INT64_C(1) << 40, .int_default = 64 << 20,
+	 .doc = "size of what disks held before plans that undo can take back, beyond which the oldest goes"},
 	{"control", SET_STRING, AT(control), .word_default = "/run/spared/control.sock", .doc = "control socket"},
 	{"run-dir", SET_STRING, AT(run_dir), .word_default = "/run/spared", .doc = "directory for run-time files"},
 };

@@ -33,6 +33,7 @@ struct settings {
 	const char *log_level;
 	const char *history;	      /* path of the database */
 	int64_t keep_time, keep_size; /* ns, bytes: what is older, or beyond it, is pruned */
+	int64_t keep_images;	      /* bytes of what disks held before plans */
 	const char *control;	      /* path of the control socket */
 	const char *run_dir;
 	struct setting_group *device_tags, *array_tags, *pools;

@@ -203,6 +203,8 @@ static json_t *do_plan(struct pipeline *p, const json_t *command, const char *ac
 	}
 	snprintf(ret_plan_id, PLAN_ID_MAX, "%s", j->id);
 	answer = json_pack("{s:b s:o s:s}", "ok", 1, "plan", plan_lines(j->plan), "plan-id", j->id);
+	if (strcmp(action, "undo") == 0)
+		undo_tell(p, json_string_value(json_object_get(command, "plan")), j, answer);
 	job_queue(p, j);
 	drain(p);
 	return answer;

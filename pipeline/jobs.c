@@ -196,6 +196,10 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 	int r;
 
 	array_id[0] = '\0';
+	if (strcmp(action, "restore") == 0) {
+		snprintf(set, META_GUID_MAX, "%s", json_string_value(json_object_get(params, "set")));
+		return 0;
+	}
 	if (strcmp(action, "create-array") == 0)
 		return target_of_create(inv, params, set, e);
 	if (strcmp(action, "delete-array") == 0 && json_object_get(params, "set"))
@@ -268,10 +272,10 @@ static struct step *add_builtin(struct plan *plan, enum step_op op)
 /* What is to be made is nowhere yet. */
 static int job_draw(const struct pipeline *p, const struct job *j, struct world_array *world)
 {
-	if (strcmp(j->ask[0].action, "create-array") == 0) {
+	if (strcmp(j->ask[0].action, "create-array") == 0 || strcmp(j->ask[0].action, "restore") == 0) {
 		inventory_draw_parts(p->inv, j->set, j->ask[0].params, world);
 		/* The settings are written when it is done in earnest. */
-		world->managed = world->managed || (j->dry_run && json_object_get(j->ask[0].params, "new-set"));
+		world->managed = world->managed || (j->dry_run && !inventory_set(p->inv, j->set));
 		return 0;
 	}
 	if (j->alone)

@@ -22,6 +22,7 @@ void model_free(struct model *m)
 		free(m->sets[i].view.volumes);
 		json_decref(m->sets[i].told);
 	}
+	model_past_free(m);
 	free(m->disks);
 	free(m->sets);
 	free(m);
@@ -570,6 +571,7 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 		do_record(m, s);
 		return 0;
 	case STEP_DELETE:
+		model_keep(m, s, p->id);
 		model_delete(s, p->volume);
 		return 0;
 	case STEP_RENAME:
@@ -577,9 +579,11 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 			snprintf(v->name, sizeof(v->name), "%s", step->to);
 		return 0;
 	case STEP_DELETE_SET:
+		model_keep(m, s, p->id);
 		model_delete_set(m, s);
 		return 0;
 	case STEP_CREATE:
+	case STEP_RESTORE:
 	case STEP_NOTE_DISK:
 	case STEP_CLAIM:
 	case STEP_RELEASE:
@@ -605,6 +609,8 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 		return 0;
 	if (step->op == STEP_CREATE)
 		return model_create(m, p, e);
+	if (step->op == STEP_RESTORE)
+		return model_restore(m, step->to, e);
 	r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);
 	if (r == 0 && !step->table_later && step->op != STEP_DELETE_SET)
 		load_tables(s);

@@ -31,7 +31,18 @@ struct model_set_state {
 	json_t *told;					 /* the view at the last state */
 };
 
+/* A set as it was before a plan that deleted of it. */
+struct model_past {
+	char plan[PLAN_ID_MAX];
+	json_t *view;  /* meta_view */
+	json_t *disks; /* {id: ref} */
+};
+
+enum { MODEL_PAST_MAX = 8 };
+
 struct model {
+	struct model_past past[MODEL_PAST_MAX];
+	size_t n_past;
 	struct model_disk_state *disks;
 	struct model_set_state *sets;
 	size_t n_disks, n_sets;
@@ -45,6 +56,10 @@ struct meta_volume *model_find_volume(const struct model *m, const char *array, 
 /* ---- model_make.c */
 
 int model_create(struct model *m, const struct plan *p, struct err *e);
+/* Before a plan deletes, and when another takes that back. */
+void model_keep(struct model *m, const struct model_set_state *s, const char *plan);
+int model_restore(struct model *m, const char *plan, struct err *e);
+void model_past_free(struct model *m);
 void model_delete(struct model_set_state *s, const char *volume);
 void model_delete_set(struct model *m, struct model_set_state *s);
 /* "disks" of a state. */

@@ -26,6 +26,75 @@ int model_create(struct model *m, const struct plan *p, struct err *e)
 	return r;
 }
 
+void model_keep(struct model *m, const struct model_set_state *s, const char *plan)
+{
+	struct model_past *past;
+
+	if (m->n_past && strcmp(m->past[m->n_past - 1].plan, plan) == 0)
+		return;
+	if (m->n_past == MODEL_PAST_MAX)
+		model_past_free(m);
+	past = &m->past[m->n_past++];
+	snprintf(past->plan, sizeof(past->plan), "%s", plan);
+	past->view = meta_view_to_json(&s->view);
+	past->disks = json_object();
+	for (size_t i = 0; i < m->n_disks; i++)
+		if (strcmp(m->disks[i].set, s->view.set) == 0)
+			json_object_set_new(past->disks, m->disks[i].id, json_string(m->disks[i].ref));
+}
+
+void model_past_free(struct model *m)
+{
+	for (size_t i = 0; i < m->n_past; i++) {
+		json_decref(m->past[i].view);
+		json_decref(m->past[i].disks);
+	}
+	m->n_past = 0;
+}
+
+/* The set anew, with all that it had. */
+static int put_past(struct model *m, const struct model_past *past, struct err *e)
+{
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	_cleanup_(json_decrefp) json_t *running = json_object();
+	struct model_set_state *s;
+	uint64_t seq;
+	int r = meta_view_from_json(past->view, &view, e);
+
+	if (r < 0)
+		return r;
+	s = model_find_set(m, view->set);
+	seq = MAX(view->seq, s ? s->view.seq : 0) + 1;
+	for (size_t i = 0; s && i < s->view.n_volumes; i++)
+		json_object_set_new(running, s->view.volumes[i].guid, json_boolean(s->running[i]));
+	if (s)
+		model_delete_set(m, s);
+	r = model_view(m, view);
+	s = model_find_set(m, view->set);
+	if (r < 0 || !s)
+		return err_sys(e, -r, "model");
+	s->view.seq = seq;
+	for (size_t i = 0; i < s->view.n_volumes; i++)
+		s->running[i] = json_is_true(json_object_get(running, s->view.volumes[i].guid));
+	for (size_t i = 0; i < m->n_disks; i++) {
+		const json_t *ref = json_object_get(past->disks, m->disks[i].id);
+
+		if (ref)
+			model_known(m, m->disks[i].id, view->set, json_string_value(ref));
+		if (ref)
+			m->disks[i].present = true;
+	}
+	return 0;
+}
+
+int model_restore(struct model *m, const char *plan, struct err *e)
+{
+	for (size_t i = m->n_past; i-- > 0;)
+		if (strcmp(m->past[i].plan, plan) == 0)
+			return put_past(m, &m->past[i], e);
+	return err_set(e, ENODATA, "what the disks held before %s is not kept any more", plan);
+}
+
 void model_delete(struct model_set_state *s, const char *volume)
 {
 	struct meta_view *v = &s->view;

@@ -83,14 +83,16 @@ static void take_step(struct job *j, const json_t *msg)
 	snprintf(j->result[i].reason, sizeof(j->result[i].reason), "%s", reason ? reason : "");
 }
 
-/* Who stopped an array is known before rules hear that it is stopped. */
+/* Who stopped an array is known before rules hear that it is stopped. One that was deleted and is back is started by
+ * a person: it was stopped by one. */
 static void remember_stop(struct pipeline *p, const struct job *j)
 {
-	const struct array *a = j->array[0] ? inventory_array(p->inv, j->array) : NULL;
+	const struct array *a = j->plan->array[0] ? inventory_array(p->inv, j->plan->array) : NULL;
 
 	for (size_t i = 0; a && !a->running && i < j->plan->n_steps; i++)
-		if (j->plan->step[i].op == STEP_STOP && !j->plan->step[i].refused)
-			inventory_stopped(p->inv, j->array,
+		if ((j->plan->step[i].op == STEP_STOP || j->plan->step[i].op == STEP_RESTORE) &&
+		    !j->plan->step[i].refused)
+			inventory_stopped(p->inv, j->plan->array,
 					  j->origin == PLAN_OPERATOR ? STOPPED_OPERATOR : STOPPED_BROKER);
 }
 
@@ -142,6 +144,8 @@ void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t 
 		take_state(p, j, json_object_get(msg, "state"));
 	if (json_object_get(msg, "event") && !j->dry_run)
 		take_event(p, j, json_object_get(msg, "event"));
+	if (json_object_get(msg, "image") && !j->dry_run)
+		undo_image(p, j, json_object_get(msg, "image"));
 	if (json_object_get(msg, "progress"))
 		read_told(p, j, json_object_get(msg, "progress"));
 	if (json_object_get(msg, "path") && j->alone) {
@@ -237,7 +241,7 @@ static void read_again(struct pipeline *p, const struct job *j)
 			   op == STEP_READD_MEMBER) {
 			ask_probe(p, j->plan->step[i].device);
 		}
-		if (op == STEP_CREATE)
+		if (op == STEP_CREATE || op == STEP_RESTORE)
 			made(p, j, j->result[i].result == ACTION_OK);
 		for (size_t k = 0; op == STEP_DELETE_SET && k < j->plan->n_devices; k++)
 			ask_probe(p, j->plan->devices[k].id);

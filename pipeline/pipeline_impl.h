@@ -255,6 +255,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 /* ---- undo.c ---- */
 
 void undo_prepare(struct pipeline *p, struct job *j);			      /* before it runs */
+void undo_image(struct pipeline *p, struct job *j, const json_t *part);	      /* while it runs */
 void undo_keep(struct pipeline *p, struct job *j, enum action_result result); /* after it */
 void undo_free(struct undo *u);
 /* Asks the job for the opposite of the plan. 0, -ENOENT, or -EPERM with the reason. */
@@ -262,6 +263,8 @@ int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e
 void undo_failed(struct pipeline *p, const char *by);
 /* {"until":wall ns,"why"}, why not: empty if it can be undone. NULL: no plan that anybody would undo. */
 json_t *undo_told(const struct pipeline *p, const char *plan);
+/* Adds to the answer of who asks: "until", and "new-set" if a set that was deleted is made again. */
+void undo_tell(const struct pipeline *p, const char *plan, const struct job *j, json_t *answer);
 json_t *undo_save(const struct pipeline *p);
 void undo_restore(struct pipeline *p, const json_t *list);
 void undo_clear(struct pipeline *p);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Plans that are taken back by another plan: the opposite of each step, in the opposite order, through the same guards.
- * Only while the set's metadata are as the plan left them. */
+/* Plans that are taken back by another plan: the opposite of each step, in the opposite order, through the same guards;
+ * or, where a step has none, what the disks held before, as act told it. Only while the set's metadata are as the plan
+ * left them. */
+#include "actions/image.h"
 #include "pipeline/inventory_impl.h"
 #include "pipeline/pipeline_impl.h"
 
@@ -18,8 +20,11 @@ struct undo {
 	char plan[PLAN_ID_MAX], by[PLAN_ID_MAX]; /* by: the plan that has undone it */
 	char set[META_GUID_MAX];
 	uint64_t seq; /* of the set, as the plan left it; 0: the plan is about no set */
-	int64_t wall;
-	json_t *asks; /* [{"action","device","params"}], NULL: it cannot be undone */
+	int64_t wall, until;
+	bool images;	/* it takes what the disks held */
+	bool kept;	/* which act has told, and what the plan left */
+	unsigned parts; /* of what it told */
+	json_t *asks;	/* [{"action","device","params"}], NULL: it cannot be undone */
 	char why[PLAN_REASON_MAX];
 };
 
@@ -27,6 +32,7 @@ static const struct inverse {
 	const char *action; /* the opposite, NULL: there is none */
 	const char *key;    /* the parameter that names the device; NULL: it is about the array */
 	const char *why;
+	bool images; /* what its disks held is written again */
 } inverses[STEP_OP_MAX] = {
 	[STEP_ASSEMBLE] = {"stop-array", NULL, NULL},
 	[STEP_STOP] = {"assemble", NULL, NULL},
@@ -40,6 +46,10 @@ static const struct inverse {
 	[STEP_TAKE_SPARE] = {NULL, NULL, "another set gave up the spare"},
 	[STEP_ACTIVATE_SPARE] = {NULL, NULL,
 				 "the array is rebuilt onto the spare, and the disk before it is behind since"},
+	[STEP_RENAME] = {"rename-array", NULL, NULL},
+	[STEP_DELETE] = {"restore", NULL, NULL, true},
+	[STEP_DELETE_SET] = {"restore", NULL, NULL, true},
+	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be deleted again"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
 	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
 	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},
@@ -83,7 +93,22 @@ static json_t *inverse_ask(const struct pipeline *p, const struct job *j, const 
 		json_object_set_new(params, "array", json_string(j->array));
 	if (s->op == STEP_STOP) /* it may have run without some members */
 		json_object_set_new(params, "degraded", json_true());
+	if (s->op == STEP_RENAME)
+		json_object_set_new(params, "to", json_string(j->plan->array_name));
 	return json_pack("{s:s s:s s:o}", "action", inv->action, "device", s->device, "params", params);
+}
+
+/* All of the plan at once: what is restored is the state before its first step. What it stopped stays stopped. */
+static json_t *restore_ask(const struct job *j)
+{
+	const struct plan *plan = j->plan;
+	json_t *devices = json_array();
+
+	for (size_t i = 0; i < plan->n_devices; i++)
+		json_array_append_new(devices, json_string(plan->devices[i].id));
+	return json_pack("[{s:s s:s s:{s:s s:s s:s s:s s:s s:o}}]", "action", "restore", "device", "", "params", "plan",
+			 plan->id, "set", plan->set, "name", plan->array_name, "volume", plan->volume, "was",
+			 plan->array, "devices", devices);
 }
 
 /* On what is known before the plan runs. */
@@ -106,16 +131,31 @@ void undo_prepare(struct pipeline *p, struct job *j)
 
 		if (s->refused)
 			continue;
+		u->images = u->images || inverses[s->op].images;
 		if (inverses[s->op].action && u->asks)
 			json_array_append_new(u->asks, inverse_ask(p, j, s));
 		else if (!inverses[s->op].action)
 			snprintf(u->why, sizeof(u->why), "%s: %s", step_op_name(s->op),
 				 inverses[s->op].why ? inverses[s->op].why : "there is no opposite");
 	}
-	if (u->why[0]) {
-		json_decref(u->asks);
-		u->asks = NULL;
-	}
+	if (u->images || u->why[0])
+		json_decref(TAKE_PTR(u->asks));
+	if (u->images && !u->why[0])
+		u->asks = restore_ask(j);
+}
+
+/* A part of what the disks held, or that it is not told; with the last one, what the plan left. */
+void undo_image(struct pipeline *p, struct job *j, const json_t *part)
+{
+	const char *none = json_string_value(json_object_get(part, "none"));
+
+	if (!j->undo || !j->undo->images || j->undo->parts++ >= IMAGE_PARTS_MAX)
+		return;
+	if (none)
+		snprintf(j->undo->why, sizeof(j->undo->why), "what the disks held was not kept: %.*s", 200, none);
+	else
+		p->ops.store(p->ops.u, "image", part, j->id, false);
+	j->undo->kept = j->undo->kept || json_object_get(part, "left");
 }
 
 static uint64_t seq_of(const struct pipeline *p, const char *set)
@@ -134,8 +174,8 @@ static void forget_old(struct pipeline *p)
 	list_foreach (u, &p->undos, link)
 		n++;
 	list_foreach (u, &p->undos, link) {
-		if (n <= UNDO_MAX && u->wall > now - UNDO_FOR)
-			break;
+		if (n <= UNDO_MAX && u->until > now)
+			continue;
 		undo_free(u);
 		n--;
 	}
@@ -148,13 +188,15 @@ void undo_keep(struct pipeline *p, struct job *j, enum action_result result)
 
 	if (!u)
 		return;
-	if (result != ACTION_OK) {
+	if (result != ACTION_OK)
 		snprintf(u->why, sizeof(u->why), "it did not end well: see 'sparectl history' for what of it was done");
-		json_decref(u->asks);
-		u->asks = NULL;
-	}
+	else if (u->images && !u->kept && !u->why[0])
+		snprintf(u->why, sizeof(u->why), "what the disks held was not kept");
+	if (u->why[0])
+		json_decref(TAKE_PTR(u->asks));
 	u->seq = seq_of(p, u->set);
 	u->wall = clock_wall(p->clock);
+	u->until = u->wall + (u->images ? p->settings->keep_time : UNDO_FOR);
 	list_insert(&p->undos, &u->link);
 	forget_old(p);
 }
@@ -193,7 +235,8 @@ int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e
 {
 	struct undo *u = find(p, plan);
 	int r = u ? check(p, u, e)
-		  : err_set(e, ENOENT, "no plan '%.40s' to undo: the last %d of a day are known", plan, UNDO_MAX);
+		  : err_set(e, ENOENT, "no plan '%.40s' to undo: the last %d are known, and mostly for a day", plan,
+			    UNDO_MAX);
 	json_t *ask;
 	size_t i;
 
@@ -240,8 +283,19 @@ json_t *undo_told(const struct pipeline *p, const char *plan)
 
 	list_foreach (u, &p->undos, link)
 		if (strcmp(u->plan, plan) == 0)
-			return json_pack("{s:I s:s}", "until", (json_int_t)u->wall + UNDO_FOR, "why", u->why);
+			return json_pack("{s:I s:s}", "until", (json_int_t)u->until, "why", u->why);
 	return NULL;
+}
+
+void undo_tell(const struct pipeline *p, const char *plan, const struct job *j, json_t *answer)
+{
+	struct undo *u;
+
+	list_foreach (u, &p->undos, link)
+		if (strcmp(u->plan, plan) == 0)
+			json_object_set_new(answer, "until", json_integer((json_int_t)u->until));
+	if (j->plan->create && j->plan->create->new_set)
+		json_object_set_new(answer, "new-set", json_string(j->plan->set));
 }
 
 /* ---- restarts ---- */
@@ -252,9 +306,10 @@ json_t *undo_save(const struct pipeline *p)
 	struct undo *u;
 
 	list_foreach (u, &p->undos, link)
-		json_array_append_new(list, json_pack("{s:s s:s s:s s:I s:I s:O? s:s}", "plan", u->plan, "by", u->by,
-						      "set", u->set, "seq", (json_int_t)u->seq, "wall",
-						      (json_int_t)u->wall, "asks", u->asks, "why", u->why));
+		json_array_append_new(list,
+				      json_pack("{s:s s:s s:s s:I s:I s:I s:O? s:s}", "plan", u->plan, "by", u->by,
+						"set", u->set, "seq", (json_int_t)u->seq, "wall", (json_int_t)u->wall,
+						"until", (json_int_t)u->until, "asks", u->asks, "why", u->why));
 	return list;
 }
 
@@ -266,17 +321,18 @@ void undo_restore(struct pipeline *p, const json_t *list)
 	json_array_foreach((json_t *)list, i, item)
 	{
 		const char *plan, *by, *set, *why;
-		json_int_t seq, wall;
+		json_int_t seq, wall, until = 0;
 		json_t *asks;
 		struct undo *u;
 
-		if (i == UNDO_MAX || json_unpack(item, "{s:s s:s s:s s:I s:I s:o s:s}", "plan", &plan, "by", &by, "set",
-						 &set, "seq", &seq, "wall", &wall, "asks", &asks, "why", &why) < 0)
+		if (i == UNDO_MAX ||
+		    json_unpack(item, "{s:s s:s s:s s:I s:I s?I s:o s:s}", "plan", &plan, "by", &by, "set", &set, "seq",
+				&seq, "wall", &wall, "until", &until, "asks", &asks, "why", &why) < 0)
 			return;
 		u = calloc(1, sizeof(*u));
 		if (!u)
 			return;
-		*u = (struct undo){.seq = (uint64_t)seq, .wall = wall};
+		*u = (struct undo){.seq = (uint64_t)seq, .wall = wall, .until = until ? until : wall + UNDO_FOR};
 		u->asks = json_is_array(asks) ? json_incref(asks) : NULL;
 		snprintf(u->plan, sizeof(u->plan), "%s", plan);
 		snprintf(u->by, sizeof(u->by), "%s", by);

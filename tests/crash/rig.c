@@ -41,6 +41,7 @@ static void rig_report(void *u, const json_t *msg)
 	struct rig *r = u;
 	const json_t *ev = json_object_get(msg, "event"), *step = json_object_get(msg, "step");
 	const char *show = json_string_value(json_object_get(msg, "show"));
+	const json_t *image = json_object_get(msg, "image");
 
 	if (ev)
 		buf_addf(&r->events, "%s\n", json_string_value(json_object_get(ev, "kind")));
@@ -48,6 +49,12 @@ static void rig_report(void *u, const json_t *msg)
 		buf_addf(&r->steps, "%d %s %s\n", (int)json_integer_value(step),
 			 json_string_value(json_object_get(msg, "result")),
 			 json_string_value(json_object_get(msg, "reason")));
+	if (image && json_integer_value(json_object_get(image, "part")) == 0) {
+		json_decref(r->images);
+		r->images = json_array();
+	}
+	if (image)
+		json_array_append_new(r->images, json_deep_copy(image));
 	if (show)
 		snprintf(r->show, sizeof(r->show), "%s", show);
 }
@@ -209,6 +216,7 @@ void rig_boot(struct rig *r, struct fake_disks *disks, const struct rig *like, s
 	memcpy(r->set, like->set, sizeof(r->set));
 	memcpy(r->volume, like->volume, sizeof(r->volume));
 	memcpy(r->absent, like->absent, sizeof(r->absent));
+	r->images = json_incref(like->images);
 	for (unsigned i = 0; i < r->n_volumes; i++) {
 		r->volume[i].live[0] = '\0';
 		r->volume[i].broken = false;
@@ -227,6 +235,7 @@ static void finish(struct rig *r)
 	buf_free(&r->events);
 	buf_free(&r->steps);
 	buf_free(&r->errors);
+	json_decref(r->images);
 }
 
 void rig_power_cycle(struct rig *r)
@@ -311,7 +320,7 @@ static bool holds(const struct rig *r, const struct plan *p, const struct step *
 	const struct volume_run *run = exec_run(r->x, p->volume);
 	bool member = false;
 
-	for (unsigned i = 0; d && d->ref[0] && i < v->slots; i++)
+	for (unsigned i = 0; v && d && d->ref[0] && i < v->slots; i++)
 		member =
 			member || (strcmp(v->members[i].ref, d->ref) == 0 &&
 				   (!run->running || strcmp(run->listed[i], d->ref) == 0) &&
@@ -350,10 +359,21 @@ static void check_steps(struct rig *r, const struct plan *p)
 				 step_op_name(p->step[step].op), p->step[step].device, result);
 }
 
+static void give_images(struct rig *r, const struct plan *p)
+{
+	json_t *image;
+	size_t i;
+
+	if (p->n_steps && p->step[0].op == STEP_RESTORE)
+		json_array_foreach(r->images, i, image) exec_give(r->x, image, NULL);
+}
+
 int rig_run(struct rig *r, struct plan *p, struct err *e)
 {
 	struct err why = {0};
 	int q;
+
+	give_images(r, p);
 
 	buf_clear(&r->steps);
 	q = exec_plan(r->x, p, &why);

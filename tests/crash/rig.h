@@ -43,6 +43,7 @@ struct rig {
 	struct buf errors;	   /* of all plans that failed, a line each */
 	char wrong[256];	   /* the first step that was told as done and is not so */
 	char show[8192];
+	json_t *images; /* of the last plan that told some: given to one that restores */
 };
 
 /* A machine with the disks of a case of tests/golden/meta. Ends the test when it cannot. */

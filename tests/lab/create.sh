@@ -75,13 +75,21 @@ done
 for v in $all; do sparectl array stop "$v" > /dev/null || lab_fail "stop of $v"; done
 
 say "another name, and the end of one, as mdadm sees them"
+names() { mdadm -E "$(lab_dev 1)" | sed -n 's/.*Name\[[0-9]*\] : //p' | sort | paste -sd' '; }
+plan_of() { sparectl "$@" --json 2> /dev/null | jq -r '."plan-id"'; }
+renamed=$(plan_of array rename r1 mirror)
+ok "that r1 is renamed is taken back" sparectl undo "$renamed"
 ok "r1 is renamed" sparectl array rename r1 mirror
 sum[mirror]=${sum[r1]}
 nok "r5la is not deleted without a word" sparectl array delete r5la < /dev/null
-ok "r5la is deleted" sparectl array delete r5la --yes
-names=$(mdadm -E "$(lab_dev 1)" | sed -n 's/.*Name\[[0-9]*\] : //p' | sort | paste -sd' ')
+gone=$(plan_of array delete r5la --yes)
 left=${all/r1 /mirror }
-is "mdadm lists what is left" "$names" "$(tr ' ' '\n' <<< "${left/r5la /}" | grep . | sort | paste -sd' ')"
+is "r5la is deleted: mdadm lists what is left" "$(names)" "$(tr ' ' '\n' <<< "${left/r5la /}" | grep . | sort | paste -sd' ')"
+lost=$(plan_of array delete r6nc --yes)
+like "what would bring r6nc back" "$(sparectl undo "$lost" --dry-run)" "would do: restore r6nc as before $lost"
+ok "r6nc is back" sparectl undo "$lost"
+is "by mdadm, too" "$(names | grep -o r6nc)" r6nc
+like "r5la is not any more: the set was written since" "$(sparectl undo "$gone" 2>&1 || true)" "$gone cannot be undone any more"
 ok "its room is taken again" sparectl array create again --level raid5 --layout n-restart --size 4MiB --in "$set" $(devs 1 2 3)
 lab_fill /dev/mapper/again 77 > /dev/null
 sum[again]=$(lab_sum /dev/mapper/again)
@@ -118,7 +126,14 @@ unset MDADM_NO_MDMON
 
 say "what a disk holds is given up by a word, and a set goes with its last array"
 ok "an ext4 is wiped" sparectl array create wiped --level raid1 --wipe "$(lab_dev 8)" "$(lab_dev 9)"
-ok "array and set are deleted" sparectl array delete wiped --stop --container --yes
+lab_fill /dev/mapper/wiped 8 > /dev/null
+sum[wiped]=$(lab_sum /dev/mapper/wiped)
+gone=$(plan_of array delete wiped --stop --container --yes)
+nok "array and set are deleted" mdadm -E "$(lab_dev 8)"
+ok "and taken back" sparectl undo "$gone"
+ok "it starts" sparectl array start wiped
+is "its data are what they were" "$(lab_sum /dev/mapper/wiped)" "${sum[wiped]}"
+ok "array and set are deleted again" sparectl array delete wiped --stop --container --yes
 nok "nothing of it is left for mdadm" mdadm -E "$(lab_dev 8)"
 ok "nor is a lock" test "$(grep -c SPARED_SET== /etc/udev/rules.d/61-spared-managed.rules 2> /dev/null || true)" != 1
 

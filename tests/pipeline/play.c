@@ -204,6 +204,20 @@ static void op_exec(void *u, const char *token, const char *const *argv, const c
 
 /* ---- the other side ---- */
 
+/* Act tells what the disks held; here the model knows. */
+static void tell_images(struct play *y, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->step[i].op == STEP_DELETE || plan->step[i].op == STEP_DELETE_SET) {
+			json_t *msg = json_pack("{s:{s:s s:s s:i s:{}}}", "image", "plan", plan->id, "set", plan->set,
+						"part", 0, "left");
+
+			pipeline_act_message(y->p, plan->id, msg);
+			json_decref(msg);
+			return;
+		}
+}
+
 static void do_plan(struct play *y, struct plan *plan)
 {
 	enum action_result result = ACTION_OK;
@@ -239,6 +253,8 @@ static void do_plan(struct play *y, struct plan *plan)
 		if (fails)
 			y->fail_op = NULL;
 	}
+	if (!plan->dry_run && result == ACTION_OK)
+		tell_images(y, plan);
 	if (!plan->dry_run && result != ACTION_TIMEOUT && plan->set[0]) {
 		msg = json_pack("{s:o}", "state", model_state(y->model, plan->set));
 		pipeline_act_message(y->p, plan->id, msg);

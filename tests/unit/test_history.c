@@ -291,6 +291,49 @@ static void test_prune(void **fixture _unused_)
 	history_close(h);
 }
 
+/* Of the plans' images the oldest go, as a whole; and no other row. */
+static void test_images(void **state _unused_)
+{
+	struct history *h;
+	json_t *part = NULL;
+	char text[4001];
+
+	unlink(path);
+	h = open_as(9);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 12; i++) {
+		char plan[8];
+
+		snprintf(plan, sizeof(plan), "P-%d", i / 3);
+		put(h, i + 1, "image", plan, json_pack("{s:s s:i s:s}", "plan", plan, "part", i % 3, "text", text));
+	}
+	put(h, 20, "event", "", json_pack("{s:s}", "text", text));
+	assert_int_equal(history_prune_images(h, 30000, NULL), 0);
+	for (int plan = 0; plan < 4; plan++) {
+		json_t *query = json_pack("{s:s s:i}", "image",
+					  plan == 0   ? "P-0"
+					  : plan == 1 ? "P-1"
+					  : plan == 2 ? "P-2"
+						      : "P-3",
+					  "part", 2);
+
+		assert_int_equal(history_query(h, query, 100000, &part, NULL), plan < 2 ? -ENOENT : 0);
+		if (plan >= 2) {
+			assert_int_equal(json_integer_value(json_object_get(json_object_get(part, "image"), "part")),
+					 2);
+			json_decref(part);
+		}
+		json_decref(query);
+	}
+	/* Nothing that a person reads. */
+	assert_int_equal(count(h, json_pack("{s:i}", "limit", 1000), NULL), 1);
+	assert_int_equal(history_prune_images(h, 0, NULL), 0);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "image"), NULL), 0);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "event"), NULL), 1);
+	history_close(h);
+}
+
 static void test_broken(void **state _unused_)
 {
 	struct history *h = NULL;
@@ -322,8 +365,8 @@ static int end(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_rows),   unit(test_unfinished), unit(test_state), unit(test_verdict),
-		unit(test_errors), unit(test_person),	  unit(test_prune), unit(test_broken),
+		unit(test_rows),   unit(test_unfinished), unit(test_state),  unit(test_verdict), unit(test_errors),
+		unit(test_person), unit(test_prune),	  unit(test_images), unit(test_broken),
 	};
 
 	setenv("TZ", "UTC", 1); /* of days */

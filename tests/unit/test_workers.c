@@ -260,11 +260,14 @@ static void on_done(void *u _unused_, const char *plan, enum action_result resul
 static void ask(const char *id, const char *set, const char *rule)
 {
 	struct plan p = {0};
+	json_t *plan_json;
 
 	snprintf(p.id, sizeof(p.id), "%s", id);
 	snprintf(p.set, sizeof(p.set), "%s", set);
 	snprintf(p.rule, sizeof(p.rule), "%s", rule);
-	assert_int_equal(acts_run(acts, &p), 0);
+	plan_json = plan_to_json(&p);
+	assert_int_equal(acts_run(acts, plan_json, NULL), 0);
+	json_decref(plan_json);
 }
 
 static size_t count_state(const char *state)

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What disks hold is told before it is overwritten by what no plan can take back, and what was written instead after
+ * it. Only for what a person asked for: what the kernel found and what rules do waits for nothing here. */
+#include "actions/exec_run.h"
+
+#include "actions/image.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HEAD_BYTES = 1 << 20 }; /* of a disk: where whoever takes it for something writes first */
+
+static bool wanted(const struct exec *x)
+{
+	return x->plan->origin == PLAN_OPERATOR && !x->plan->dry_run && !x->taken && x->env.report;
+}
+
+static void tell(void *u, const json_t *part)
+{
+	const struct exec *x = u;
+	json_t *msg = json_pack("{s:O}", "image", part);
+
+	if (msg)
+		x->env.report(x->env.u, msg);
+	json_decref(msg);
+}
+
+static void tell_none(struct exec *x, const char *why)
+{
+	json_t *none = json_pack("{s:s s:s s:s}", "plan", x->plan->id, "set", x->set.guid, "none", why);
+
+	if (none)
+		tell(x, none);
+	json_decref(none);
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------- */
+
+/* The format's reader on a disk, which keeps what it reads. */
+struct keeper {
+	struct meta_reader r;
+	struct blockdev *dev;
+	struct image *im; /* NULL: keeps nothing */
+	struct image_disk *disk;
+	int full;
+};
+
+/* Whole blocks of the disk. */
+static int keep_read(struct keeper *k, uint64_t sector, void *buf, uint32_t sectors)
+{
+	uint32_t unit = k->dev->sector_size / 512;
+	uint64_t first = sector / unit * unit, end = (sector + sectors + unit - 1) / unit * unit;
+	_cleanup_(freep) uint8_t *room = blockio_alloc((size_t)(end - first) * 512);
+	int r = room ? k->dev->read(k->dev, first * 512, room, (size_t)(end - first) * 512) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	if (buf)
+		memcpy(buf, room + (sector - first) * 512, (size_t)sectors * 512);
+	if (k->im && k->full == 0)
+		k->full = image_add(k->im, k->disk, first, room, (uint32_t)(end - first));
+	return 0;
+}
+
+static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
+{
+	struct keeper *k = u;
+
+	if (sectors > k->dev->sectors || sector > k->dev->sectors - sectors)
+		return -ERANGE;
+	return keep_read(k, sector, buf, sectors);
+}
+
+static struct keeper keeper(struct blockdev *dev)
+{
+	return (struct keeper){.r = {.read = reader_read, .sectors = dev->sectors, .sector_size = dev->sector_size},
+			       .dev = dev};
+}
+
+/* Stamps and superblock of the volume's bay; what else is in a slice stays on the disk. */
+static int keep_bay(struct keeper *k, const struct set_disk *d, const char *volume)
+{
+	int bay = volume[0] ? set_bay_of(d, volume) : -1;
+
+	return bay < 0 ? 0
+		       : keep_read(k, slice_bay_sector(d->view->room_start, (unsigned)bay), NULL, SET_BAY_HEAD / 512);
+}
+
+/* Of a disk that is none of the set: nobody has taken it for something. */
+static int head_hash(struct blockdev *dev, uint64_t *ret)
+{
+	size_t len = MIN((uint64_t)HEAD_BYTES, dev->sectors * 512);
+	_cleanup_(freep) void *head = blockio_alloc(len);
+	int r = head ? dev->read(dev, 0, head, len) : -ENOMEM;
+
+	*ret = r == 0 ? meta_hash(META_HASH_START, head, len) : 0;
+	return r;
+}
+
+static bool ends_set(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (p->step[i].op == STEP_DELETE_SET && !p->step[i].refused)
+			return true;
+	return false;
+}
+
+static int take_disk(struct exec *x, struct image *im, const struct set_disk *d, struct err *e)
+{
+	struct keeper k = keeper(d->dev);
+	struct meta_copy *copy = NULL;
+	int r;
+
+	k.r.u = &k;
+	k.im = im;
+	k.disk = image_add_disk(im, d->device.id, d->dev->name, d->dev->sectors, d->dev->sector_size);
+	if (!k.disk)
+		return err_set(e, ENOMEM, "out of memory");
+	r = x->set.format->probe(&k.r, e);
+	if (r > 0)
+		r = x->set.format->parse(&k.r, &copy, e);
+	if (r < 0)
+		return err_prefix(e, "%s", d->dev->name);
+	if (copy)
+		x->set.format->copy_free(copy);
+	r = keep_bay(&k, d, x->plan->volume);
+	if (r == 0 && ends_set(x->plan))
+		r = head_hash(d->dev, &k.disk->left);
+	if (r == 0)
+		r = k.full;
+	return r == -ENOSPC ? err_set(e, ENOSPC, "more than %d MiB", IMAGE_BYTES_MAX >> 20)
+	       : r < 0	    ? err_sys(e, -r, "%s", d->dev->name)
+			    : 0;
+}
+
+/* --- the plan --------------------------------------------------------------------------------------------- */
+
+int images_take(struct exec *x, struct err *e)
+{
+	_cleanup_(image_freep) struct image *im = NULL;
+	int64_t begin = exec_now(x);
+	struct err why = {0};
+	int r = 0;
+
+	if (!wanted(x))
+		return 0;
+	/* What this plan has edited so far, and what the kernel found, is none of what cannot be taken back. */
+	if (x->work)
+		r = commit(x, e);
+	if (r < 0)
+		return r;
+	exec_mark(x, "images");
+	im = image_new(x->plan->id, x->set.guid);
+	r = im ? 0 : err_set(&why, ENOMEM, "out of memory");
+	if (x->set.split)
+		r = err_set(&why, EBUSY, "the set has two histories");
+	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
+		if (x->set.disk[i]->dev && x->set.disk[i]->ours && !x->set.disk[i]->error)
+			r = take_disk(x, im, x->set.disk[i], &why);
+	if (r == 0)
+		r = image_tell(im, tell, x);
+	if (r == 0)
+		x->taken = TAKE_PTR(im);
+	else
+		tell_none(x, why.msg);
+	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+	return 0;
+}
+
+int image_hash(struct exec *x, struct blockdev *dev, uint64_t *ret)
+{
+	struct keeper k = keeper(dev);
+	struct meta_copy *copy = NULL;
+	struct err why = {0};
+	int r;
+
+	*ret = 0;
+	k.r.u = &k;
+	r = x->set.format->probe(&k.r, &why);
+	if (r == 0)
+		return head_hash(dev, ret);
+	if (r > 0)
+		r = x->set.format->parse(&k.r, &copy, &why);
+	if (r < 0 || !copy)
+		return r;
+	*ret = x->set.format->copy_hash(copy);
+	x->set.format->copy_free(copy);
+	return 0;
+}
+
+void images_left(struct exec *x, bool done)
+{
+	int r = done ? 0 : -ECANCELED;
+
+	for (size_t i = 0; x->taken && i < x->taken->n_disks && r == 0; i++) {
+		struct set_disk *d = set_disk_by_id(&x->set, x->taken->disk[i]->device);
+
+		if (d)
+			r = image_hash(x, d->dev, &x->taken->disk[i]->left);
+	}
+	if (x->taken && r == 0)
+		image_tell_left(x->taken, tell, x);
+	image_free(TAKE_PTR(x->taken));
+}
+
+int exec_give(struct exec *x, const json_t *part, struct err *e)
+{
+	return image_take(&x->given, part, e);
+}
