@@ -18,14 +18,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { BROKER = STDIN_FILENO, BLANK_BYTES = 1 << 20, BLANK_PIECE = 64 << 10 };
+enum { BROKER = STDIN_FILENO, BLANK_BYTES = 1 << 20, BLANK_PIECE = 64 << 10, READ_ALIGN = 4096 /* of O_DIRECT */ };
 
 struct reading {
 	struct blockdev *dev;
 	int error; /* the first, of the disk itself */
 };
 
-/* Formats read by sectors of 512 bytes; the disk by its own, aligned: a bounce buffer covers the range. */
+/* Formats read by sectors of 512 bytes; the disk by its own, aligned: a bounce buffer covers the range, where it is not
+ * as the disk wants it already. Large ones are: to copy them costs as much as to read them. */
 static int read_sectors(void *u, uint64_t sector, void *buf, uint32_t sectors)
 {
 	struct reading *rd = u;
@@ -33,19 +34,22 @@ static int read_sectors(void *u, uint64_t sector, void *buf, uint32_t sectors)
 	uint64_t unit = MAX(dev->sector_size, 512u) / 512, from = sector - sector % unit;
 	uint64_t end = (sector + sectors + unit - 1) / unit * unit;
 	_cleanup_(freep) void *bounce = NULL;
+	bool fits = from == sector && end == sector + sectors && (uintptr_t)buf % READ_ALIGN == 0;
 	int r;
 
 	if (sectors == 0 || sector > dev->sectors || sectors > dev->sectors - sector || end > dev->sectors)
 		return -ERANGE;
-	bounce = blockio_alloc((size_t)(end - from) * 512);
-	if (!bounce)
+	if (!fits)
+		bounce = blockio_alloc((size_t)(end - from) * 512);
+	if (!fits && !bounce)
 		return -ENOMEM;
-	r = dev->read(dev, from * 512, bounce, (size_t)(end - from) * 512);
+	r = dev->read(dev, from * 512, fits ? buf : bounce, (size_t)(end - from) * 512);
 	if (r < 0) {
 		rd->error = rd->error ? rd->error : r;
 		return r;
 	}
-	memcpy(buf, (char *)bounce + (sector - from) * 512, (size_t)sectors * 512);
+	if (!fits)
+		memcpy(buf, (char *)bounce + (sector - from) * 512, (size_t)sectors * 512);
 	return 0;
 }
 
@@ -58,7 +62,7 @@ static bool all_zero(const unsigned char *p, size_t len)
  */
 static int is_zero(const struct meta_reader *r, uint64_t sector, uint32_t sectors)
 {
-	_cleanup_(freep) unsigned char *buf = malloc(BLANK_PIECE);
+	_cleanup_(freep) unsigned char *buf = aligned_alloc(READ_ALIGN, BLANK_PIECE);
 
 	if (!buf)
 		return -ENOMEM;
@@ -163,37 +167,45 @@ static int read_disk(const json_t *request, int out, pid_t parent, json_t *(*des
 	return r < 0 ? 1 : 0;
 }
 
-/* One line is heard; who says more is ended by it. */
-static json_t *hear(int fd)
+/* One line is heard; who says more is ended by it. What it says is the broker's to judge. */
+static bool hear(int fd, struct buf *ret)
 {
-	struct wire_in in = {0};
-	json_t *j = NULL;
+	_cleanup_(wire_in_free) struct wire_in in = {0};
+	const char *end = NULL;
 
-	if (wire_recv(&in, fd, &j, NULL) != 1)
-		j = NULL;
-	wire_in_free(&in);
-	return j;
+	while (!end && in.b.len <= WIRE_LINE_MAX && wire_fill(&in, fd) > 0)
+		end = memchr(in.b.s, '\n', in.b.len);
+	if (end)
+		buf_addn(ret, in.b.s, (size_t)(end - in.b.s) + 1);
+	return end && !ret->oom;
 }
 
-static json_t *serve(const json_t *request, json_t *(*describe)(const char *node))
+/* The disk's process, from its start to its end: what is told of it. */
+static int serve(const json_t *request, json_t *(*describe)(const char *node), struct buf *ret)
 {
+	_cleanup_(buf_free) struct buf said = {0};
 	pid_t parent = getpid(), pid;
 	int fds[2], status = -1;
-	json_t *said;
+	json_t *line;
+	bool heard;
+	int r;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return NULL;
+		return -errno;
 	pid = fork();
 	if (pid == 0)
 		_exit(read_disk(request, fds[1], parent, describe));
 	close(fds[1]);
-	said = pid > 0 ? hear(fds[0]) : NULL;
+	heard = pid > 0 && hear(fds[0], &said);
 	close(fds[0]);
-	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
-		json_decref(said);
-		return NULL;
-	}
-	return json_pack("{s:i s:o}", "status", status, "answer", said ? said : json_null());
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -ECHILD;
+	line = json_pack("{s:i s:b}", "status", status, "said", heard);
+	r = line ? wire_format(ret, line) : -ENOMEM;
+	json_decref(line);
+	if (heard)
+		buf_addn(ret, said.s, said.len);
+	return ret->oom ? -ENOMEM : r;
 }
 
 int probe_serve(json_t *(*describe)(const char *node))
@@ -205,10 +217,11 @@ int probe_serve(json_t *(*describe)(const char *node))
 
 	json_decref(line);
 	while (r == 0 && (r = wire_recv(&in, BROKER, &line, &e)) == 1) {
-		json_t *j = serve(line, describe);
+		_cleanup_(buf_free) struct buf told = {0};
 
-		r = j ? wire_send(BROKER, j) : -ENOMEM;
-		json_decref(j);
+		r = serve(line, describe, &told);
+		if (r == 0)
+			r = wire_send_text(BROKER, told.s, told.len);
 		json_decref(line);
 	}
 	wire_in_free(&in);

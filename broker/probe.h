@@ -4,9 +4,9 @@
  * that forks touches no disk.
  *
  * First it says {"ready":true}. In, on stdin: {"node":"/dev/sdb"}. Out, on the same socket: {"status":as waitpid(2)
- * tells,"answer":what the disk's process said, or null}. What the disk's process reads may be anybody's: it is in a
- * sandbox (sandbox.h) before the first byte. It keeps the socket open, though it cannot write to it: whoever listens
- * hears the end once both are gone.
+ * tells,"said":bool}, and if it said a line, that line as it is: only who asked reads it. What the disk's process reads
+ * may be anybody's: it is in a sandbox (sandbox.h) before the first byte. It keeps the socket open, though it cannot
+ * write to it: whoever listens hears the end once both are gone.
  */
 #pragma once
 

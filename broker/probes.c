@@ -34,8 +34,11 @@ struct reader {
 	struct loop_timer *timer;
 	struct chan *chan;
 	struct probe_job *job; /* what it reads; NULL: nothing */
-	json_t *said;	       /* about that */
-	bool ready;	       /* it said that it listens */
+	json_t *said;	       /* by the disk's process */
+	int disk_status;       /* of the disk's process, as waitpid(2) tells */
+	bool status_told;
+	bool answered; /* all of it was told */
+	bool ready;    /* it said that it listens */
 	bool exited, drained;
 	bool hanging; /* was killed, and is not waited for */
 	int status;   /* as waitpid(2) tells */
@@ -141,9 +144,26 @@ static void on_line(void *u, const json_t *j)
 
 	if (!r->ready)
 		loop_timer_stop(r->timer);
-	r->ready = true;
-	if (r->job && !r->said)
-		r->said = json_incref((json_t *)j);
+	if (!r->ready || !r->job || r->answered) {
+		r->ready = true;
+		return;
+	}
+	if (!r->status_told) {
+		r->status_told = true;
+		r->disk_status = (int)json_integer_value(json_object_get(j, "status"));
+		r->answered = !json_is_true(json_object_get(j, "said"));
+		return;
+	}
+	r->said = json_incref((json_t *)j);
+	r->answered = true;
+}
+
+/* The disk's process said what is no JSON. */
+static void on_bad(void *u, const struct err *e _unused_)
+{
+	struct reader *r = u;
+
+	r->answered = r->status_told;
 }
 
 static void on_exit_of(void *u, pid_t pid _unused_, int status)
@@ -189,7 +209,7 @@ static void on_timeout(void *u)
 
 static int reader_start(struct probes *p, struct err *e)
 {
-	static const struct chan_ops ops = {.line = on_line, .closed = on_closed};
+	static const struct chan_ops ops = {.line = on_line, .bad = on_bad, .closed = on_closed};
 	static const char *const argv[] = {"/proc/self/exe", "--probe", NULL};
 	_cleanup_(reader_freep) struct reader *rd = calloc(1, sizeof(*rd));
 	int pair[2], r;
@@ -273,7 +293,7 @@ static int reader_ask(struct reader *r, struct probe_job *job, struct err *e)
 
 /* ---- answers ---- */
 
-/* status: of the disk's process. answer: what it said, or JSON's null. */
+/* status: of the disk's process. answer: what it said, or NULL. */
 static void give_answer(struct probes *p, const struct probe_job *job, int status, const json_t *answer)
 {
 	char how[96], reason[160];
@@ -296,15 +316,16 @@ static void give_answer(struct probes *p, const struct probe_job *job, int statu
 static bool take_answer(struct reader *r)
 {
 	_cleanup_(job_freep) struct probe_job *job = NULL;
+	bool answered = r->answered;
 	json_t *said;
 
-	if (!r->job || (!r->said && !(r->exited && r->drained)))
+	if (!r->job || (!answered && !(r->exited && r->drained)))
 		return false;
 	job = TAKE_PTR(r->job);
 	said = TAKE_PTR(r->said);
+	r->status_told = r->answered = false;
 	loop_timer_stop(r->timer);
-	give_answer(r->p, job, said ? (int)json_integer_value(json_object_get(said, "status")) : r->status,
-		    json_object_get(said, "answer"));
+	give_answer(r->p, job, answered ? r->disk_status : r->status, said);
 	json_decref(said);
 	return true;
 }

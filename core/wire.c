@@ -93,16 +93,12 @@ int wire_format(struct buf *out, const json_t *j)
 	return out->oom ? -ENOMEM : 0;
 }
 
-int wire_send(int fd, const json_t *j)
+int wire_send_text(int fd, const char *text, size_t len)
 {
-	_cleanup_(buf_free) struct buf b = {0};
 	size_t done = 0;
-	int r = wire_format(&b, j);
 
-	if (r < 0)
-		return r;
-	while (done < b.len) {
-		ssize_t n = write(fd, b.s + done, b.len - done);
+	while (done < len) {
+		ssize_t n = write(fd, text + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -115,4 +111,12 @@ int wire_send(int fd, const json_t *j)
 		done += (size_t)n;
 	}
 	return 0;
+}
+
+int wire_send(int fd, const json_t *j)
+{
+	_cleanup_(buf_free) struct buf b = {0};
+	int r = wire_format(&b, j);
+
+	return r < 0 ? r : wire_send_text(fd, b.s, b.len);
 }

@@ -27,5 +27,7 @@ void wire_in_free(struct wire_in *in);
 int wire_recv(struct wire_in *in, int fd, json_t **ret, struct err *e);
 /* Writes j and a newline, all of it, on a blocking fd. */
 int wire_send(int fd, const json_t *j);
+/* The same with lines that are printed already. */
+int wire_send_text(int fd, const char *text, size_t len);
 /* Appends j and a newline to an output buffer. */
 int wire_format(struct buf *out, const json_t *j);

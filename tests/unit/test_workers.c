@@ -52,6 +52,10 @@ static json_t *fake_describe(const char *node _unused_)
 		kill(getppid(), SIGKILL);
 	if (strcmp(text, "silent") == 0)
 		_exit(0);
+	if (strcmp(text, "nonsense") == 0)
+		_exit(wire_send_text(STDOUT_FILENO, "{\"contents\":\n", 13) < 0);
+	if (strcmp(text, "pretend") == 0) /* to be the one that forked it */
+		json_object_update_new(j, json_pack("{s:i s:b}", "status", 9, "said", 1));
 	if (strcmp(text, "status") == 0 || strcmp(text, "twice") == 0)
 		wire_send(STDOUT_FILENO, j);
 	if (strcmp(text, "status") == 0)
@@ -168,6 +172,8 @@ static void test_probes(void **state _unused_)
 		{"fine", "d:blank;"},
 		{"die", "d:the process that read it was killed by signal 9 (Killed);"},
 		{"silent", "d:the process that read it exited with status 0;"},
+		{"nonsense", "d:the process that read it exited with status 0;"},
+		{"pretend", "d:blank;"},
 		{"status", "d:the process that read it exited with status 3;"},
 		{"die-all", "d:the process that read it was killed by signal 9 (Killed);"},
 		{"twice", "d:the process that read it was killed by signal 13 (Broken pipe);"},
@@ -177,7 +183,7 @@ static void test_probes(void **state _unused_)
 
 	assert_int_equal(probes_new(loop, 2, &(struct probes_ops){on_answer, NULL}, &probes), 0);
 	for_rows (i, rows) {
-		probes_ask(probes, "d", make_file(rows[i].disk), i == 6 ? NS_PER_SEC : 20 * NS_PER_SEC, false);
+		probes_ask(probes, "d", make_file(rows[i].disk), i == 8 ? NS_PER_SEC : 20 * NS_PER_SEC, false);
 		assert_string_equal(run(1), rows[i].want);
 	}
 	probes_ask(probes, "d", "/nonexistent/disk", NS_PER_SEC, false);
