@@ -200,6 +200,14 @@ void broker_tidy(struct broker *b)
 	loop_timer_in(b->tidy, TIDY_AFTER);
 }
 
+static void tell_read(struct broker *b)
+{
+	if (b->told_read || !pipeline_read(b->pipeline))
+		return;
+	b->told_read = true;
+	log_info("all disks are read %lld ms after the start", ms_since_start(b));
+}
+
 static void accept_requests(struct broker *b, bool whole)
 {
 	if (b->accepting || !b->control || !whole)
@@ -268,6 +276,7 @@ static void before_sleep(void *u)
 		more |= programs_turn(b->programs);
 	}
 	arm_deadline(b);
+	tell_read(b);
 	accept_requests(b, pipeline_started(b->pipeline));
 	stop_when_done(b);
 }

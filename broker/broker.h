@@ -64,7 +64,8 @@ struct broker {
 	int64_t deadline_set; /* moment that the timer is set to, 0: none */
 	int64_t last_rescan;
 	bool opened, enumerated, overflowed, save_due, tidy_due;
-	bool machine_ends;	  /* arrays are stopped before the process ends */
+	bool machine_ends; /* arrays are stopped before the process ends */
+	bool told_read;
 	bool accepting;		  /* requests: the first picture is whole, or was waited for */
 	char history_reason[256]; /* why the history is not written; empty: it is */
 	uint64_t history_missed;  /* rows */

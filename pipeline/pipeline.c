@@ -346,6 +346,11 @@ void pipeline_enumerated(struct pipeline *p)
 	drain(p);
 }
 
+bool pipeline_read(const struct pipeline *p)
+{
+	return p->phase != PHASE_ENUMERATING;
+}
+
 bool pipeline_started(const struct pipeline *p)
 {
 	return p->phase == PHASE_STARTED;

@@ -65,6 +65,8 @@ void pipeline_rescan(struct pipeline *p, bool doubt);
 /* All devices have been told. Once the probes that this asked for have answered, the rules start (broker.started) or
  * the picture is whole again (broker.resynced). */
 void pipeline_enumerated(struct pipeline *p);
+/* True once each disk was read, at the start. */
+bool pipeline_read(const struct pipeline *p);
 /* True once broker.started was said. */
 bool pipeline_started(const struct pipeline *p);
 /* An intent of the history that has no outcome (the row as it was stored): before the first pipeline_enumerated. */

@@ -39,12 +39,12 @@ rm -rf "/lib/modules/$release"
 mkdir -p "/lib/modules/$release"
 mount --bind "/.lab/modules/$release" "/lib/modules/$release"
 
-# The host's own configuration must not decide about the guest's disks: no automatic md assembly unless
+# The host's own configuration must not decide about the guest's disks: no automatic assembly by mdadm or dmraid unless
 # a script asks for it, no spared of the host's. reset.sh does the same between scripts.
 mkdir -p /run/udev/rules.d
 rm -rf /var/lib/spared /etc/spared /etc/udev/rules.d/*spared*
 [ ! -d /etc/mdadm ] || : > /etc/mdadm/mdadm.conf
-ln -s /dev/null /run/udev/rules.d/64-md-raid-assembly.rules
+for rules in 64-md-raid-assembly 97-dmraid; do ln -s /dev/null /run/udev/rules.d/$rules.rules; done
 
 /lib/systemd/systemd-udevd --daemon
 # No cold plug of everything: it would load modules for each emulated chip, some seconds of them.
