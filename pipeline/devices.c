@@ -79,6 +79,21 @@ static void settle_name(struct inventory *inv, struct device *d)
 	}
 }
 
+/* What is read on a path is its map's: the path itself is of no set. Nobody but the map's driver writes to it. */
+static bool path_is_of_no_set(struct inventory *inv, struct device *d)
+{
+	char set[META_GUID_MAX];
+
+	if (!d->is_path || (!d->view && !d->set[0]))
+		return false;
+	snprintf(set, sizeof(set), "%s", d->set);
+	meta_view_free(TAKE_PTR(d->view));
+	d->set[0] = d->ref[0] = '\0';
+	if (set[0])
+		set_refresh(inv, set);
+	return true;
+}
+
 /* Facts and numbers that the event brings. Returns whether one is new. */
 static bool learn_event(struct inventory *inv, struct device *d, const struct event *ev)
 {
@@ -112,7 +127,7 @@ static bool learn_event(struct inventory *inv, struct device *d, const struct ev
 	if (!d->node[0])
 		snprintf(d->node, sizeof(d->node), "/dev/%s", d->name);
 	device_learn_tags(inv, d);
-	return changed;
+	return path_is_of_no_set(inv, d) || changed;
 }
 
 /* A medium that is not known to be the one that was read. */
@@ -324,6 +339,8 @@ unsigned inventory_probed(struct inventory *inv, const char *device_id, const js
 		reason = e.msg;
 	}
 	learn_contents(d, answer, reason);
+	if (d->is_path)
+		meta_view_free(TAKE_PTR(d->view));
 	if (d->view) {
 		snprintf(d->set, sizeof(d->set), "%s", d->view->set);
 		snprintf(d->ref, sizeof(d->ref), "%s", d->view->self);

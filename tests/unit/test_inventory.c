@@ -70,6 +70,25 @@ static bool add(struct fixture *f, const char *id, const char *name, int diskseq
 	return news;
 }
 
+/* A path of the map that is known as another device: its disk is read as that one. */
+static void add_path(struct fixture *f, const char *id, const char *kind, bool marked, const char *map)
+{
+	struct event *ev = event_new(kind, "test", ORIGIN_KERNEL);
+	json_t *answer = model_probe(f->model, map);
+	const char *set;
+	bool probe, news;
+
+	ev->device = strdup(id);
+	ev->extra = json_pack("{s:s s:i s:i s:i s:s}", "node", "/dev/sdp", "major", 8, "minor", 999, "diskseq", 7,
+			      "fs-type", marked ? "mpath_member" : "ddf_raid_member");
+	event_set(ev, FACT_DEVICE_NAME, value_str("sdp"));
+	inventory_event(f->inv, ev, &probe, &news);
+	event_free(ev);
+	if (probe)
+		inventory_probed(f->inv, id, answer, NULL, &set);
+	json_decref(answer);
+}
+
 static bool take_away(struct fixture *f, const char *id, const char *node)
 {
 	struct event *ev = event_new("device.removed", "test", ORIGIN_KERNEL);
@@ -649,6 +668,28 @@ static void test_made(void **state _unused_)
 	finish(&f);
 }
 
+/* Metadata that are read on a path are the map's. A disk may be known before multipathd says that it is one. */
+static void test_paths(void **state _unused_)
+{
+	struct plan p = {.set = "set"};
+	struct fixture f;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	add_path(&f, "path-1", "device.added", true, "a");
+	assert_string_equal(inventory_device(f.inv, "path-1")->set, "");
+	add_path(&f, "path-2", "device.added", false, "a");
+	assert_string_equal(inventory_device(f.inv, "path-2")->set, "set");
+	add_path(&f, "path-2", "device.changed", true, "a");
+	assert_string_equal(inventory_device(f.inv, "path-2")->set, "");
+	assert_null(inventory_device(f.inv, "path-2")->view);
+	inventory_plan_devices(f.inv, &p);
+	assert_int_equal(p.n_devices, 5);
+	assert_int_equal(fact(&f, SORT_MEMBER, "data/0", FACT_MEMBER_STATE).i, MEMBER_IN_SYNC);
+	free(p.devices);
+	finish(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -656,7 +697,7 @@ int main(void)
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
 		unit(test_half_wiped), unit(test_forgotten),  unit(test_old_name),  unit(test_many),
-		unit(test_made),       unit(test_undone),
+		unit(test_made),       unit(test_undone),    unit(test_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
