@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BLOCKS_MAX = 65536 };
+enum { BLOCKS_MAX = 65536, COMPLAINTS_MAX = 100 };
 
 /* What of the writes that a cut may take is on the disks. */
 enum keep { KEEP_ALL, KEEP_NONE, KEEP_SECTORS, KEEP_WRITES, KEEP_DISKS, KEEP_MAX };
@@ -46,8 +46,9 @@ struct cuts {
 
 static void complain(struct cuts *c, const char *what)
 {
-	fprintf(stderr, "%s, cut at %zu of %zu, %s: %s\n", c->mark->name, c->at, c->rec.end, keep_words[c->keep], what);
-	c->failures++;
+	if (c->failures++ < COMPLAINTS_MAX)
+		fprintf(stderr, "%s, cut at %zu of %zu, %s: %s\n", c->mark->name, c->at, c->rec.end,
+			keep_words[c->keep], what);
 }
 
 static uint64_t next_random(struct cuts *c)
@@ -497,23 +498,40 @@ static size_t points(const struct recorded *r, size_t **ret)
 	return n;
 }
 
+/* Every how many of so many, for so many; not always in the same way of keeping. */
+static size_t stride(size_t of, size_t wanted)
+{
+	size_t n = wanted && of > wanted ? of / wanted : 1;
+
+	return n + (n > 1 && n % KEEP_MAX == 0);
+}
+
+struct part {
+	const char *name;
+	size_t points, cuts, looks;
+};
+
+static void tell(const struct part *p)
+{
+	if (p->name)
+		printf("%s: %zu writes and flushes of metadata, %zu cuts, %zu read by mdadm and sparectl\n", p->name,
+		       p->points / 2, p->cuts, p->looks);
+}
+
 static void cut_all(struct cuts *c, size_t wanted, size_t looks)
 {
-	size_t *at, n = points(&c->rec, &at), total = n * KEEP_MAX, done = 0, seen = 0, here = 0, looked_here = 0,
-		    from = 0;
-	size_t every = MAX(wanted ? total / wanted : 1, (size_t)1),
-	       look_every = looks ? MAX(total / every / looks, (size_t)1) : 0;
+	size_t *at, n = points(&c->rec, &at), seen = 0, done = 0, every = stride(n * KEEP_MAX, wanted);
+	size_t look_every = looks && !c->only ? stride(n * KEEP_MAX / every, looks) : 1;
+	struct part part = {0};
 
-	/* Not always in the same way. */
-	every += every > 1 && every % KEEP_MAX == 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct rec_mark *mark = recorded_mark(&c->rec, at[i]);
 
-		if (c->mark && mark != c->mark) {
-			printf("%s: %zu writes and flushes of metadata, %zu cuts, %zu read by mdadm and sparectl\n",
-			       c->mark->name, (i - from) / 2, here, looked_here);
-			from = i, here = looked_here = 0;
+		if (mark != c->mark) {
+			tell(&part);
+			part = (struct part){.name = mark->name};
 		}
+		part.points++;
 		c->mark = mark;
 		c->at = at[i];
 		if (c->only && c->at != c->only)
@@ -521,20 +539,17 @@ static void cut_all(struct cuts *c, size_t wanted, size_t looks)
 		apply_stable(c);
 		count_blocks(c);
 		for (unsigned k = 0; k < KEEP_MAX; k++) {
-			bool looked;
+			bool looked = looks && done % look_every == 0;
 
 			if (seen++ % every)
 				continue;
-			looked = look_every && done % look_every == 0;
 			c->keep = (enum keep)k;
 			cut(c, looked);
-			done++, here++, looked_here += looked;
+			done++, part.cuts++, part.looks += looked;
 		}
 	}
-	if (c->mark)
-		printf("%s: %zu writes and flushes of metadata, %zu cuts, %zu read by mdadm and sparectl\n",
-		       c->mark->name, (n - from) / 2, here, looked_here);
-	printf("all: %zu points, %zu cuts, %u complaints\n", n, done, c->failures);
+	tell(&part);
+	printf("all: %zu writes and flushes of metadata, %zu cuts, %u complaints\n", n / 2, done, c->failures);
 	free(at);
 }
 
