@@ -70,7 +70,7 @@ struct quick {
 };
 
 enum quick_how { QUICK_COND, QUICK_SAME, QUICK_TEXT, QUICK_WORDS };
-enum { QUICK_MAX = 4 };
+enum { QUICK_MAX = 4, QUICK_TEXT_MAX = 32 };
 
 /* ---- steps ---- */
 
@@ -141,17 +141,20 @@ struct key_facts {
 
 struct rule {
 	/* What each event asks that the rule may concern, side by side. */
-	struct quick quick[QUICK_MAX]; /* where, n_quick of them, for events */
-	size_t index;		       /* order of evaluation */
+	struct quick quick[QUICK_MAX]; /* where, for events */
+	char text[QUICK_TEXT_MAX];     /* texts that it compares with, as many as have room */
 	uint8_t n_quick;
 	bool memberships; /* names member.* or array.*: one context for each membership of a device */
+	bool asks_world;  /* before it fires it wants more than an event of a device tells by itself */
 	bool stop, has_clear;
 	int distinct; /* a fact, or -1 */
+	int of;	      /* the counter that it is a share of, or -1 */
+	double ratio; /* 0: none */
+	size_t index; /* order of evaluation */
 	size_t n_parts;
-	int64_t count, within; /* threshold; count 0: none. Of a watch: so many subjects are in the state */
-	struct key_facts per;  /* what is counted together; without a threshold the subject */
-	int of;		       /* the counter that it is a share of, or -1 */
-	double ratio;	       /* 0: none */
+	int64_t count, within;	/* threshold; count 0: none. Of a watch: so many subjects are in the state */
+	struct key_facts per;	/* what is counted together; without a threshold the subject */
+	struct key_facts cover; /* facts by which inhibitions may cover its windows */
 
 	const char *name, *description;
 	struct place at;
@@ -169,7 +172,7 @@ struct rule {
 	enum subject_sort sort; /* watch; schedule with each */
 	const char *trigger_text;
 
-	struct calendar calendar; /* schedule */
+	struct calendar *calendar; /* schedule */
 	int64_t spread;
 	bool persistent;
 
@@ -178,7 +181,7 @@ struct rule {
 
 	struct part *parts; /* sequence: its steps; absence: the event, and what should have come. within is theirs */
 	bool absence;
-	struct kept_fact kept[KEPT_MAX];
+	struct kept_fact *kept; /* at most KEPT_MAX */
 	size_t n_kept;
 
 	int64_t for_ns, for_within; /* for_within 0: without a break */
@@ -204,19 +207,18 @@ struct rule {
 
 	bool destructive;
 	bool named[FACT_MAX];
-	unsigned sorts;		/* SORT_BITs of inventory facts that it names, and of its own sort */
-	struct key_facts cover; /* facts by which inhibitions may cover its windows */
-	uint64_t hash;		/* of what decides: rules-language 4.13 */
+	unsigned sorts; /* SORT_BITs of inventory facts that it names, and of its own sort */
+	uint64_t hash;	/* of what decides: rules-language 4.13 */
 };
 
-/* The rules that need one value, in order of evaluation. n 0: the slot is free. */
+/* The rules that need one value, or another one of the same hash, in order of evaluation. n 0: the slot is free. Small:
+ * each event asks for one. */
 struct same_value {
-	uint64_t hash;
+	uint32_t hash, n;
 	union {
 		const struct rule *one; /* n 1 */
 		const struct rule **rules;
 	};
-	size_t n;
 };
 
 /* Rules by the value of a fact that they need. */
@@ -369,10 +371,6 @@ uint64_t regex_over(const struct rule *r);
 
 /* Allocates nothing. */
 enum truth cond_eval(const struct cond *c, const struct facts *f);
-/* Splits the condition of an event rule up. */
-void quick_compile(struct rule *r);
-/* Whether the condition of an event rule is true. */
-bool quick_eval(const struct rule *r, const struct facts *f);
 /* The same of a subject without an event: tests of what only an event tells are left out. */
 enum truth cond_eval_subject(const struct cond *c, const struct facts *f);
 /* What it tests. */
@@ -381,6 +379,13 @@ struct value cond_value(const struct cond *c, const struct facts *f);
 bool fact_of_event(enum fact_id f);
 /* The test needs one: it is of such a fact, or compares with one. */
 bool test_of_event(const struct cond *c);
+
+/* quick.c */
+
+/* When all that it says is known. */
+void quick_compile(struct rule *r);
+/* Whether where is true. */
+bool quick_eval(const struct rule *r, const struct facts *f);
 
 /* step.c */
 

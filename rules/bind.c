@@ -89,6 +89,16 @@ void bind_begin(struct engine *e, const struct event *ev)
 	e->members_bound = false;
 }
 
+void bind_end(struct engine *e)
+{
+	if (e->light_bound)
+		for (size_t i = 0; i < e->event->n_facts; i++)
+			e->light.f.v[e->event->facts[i].id].type = V_NONE;
+	e->light.f.v[FACT_DEVICE_ID].type = V_NONE;
+	e->light_bound = false;
+	e->event = NULL;
+}
+
 /* bound[0], which there always is. */
 static void bind_event(struct engine *e)
 {
@@ -119,6 +129,31 @@ static void bind_event(struct engine *e)
 	bind_identity(ev, &b->f);
 }
 
+/* An event of a device alone: the world could only say more of it, nothing else. */
+static bool is_plain(const struct event *ev)
+{
+	return ev->device && !ev->array && !ev->snapshot;
+}
+
+static struct bound *bind_light(struct engine *e)
+{
+	if (e->light_bound)
+		return &e->light;
+	e->light_bound = true;
+	e->light.f.calendars = e->calendars;
+	event_bind(e->event, &e->light.f);
+	bind_identity(e->event, &e->light.f);
+	return &e->light;
+}
+
+void bind_all(struct engine *e, struct bound **b)
+{
+	if (b[0] != &e->light)
+		return;
+	bind_event(e);
+	b[0] = &e->bound[0];
+}
+
 struct value bind_fact(struct engine *e, enum fact_id fact)
 {
 	const struct event *ev = e->event;
@@ -126,7 +161,7 @@ struct value bind_fact(struct engine *e, enum fact_id fact)
 
 	if (own.type != V_NONE)
 		return own;
-	if (e->n_bound == 0 && fact == FACT_DEVICE_ID && ev->device && !ev->array && !ev->snapshot)
+	if (e->n_bound == 0 && fact == FACT_DEVICE_ID && is_plain(ev))
 		return value_str(ev->device);
 	bind_event(e);
 	return e->bound[0].f.v[fact];
@@ -180,6 +215,11 @@ void bind_members(struct engine *e)
 
 size_t bind_contexts(struct engine *e, const struct rule *r, struct bound **ret)
 {
+	*ret = e->bound;
+	if (!r->asks_world && !e->inhibitions && is_plain(e->event)) {
+		*ret = bind_light(e);
+		return 1;
+	}
 	bind_event(e);
 	if (r->memberships)
 		bind_members(e);

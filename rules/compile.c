@@ -363,7 +363,6 @@ void rule_compile(struct load *l, struct rule *r)
 		r->per = r->subject;
 	if (!r->limit_per_given)
 		r->limit_per = r->per;
-	quick_compile(r);
 	r->hash = decision_hash(r);
 	if (l->d->errors == errors)
 		lint_rule(l, r);

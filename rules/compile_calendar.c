@@ -96,7 +96,8 @@ void schedule_compile(struct load *l, struct rule *r, const struct node *n)
 	r->persistent = raw.persistent;
 	if (decoded < 0)
 		return;
-	if (calendar_parse(raw.calendar, &r->calendar, &e) < 0)
+	r->calendar = arena_new(&l->rs->arena, struct calendar);
+	if (calendar_parse(raw.calendar, r->calendar, &e) < 0)
 		diag_error(l->d, &at->at, "calendar", "%s", e.msg);
 	if (raw.spread && raw.each < 0)
 		diag_error(l->d, &node_get(n, "spread")->at, "combination",

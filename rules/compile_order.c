@@ -190,8 +190,10 @@ static int keep(struct load *l, const struct place *at, size_t part, int fact, s
 		diag_error(l->d, at, "too-many", "at most %d facts of earlier steps", KEPT_MAX);
 		return -1;
 	}
-	if (i == r->n_kept)
-		r->kept[r->n_kept++] = (struct kept_fact){part, (enum fact_id)fact};
+	if (i == r->n_kept) {
+		r->kept = arena_grow(&l->rs->arena, r->kept, &r->n_kept, sizeof(*r->kept));
+		r->kept[i] = (struct kept_fact){part, (enum fact_id)fact};
+	}
 	*ret_kept = i + 1;
 	return fact;
 }

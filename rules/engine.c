@@ -393,6 +393,8 @@ static bool event_rule(struct engine *e, const struct rule *r)
 		e->stats[r->index].matched += order_event(e, r, all, n);
 		return r->stop && r->mode != RULE_SHADOW && e->stats[r->index].fired > fired;
 	}
+	if (r->count)
+		table_fetch(&e->windows, r->index);
 	if (!match_contexts(e, r, all, n))
 		return false;
 	e->stats[r->index].matched++;
@@ -440,7 +442,7 @@ void engine_event(struct engine *e, const struct event *ev, int64_t awake)
 	if (index && index->n && ev->generation < GENERATION_MAX) {
 		bind_begin(e, ev);
 		event_rules(e, index);
-		e->event = NULL;
+		bind_end(e);
 	}
 	engine_settle(e);
 }

@@ -2,8 +2,6 @@
 /* Conditions over facts, in three values. */
 #include "rules/ast.h"
 
-#include <string.h>
-
 static enum truth truth_of(bool b)
 {
 	return b ? TRUTH_TRUE : TRUTH_FALSE;
@@ -89,98 +87,6 @@ enum truth cond_eval(const struct cond *c, const struct facts *f)
 	}
 	return result;
 }
-
-/* ---- quick ---- */
-
-static bool quick_words(const struct cond *c, struct quick *q)
-{
-	for (size_t i = 0; i < c->n_list; i++) {
-		if (c->list[i].type != V_ENUM || c->list[i].i >= 64)
-			return false;
-		q->u |= UINT64_C(1) << c->list[i].i;
-	}
-	q->how = QUICK_WORDS;
-	q->type = V_ENUM;
-	return true;
-}
-
-/* True: the test is all that q says. */
-static bool quick_test(const struct cond *c, struct quick *q)
-{
-	*q = (struct quick){.fact = (uint16_t)c->fact, .type = (uint8_t)c->want.type, .how = QUICK_SAME};
-	if (c->op != COND_TEST || c->size || c->wanted || c->fact == FACT_CALENDAR)
-		return false;
-	if (c->test == TEST_IN)
-		return quick_words(c, q);
-	switch (c->test == TEST_EQ ? c->want.type : V_NONE) {
-	case V_STRING:
-		q->how = QUICK_TEXT;
-		q->str = c->want.str;
-		return true;
-	case V_INT:
-	case V_ENUM:
-	case V_SIZE:
-	case V_RATE:
-	case V_DURATION:
-	case V_TIME:
-		q->u = c->want.u;
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* False: there are too many. What takes longer comes last. */
-static bool quick_add(struct rule *r, const struct cond *c, bool slow)
-{
-	struct quick q;
-
-	for (size_t i = 0; c->op == COND_ALL && i < c->n; i++)
-		if (!quick_add(r, c->kids[i], slow))
-			return false;
-	if (c->op == COND_ALL || quick_test(c, &q) == slow)
-		return true;
-	if (r->n_quick == QUICK_MAX)
-		return false;
-	r->quick[r->n_quick++] = slow ? (struct quick){.cond = c} : q;
-	return true;
-}
-
-void quick_compile(struct rule *r)
-{
-	if (!r->where || (quick_add(r, r->where, false) && quick_add(r, r->where, true)))
-		return;
-	r->n_quick = 1;
-	r->quick[0] = (struct quick){.cond = r->where};
-}
-
-static bool quick_holds(const struct quick *q, const struct facts *f)
-{
-	const struct value *v = &f->v[q->fact];
-
-	switch ((enum quick_how)q->how) {
-	case QUICK_SAME:
-		return v->type == q->type && v->u == q->u;
-	case QUICK_TEXT:
-		return v->type == V_STRING && strcmp(v->str, q->str) == 0;
-	case QUICK_WORDS:
-		return v->type == V_ENUM && v->u < 64 && q->u >> v->u & 1;
-	case QUICK_COND:
-		return cond_eval(q->cond, f) == TRUTH_TRUE;
-	}
-	return false;
-}
-
-bool quick_eval(const struct rule *r, const struct facts *f)
-{
-	size_t i = 0;
-
-	while (i < r->n_quick && quick_holds(&r->quick[i], f))
-		i++;
-	return i == r->n_quick;
-}
-
-/* ---- without an event ---- */
 
 bool fact_of_event(enum fact_id f)
 {

@@ -28,6 +28,13 @@ void gate_match(struct engine *e, const struct rule *r, const struct match *m, s
 	}
 }
 
+/* All that there is, for what is about to be made of it. */
+static void bind_match(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n)
+{
+	bind_all(e, b);
+	gate_match(e, r, m, b, n);
+}
+
 /* ---- limit ---- */
 
 /* The key of the limit; the mode is a part of it: what a rule did in shadow does not use it up. */
@@ -117,6 +124,8 @@ static void tell_limited(struct engine *e, const struct rule *r, struct limit *l
 	if (r->trigger == TRIGGER_WATCH || l->told)
 		return;
 	l->told = true;
+	if (!r->unless)
+		bind_match(e, r, m, b, n);
 	why_not_now(r, VERDICT_LIMITED, &b[0]->f, &why);
 	verdict_queue(e, r, VERDICT_LIMITED, m, b, n, buf_str(&why));
 }
@@ -398,14 +407,15 @@ void gate_effects(struct engine *e, const struct rule *r, const struct steps *st
 enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *m, struct bound **b, size_t n,
 		    struct verdict **ret)
 {
-	bool asks = r->mode == RULE_ASK;
+	bool asks = r->mode == RULE_ASK, bound = r->unless || r->trigger != TRIGGER_EVENT;
 	struct limit *l;
 	struct verdict *v;
 
 	/* One question for a rule and key at a time. */
 	if (asks && question_find(e, r, m->key))
 		return GATE_FIRED;
-	gate_match(e, r, m, b, n);
+	if (bound)
+		bind_match(e, r, m, b, n);
 	for (size_t i = 0; r->unless && i < n; i++) {
 		if (cond_eval(r->unless, &b[i]->f) != TRUTH_FALSE) {
 			e->stats[r->index].held++;
@@ -419,6 +429,8 @@ enum gate gate_fire(struct engine *e, const struct rule *r, const struct match *
 		return GATE_LIMITED;
 	}
 	limit_use(e, r, l);
+	if (!bound)
+		bind_match(e, r, m, b, n);
 	e->stats[r->index].fired++;
 	e->stats[r->index].last = e->boot;
 	v = verdict_queue(e, r, asks ? VERDICT_ASKED : VERDICT_FIRED, m, b, n, NULL);

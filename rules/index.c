@@ -11,7 +11,7 @@
 /* ---- what a condition needs ---- */
 
 struct hashes {
-	uint64_t *v;
+	uint32_t *v;
 	size_t n;
 };
 
@@ -31,9 +31,9 @@ static bool indexable(enum fact_id f)
 	       (type == V_STRING || type == V_ENUM || type == V_INT || type == V_BOOL);
 }
 
-static uint64_t index_hash(const struct value *v)
+static uint32_t index_hash(const struct value *v)
 {
-	return v->type == V_STRING ? key_hash(0, v->str) : value_hash(v);
+	return (uint32_t)(v->type == V_STRING ? key_hash(0, v->str) : value_hash(v));
 }
 
 static void add_hash(struct arena *a, struct hashes *out, const struct value *v)
@@ -93,7 +93,7 @@ static bool rule_needs(struct arena *a, const struct rule *r, const char *kind, 
 
 /* ---- making it ---- */
 
-static struct same_value *find_value(const struct fact_index *x, uint64_t hash)
+static struct same_value *find_value(const struct fact_index *x, uint32_t hash)
 {
 	size_t i = hash & (x->n_slots - 1);
 
@@ -136,10 +136,10 @@ static void add_rule(struct arena *a, struct same_value *s, const struct rule *r
 	rules = arena_grow(a, rules, &n, sizeof(*rules));
 	rules[n - 1] = r;
 	s->rules = rules;
-	s->n = n;
+	s->n = (uint32_t)n;
 }
 
-static void add_value(struct arena *a, struct fact_index *x, uint64_t hash, const struct rule *r)
+static void add_value(struct arena *a, struct fact_index *x, uint32_t hash, const struct rule *r)
 {
 	struct same_value *s;
 

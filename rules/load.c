@@ -320,6 +320,8 @@ static void finish_rules(struct load *l)
 		for (size_t s = 0; s < rs->rules[i].steps.n; s++)
 			if (rs->rules[i].steps.s[s].effect == EFFECT_INHIBIT)
 				resolve_inhibit(l, &rs->rules[i], &rs->rules[i].steps.s[s]);
+	for (size_t i = 0; i < rs->n; i++)
+		quick_compile(&rs->rules[i]);
 	build_index(l);
 	lint_set(l);
 }

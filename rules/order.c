@@ -249,7 +249,7 @@ static void fire_absence(struct engine *e, const struct rule *r, struct attempt 
 	if (found == 0)
 		b[found++] = &all[0];
 	fire(e, r, a, b, found);
-	e->event = NULL;
+	bind_end(e);
 }
 
 void order_timer(struct engine *e, struct attempt *a)

@@ -54,7 +54,7 @@ static void arm_from(struct engine *e, const struct rule *r, int64_t wall)
 	s->timer.kind = TIMER_SCHEDULE;
 	s->rule = r->index;
 	timer_cancel(e, &s->timer);
-	if (calendar_next(&r->calendar, MAX(wall, s->last), e->o.virtual_time, &s->next))
+	if (calendar_next(r->calendar, MAX(wall, s->last), e->o.virtual_time, &s->next))
 		timer_arm(e, &s->timer, MAX(s->next - e->wall_offset, e->boot), false);
 }
 

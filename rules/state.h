@@ -96,6 +96,8 @@ enum { ROOM_DEFAULT = 1000000, ROOM_SHARE = 4 };
 int table_init(struct table *t, size_t n_rules, entry_free_fn *free_one);
 void table_finish(struct engine *e, struct table *t);
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key);
+/* The entry of the rule that was touched last is wanted soon. */
+void table_fetch(const struct table *t, size_t rule);
 const char *entry_key(const struct entry_node *n);
 /* Allocates a zeroed entry of the size, which starts with its node. NULL when out of memory. */
 void *table_add(struct table *t, size_t rule, const char *key, size_t size);
@@ -368,6 +370,8 @@ struct engine {
 	size_t n_shadows;
 	struct bound *bound;	   /* [0]: the event or subject itself; then one for each membership */
 	size_t n_bound, cap_bound; /* n_bound 0: nobody has asked for the event's facts yet */
+	struct bound light;	   /* what the event tells by itself */
+	bool light_bound;
 	bool members_bound;
 	struct buf key, limit_key, scratch, compared;
 	struct verdict **queue;
@@ -389,6 +393,9 @@ void shadow_done(struct engine *e, const struct event *ev);
 bool bind_subject(struct engine *e, enum subject_sort sort, const char *id, struct bound *b);
 /* The event is evaluated from now on. Its facts are bound when they are wanted. */
 void bind_begin(struct engine *e, const struct event *ev);
+void bind_end(struct engine *e);
+/* Where a rule was content with what the event tells by itself, it has all from now on. */
+void bind_all(struct engine *e, struct bound **b);
 /* The fact of the event that is being evaluated. Where it is certain without the world, nothing is bound for it: most
  * events concern no rule. */
 struct value bind_fact(struct engine *e, enum fact_id fact);

@@ -77,18 +77,30 @@ const char *entry_key(const struct entry_node *n)
 /* How much of an entry is looked at, about. */
 enum { ENTRY_LINES = 192 };
 
+static bool is_of(const struct entry_node *n, uint32_t hash, size_t rule, const char *key)
+{
+	return n->hash == hash && n->rule == rule && strcmp(entry_key(n), key) == 0;
+}
+
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key)
 {
 	uint32_t h = (uint32_t)key_hash(rule, key);
+	struct entry_node *n = t->of_rule[rule].newest;
 
-	if (t->n_slots == 0)
-		return NULL;
-	for (struct entry_node *n = t->slots[h & (t->n_slots - 1)]; n; n = n->next) {
+	/* Many rules have but one. */
+	if (!n || is_of(n, h, rule, key))
+		return n;
+	for (n = t->slots[h & (t->n_slots - 1)]; n && !is_of(n, h, rule, key); n = n->next)
+		;
+	return n;
+}
+
+void table_fetch(const struct table *t, size_t rule)
+{
+	const struct entry_node *n = t->of_rule[rule].newest;
+
+	if (n)
 		fetch_lines(n, ENTRY_LINES);
-		if (n->hash == h && n->rule == rule && strcmp(entry_key(n), key) == 0)
-			return n;
-	}
-	return NULL;
 }
 
 /* ---- the order ---- */

@@ -102,7 +102,7 @@ static bool holds(struct engine *e, const struct event *ev)
 	n = bind_contexts(e, r, &all);
 	for (size_t i = 0; i < n; i++)
 		any |= !r->where || cond_eval(r->where, &all[i].f) == TRUTH_TRUE;
-	e->event = NULL;
+	bind_end(e);
 	return any;
 }
 
