@@ -64,12 +64,13 @@ struct quick {
 	uint8_t how;  /* enum quick_how */
 	union {
 		uint64_t u; /* QUICK_SAME: its bits; QUICK_WORDS: a bit for each word of the fact */
+		int64_t i;  /* QUICK_LESS, QUICK_MORE: than this */
 		const char *str;
 		const struct cond *cond;
 	};
 };
 
-enum quick_how { QUICK_COND, QUICK_SAME, QUICK_TEXT, QUICK_WORDS };
+enum quick_how { QUICK_COND, QUICK_SAME, QUICK_TEXT, QUICK_WORDS, QUICK_LESS, QUICK_MORE };
 enum { QUICK_MAX = 4, QUICK_TEXT_MAX = 32 };
 
 /* ---- steps ---- */

@@ -16,6 +16,20 @@ static bool quick_words(const struct cond *c, struct quick *q)
 	return true;
 }
 
+static bool quick_order(const struct cond *c, struct quick *q)
+{
+	bool less = c->test == TEST_LT || c->test == TEST_LE;
+
+	if (c->want.type != V_INT && c->want.type != V_DURATION && c->want.type != V_TIME)
+		return false;
+	q->how = less ? QUICK_LESS : QUICK_MORE;
+	if (c->test == TEST_LT || c->test == TEST_GT) {
+		q->i = c->want.i;
+		return true;
+	}
+	return !__builtin_add_overflow(c->want.i, less ? 1 : -1, &q->i);
+}
+
 /* True: the test is all that q says. */
 static bool quick_test(const struct cond *c, struct quick *q)
 {
@@ -24,6 +38,8 @@ static bool quick_test(const struct cond *c, struct quick *q)
 		return false;
 	if (c->test == TEST_IN)
 		return quick_words(c, q);
+	if (c->test >= TEST_LT && c->test <= TEST_GE)
+		return quick_order(c, q);
 	switch (c->test == TEST_EQ ? c->want.type : V_NONE) {
 	case V_STRING:
 		q->how = QUICK_TEXT;
@@ -123,6 +139,10 @@ static bool quick_holds(const struct quick *q, const struct facts *f)
 		return v->type == V_STRING && strcmp(v->str, q->str) == 0;
 	case QUICK_WORDS:
 		return v->type == V_ENUM && v->u < 64 && q->u >> v->u & 1;
+	case QUICK_LESS:
+		return v->type == q->type && v->i < q->i;
+	case QUICK_MORE:
+		return v->type == q->type && v->i > q->i;
 	case QUICK_COND:
 		return cond_eval(q->cond, f) == TRUTH_TRUE;
 	}

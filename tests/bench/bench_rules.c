@@ -208,7 +208,7 @@ static char *read_file(const char *path, size_t *ret_len)
 /* ---- events ---- */
 
 struct log {
-	char *text, *line;
+	const char *text, *line;
 	size_t len;
 	uint64_t seq;
 };
@@ -223,44 +223,71 @@ static struct log log_open(const char *path)
 	return l;
 }
 
-static enum error_status status_of(const char *p, size_t n)
+/* "KEY=VALUE", up to a space or the end of the line. */
+struct word {
+	const char *key, *value;
+	size_t key_len, len;
+};
+
+static const char *next_word(const char *p, struct word *w)
 {
-	for (int i = 0; error_words[i]; i++)
-		if (strncmp(error_words[i], p, n) == 0 && !error_words[i][n])
-			return (enum error_status)i;
-	errx(1, "a line with another status");
+	*w = (struct word){.key = p, .value = p};
+	for (; *p != ' ' && *p != '\n'; p++)
+		if (*p == '=') {
+			w->key_len = (size_t)(p - w->key);
+			w->value = p + 1;
+		}
+	w->len = (size_t)(p - w->value);
+	return p;
 }
 
-/* What one word of the line says. */
-static void read_word(struct event *ev, const char *p, size_t n)
+static bool is_key(const struct word *w, const char *key)
 {
-	const char *eq = memchr(p, '=', n), *value = eq ? eq + 1 : p;
-	size_t key = eq ? (size_t)(eq - p) : 0, len = n - (size_t)(value - p);
+	return w->key_len == strlen(key) && memcmp(w->key, key, w->key_len) == 0;
+}
 
-	if (key == 6 && memcmp(p, "device", 6) == 0)
-		ev->device = strndup(value, len);
-	else if (key == 6 && memcmp(p, "status", 6) == 0)
-		event_set(ev, FACT_ERROR_STATUS, fact_enum(FACT_ERROR_STATUS, status_of(value, len)));
-	else if (key == 6 && memcmp(p, "region", 6) == 0)
-		event_set(ev, FACT_ERROR_REGION, value_int(strtol(value, NULL, 10)));
+static void set_status(struct event *ev, const struct word *w)
+{
+	for (int i = 0; error_words[i]; i++)
+		if (error_words[i][0] == w->value[0] && strlen(error_words[i]) == w->len &&
+		    memcmp(error_words[i], w->value, w->len) == 0)
+			event_set(ev, FACT_ERROR_STATUS, fact_enum(FACT_ERROR_STATUS, i));
+}
+
+static void set_region(struct event *ev, const struct word *w)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < w->len; i++)
+		n = n * 10 + (w->value[i] - '0');
+	event_set(ev, FACT_ERROR_REGION, value_int(n));
 }
 
 /* The next line, from the first again after the last. */
 static struct event *next_event(struct log *l)
 {
-	char *end = memchr(l->line, '\n', l->len - (size_t)(l->line - l->text)), *p = l->line, *space;
 	struct event *ev = event_new("block.error", "log", ORIGIN_KERNEL);
+	const char *p = l->line;
+	struct word w;
 
 	if (!ev)
 		err(1, "memory");
-	for (; (space = memchr(p, ' ', (size_t)(end - p))); p = space + 1)
-		read_word(ev, p, (size_t)(space - p));
-	read_word(ev, p, (size_t)(end - p));
+	for (;; p++) {
+		p = next_word(p, &w);
+		if (is_key(&w, "device"))
+			ev->device = strndup(w.value, w.len);
+		else if (is_key(&w, "status"))
+			set_status(ev, &w);
+		else if (is_key(&w, "region"))
+			set_region(ev, &w);
+		if (*p == '\n')
+			break;
+	}
 	if (!ev->device || ev->n_facts != 2)
 		errx(1, "a line that is no error");
 	ev->seq = ++l->seq;
 	ev->time = ev->wall = (int64_t)l->seq * STEP_NS;
-	l->line = end + 1 < l->text + l->len ? end + 1 : l->text;
+	l->line = p + 1 < l->text + l->len ? p + 1 : l->text;
 	return ev;
 }
 
@@ -311,7 +338,7 @@ static void run_log(const char *rules, const char *log, uint64_t n)
 	       n, first, again, read, fired_first, (double)loaded / 1e6);
 	engine_free(e);
 	ruleset_unref(rs);
-	free(l.text);
+	free((void *)l.text);
 	free(w);
 }
 
@@ -355,7 +382,7 @@ static void run_least(const char *log, uint64_t n)
 	read = per_event(&l, n, take_none, NULL);
 	printf("{\"events\":%" PRIu64 ",\"ns\":%.1f,\"read_ns\":%.1f}\n", n, again, read);
 	free(slots);
-	free(l.text);
+	free((void *)l.text);
 }
 
 /* ---- windows ---- */

@@ -27,6 +27,7 @@ struct happened {
 };
 
 static const char *const disks[] = {"sda", "sdb", "sdc", "sdd", "sdx"};
+static const char *const orders[] = {"lt", "le", "gt", "ge"};
 static const char *const statuses[] = {"medium", "io", "target", "protection"};
 
 static void print_leaf(const struct leaf *l, struct buf *out)
@@ -50,7 +51,7 @@ static void print_leaf(const struct leaf *l, struct buf *out)
 		buf_addf(out, "{device.name: [%s, \"sd[%c-%c]*\"]}", disks[l->a % 5], 'a' + l->b % 3, 'b' + l->b % 3);
 		break;
 	default:
-		buf_addf(out, "{error.region: {ge: %d}}", l->a % 6);
+		buf_addf(out, "{error.region: {%s: %d}}", orders[l->b % 4], l->a % 6);
 	}
 	if (l->negated)
 		buf_addc(out, '}');
@@ -77,7 +78,10 @@ static bool leaf_holds(const struct leaf *l, const struct happened *h)
 		holds = h->disk == l->a % 5 || h->disk == l->b % 3 || h->disk == l->b % 3 + 1;
 		break;
 	default:
-		holds = h->region >= l->a % 6;
+		holds = l->b % 4 == 0	? h->region < l->a % 6
+			: l->b % 4 == 1 ? h->region <= l->a % 6
+			: l->b % 4 == 2 ? h->region > l->a % 6
+					: h->region >= l->a % 6;
 	}
 	return holds != l->negated;
 }
@@ -263,12 +267,78 @@ static void each_gate_is_counted(void **state)
 	fixture_end(&fx);
 }
 
+/* ---- the world ---- */
+
+static int asked;
+
+static bool counting_bind(void *u, enum subject_sort sort, const char *id, struct facts *f)
+{
+	asked++;
+	return fake_bind(u, sort, id, f);
+}
+
+static void note_facts(void *u, const struct verdict *v)
+{
+	struct fixture *fx = u;
+
+	buf_addf(&fx->log, "%s %s %s region %d\n", v->rule, v->facts->v[FACT_DEVICE_NAME].str,
+		 v->facts->v[FACT_DEVICE_CONTROLLER].str,
+		 v->facts->v[FACT_ERROR_REGION].type == V_INT ? (int)v->facts->v[FACT_ERROR_REGION].i : -1);
+}
+
+/* What an event tells by itself decides by itself; what fires has all facts, and none of the event before. */
+static void the_world_is_asked_for_what_it_knows(void **state)
+{
+	static const struct world_ops world = {
+		.each = fake_each, .memberships = fake_memberships, .bind = counting_bind};
+	struct fixture fx = {0};
+	struct engine_options o;
+
+	(void)state;
+	fixture_start(&fx,
+		      "version: 1\nrules:\n"
+		      "  - name: plain\n    description: d\n    event: block.error\n"
+		      "    where: {device.id: sda, error.status: medium}\n    threshold: {count: 3, within: 1m}\n"
+		      "    limit: 1h\n    do: [{mark: {as: x}}]\n"
+		      "  - name: near\n    description: d\n    event: block.error\n"
+		      "    where: {device.id: sdb, error.region: {exists: false}}\n    unless: {device.name: sdx}\n"
+		      "    do: [{mark: {as: x}}]\n"
+		      "  - name: far\n    description: d\n    event: block.error\n"
+		      "    where: {device.id: sdc, device.controller: c1}\n    do: [{mark: {as: x}}]\n");
+	o = fixture_options(&fx);
+	o.world = &world;
+	o.on_verdict = note_facts;
+	engine_free(fx.engine);
+	assert_int_equal(engine_new(fx.rules, &o, &fx.engine), 0);
+	engine_start(fx.engine, 0, 0);
+	asked = 0;
+	block_error(&fx, "sdd", 1 * S, 1);
+	block_error(&fx, "sda", 1 * S, 1);
+	block_error(&fx, "sda", 2 * S, 2);
+	block_error(&fx, "sdb", 2 * S, 2);
+	assert_int_equal(asked, 0);
+	block_error(&fx, "sda", 3 * S, 3);
+	assert_int_equal(asked, 1);
+	feed(&fx, new_event(&fx, "block.error", "sdb", 3 * S));
+	assert_int_equal(asked, 2);
+	block_error(&fx, "sdc", 3 * S, 4);
+	assert_int_equal(asked, 3);
+	expect_log(&fx, "plain sda c0 region 3\nnear sdb c0 region -1\nfar sdc c1 region 4\n");
+	/* That it is limited is told with all facts once, and then needs none. */
+	for (int i = 0; i < 9; i++)
+		block_error(&fx, "sda", 4 * S, i);
+	assert_int_equal(asked, 4);
+	expect_log(&fx, "plain sda c0 region 2\n");
+	fixture_end(&fx);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		unit(as_if_each_were_asked),
 		unit(parts_are_found_too),
 		unit(each_gate_is_counted),
+		unit(the_world_is_asked_for_what_it_knows),
 	};
 
 	random_arguments(argc, argv);
