@@ -26,6 +26,7 @@
 	X(reinstate_path)                                                                                              \
 	X(demote_path)                                                                                                 \
 	X(restore_path)                                                                                                \
+	X(copy_back)                                                                                                   \
 	X(note_disk)                                                                                                   \
 	X(queue_io)                                                                                                    \
 	X(fail_io)                                                                                                     \

@@ -17,13 +17,13 @@ static int check_disk(const struct world_array *a, const char *device, const str
 		return err_set(e, ENODEV, "%s is not here", device);
 	if (w->promised)
 		return err_set(e, EBUSY, "%s is about to be used by another plan", w->name);
-	if (w->contents == CONTENTS_FOREIGN && !w->holds[0] && !w->former)
+	if (w->contents == CONTENTS_FOREIGN && !w->holds[0] && !w->former && !w->of_set)
 		return err_set(
 			e, EBUSY,
 			"%s is not blank: something unknown is in its first or last MiB; 'blkdiscard -z /dev/%s' "
 			"writes zeroes over the whole of it",
 			w->name, w->name);
-	if (w->contents != CONTENTS_BLANK && !w->former)
+	if (w->contents != CONTENTS_BLANK && !w->former && !w->of_set)
 		return err_set(e, EBUSY, "%s is not blank: it holds %s; 'wipefs -a /dev/%s' empties it", w->name,
 			       w->holds[0] ? w->holds : contents_words[w->contents], w->name);
 	return 0;
@@ -32,7 +32,7 @@ static int check_disk(const struct world_array *a, const char *device, const str
 static int plan_add_spare(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	const char *device = ask_text(ask, "device") ? ask_text(ask, "device") : ask->device;
-	bool dedicated = world->id[0] && ask_text(ask, "array");
+	bool dedicated = world->id[0] && ask_text(ask, "array"), revertible = ask_flag(ask, "revertible");
 	struct world_spare *w;
 	struct step *s;
 	int r;
@@ -40,7 +40,7 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 	if (!device)
 		return err_set(e, EINVAL, "which device?");
 	w = world_spare_named(world, device);
-	if (w && w->of_set)
+	if (w && w->of_set && (!revertible || w->revertible))
 		return 0;
 	r = check_disk(world, device, w, e);
 	if (r < 0)
@@ -49,9 +49,11 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 	if (!s)
 		return -e->code;
 	step_of_spare(s, w);
-	s->dedicated = dedicated;
+	s->dedicated = dedicated || (w->of_set && w->kind == SPARE_DEDICATED);
+	s->revertible = revertible;
 	w->of_set = w->serves = true;
-	w->kind = dedicated ? SPARE_DEDICATED : SPARE_GLOBAL;
+	w->kind = s->dedicated ? SPARE_DEDICATED : SPARE_GLOBAL;
+	w->revertible = revertible;
 	w->state = SPARE_IDLE;
 	return 0;
 }
@@ -60,8 +62,12 @@ const struct action_ops action_add_spare = {
 	.desc = {.name = "add-spare",
 		 .doc = "Makes a blank disk a spare: of one array, or of the whole set.",
 		 .destructive = true, /* of what nobody saw on it: worth a question where a rule asks */
-		 .params = (const struct param_desc[]){{"device", PARAM_DEVICE, .doc = "the disk; the subject"},
-						       {"array", PARAM_ARRAY, .doc = "only for this array"},
-						       {NULL}}},
+		 .params =
+			 (const struct param_desc[]){{"device", PARAM_DEVICE, .doc = "the disk; the subject"},
+						     {"array", PARAM_ARRAY, .doc = "only for this array"},
+						     {"revertible", PARAM_BOOL,
+						      .doc = "it gives a slot back when the disk of that is replaced: "
+							     "see copy-back; false"},
+						     {NULL}}},
 	.plan = plan_add_spare,
 };

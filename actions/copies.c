@@ -278,14 +278,25 @@ static bool serves_elsewhere(const struct exec *x, const char *volume, const cha
 	return false;
 }
 
-/* The disk that was replaced is none to be taken again by itself. */
+/* The disk that was replaced is none to be taken again by itself, but for a spare that stood in. */
 static int edit_format(struct exec *x, const struct meta_volume *v, unsigned slot, const struct set_disk *to,
 		       struct err *e)
 {
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
 	const char *old = v->members[slot].ref;
-	int r = edit_slot(x, v->guid, slot, to->ref, META_REPLACE, e);
+	const struct meta_disk *md;
+	bool again = false;
+	int r = exec_work_view(x, &view, e);
 
-	return r < 0 || serves_elsewhere(x, v->guid, old) ? r : edit_disk(x, old, MEMBER_FAILED, e);
+	if (r == 0) {
+		md = meta_view_disk(view, old);
+		again = md && md->stands_in;
+		r = edit_slot(x, v->guid, slot, to->ref, META_REPLACE, e);
+	}
+
+	if (r < 0 || serves_elsewhere(x, v->guid, old))
+		return r;
+	return again ? edit_slot(x, "", 0, old, META_SPARE_AGAIN, e) : edit_disk(x, old, MEMBER_FAILED, e);
 }
 
 static int edit_replaced(struct exec *x, const struct meta_volume *v, const struct leg *leg, struct set_disk *to,
@@ -443,6 +454,18 @@ int copies_settle(struct exec *x, struct volume_run *run, struct err *e)
 
 /* --- the step ---------------------------------------------------------------------------------------------------- */
 
+/* What becomes of the member once it is copied is written down before the copy begins. */
+static int stand_in(struct exec *x, const struct meta_view *view, const char *ref, bool back, struct err *e)
+{
+	struct meta_edit edit = {.op = META_STAND_IN, .clean = back};
+	const struct meta_disk *md = meta_view_disk(view, ref);
+
+	if (!md || md->stands_in == back)
+		return 0;
+	snprintf(edit.ref, sizeof(edit.ref), "%s", ref);
+	return exec_edit(x, &edit, e);
+}
+
 int step_replace_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
@@ -450,7 +473,7 @@ int step_replace_prepare(struct exec *x, const struct step *s, struct err *e)
 	struct volume_run *run = v ? exec_run(x, v->guid) : NULL;
 	const struct set_disk *to = set_disk_by_id(&x->set, s->by);
 	const struct leg *runs;
-	int slot;
+	int slot, r;
 
 	if (!run)
 		return -ENOENT;
@@ -474,7 +497,8 @@ int step_replace_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, EINVAL, "slot %d of %s cannot be copied", slot, v->name);
 	if (!to || !to->dev || to->error)
 		return err_set(e, ENODEV, "%s is not here", s->by_name[0] ? s->by_name : s->by);
-	return x->plan->dry_run && to->ref[0] ? edit_format(x, v, (unsigned)slot, to, e) : 0;
+	r = stand_in(x, view, v->members[slot].ref, s->op == STEP_COPY_BACK, e);
+	return r < 0 || !x->plan->dry_run || !to->ref[0] ? r : edit_format(x, v, (unsigned)slot, to, e);
 }
 
 int step_replace_finish(struct exec *x, const struct step *s, struct err *e)
@@ -500,7 +524,8 @@ int step_replace_finish(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, ENODEV, "%s is no disk of the set that could be used",
 			       s->by_name[0] ? s->by_name : s->by);
 	if (v->members[slot].state != MEMBER_IN_SYNC || strcmp(run->listed[slot], v->members[slot].ref) != 0)
-		return err_set(e, EAGAIN, "slot %d of %s has failed", slot, v->name);
+		return err_set(e, EAGAIN, "%s, slot %d of %s, has failed", s->name[0] ? s->name : s->device, slot,
+			       v->name);
 	run->copy_ended[0] = '\0';
 	r = copy_begin(x, run, v, (unsigned)slot, to, e);
 	return r < 0 && to->error ? err_sys(e, -to->error, "%s failed while it was prepared", to->dev->name) : r;

@@ -258,7 +258,8 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 	if (!d || !d->dev)
 		return err_set(e, ENODEV, "%s is not here", s->name[0] ? s->name : s->device);
 	md = d->ours && d->ref[0] ? meta_view_disk(view, d->ref) : NULL;
-	if (md && md->spare && !md->failed && !md->missing && md->dedicated == s->dedicated)
+	if (md && md->spare && !md->failed && !md->missing && md->dedicated == s->dedicated &&
+	    (!s->revertible || md->revertible))
 		return 1;
 	d->error = 0;
 	if (md) {
@@ -272,6 +273,7 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 	if (r < 0)
 		return r;
 	edit = edit_of(META_ADD_SPARE, s->dedicated ? x->plan->volume : "", d->ref);
+	edit.revertible = s->revertible;
 	return exec_edit(x, &edit, e);
 }
 
@@ -468,6 +470,7 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_REMOVE_SPARE] = {.prepare = remove_spare_prepare, .finish = step_remove_spare_finish},
 	[STEP_ACTIVATE_SPARE] = {.prepare = activate_prepare, .finish = enter_finish},
 	[STEP_REPLACE_MEMBER] = {.prepare = step_replace_prepare, .finish = step_replace_finish},
+	[STEP_COPY_BACK] = {.prepare = step_replace_prepare, .finish = step_replace_finish},
 	[STEP_SCRUB] = {.finish = step_scrub_finish},
 	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
 	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},

@@ -319,8 +319,8 @@ static bool refuses_room(const struct guard_case *c, char *reason, size_t size)
 {
 	enum step_op op = c->step->op;
 
-	if (c->before->room ||
-	    (op != STEP_ASSEMBLE && op != STEP_ACTIVATE_SPARE && op != STEP_READD_MEMBER && op != STEP_REPLACE_MEMBER))
+	if (c->before->room || (op != STEP_ASSEMBLE && op != STEP_ACTIVATE_SPARE && op != STEP_READD_MEMBER &&
+				op != STEP_REPLACE_MEMBER && op != STEP_COPY_BACK))
 		return false;
 	snprintf(reason, size, "no room for slices on the members of %s (made by a controller: %s)",
 		 world_name(c->before), c->before->maker[0] ? c->before->maker : "unknown");

@@ -25,6 +25,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_REMOVE_SPARE] = {"remove-spare", "from"},
 	[STEP_ACTIVATE_SPARE] = {"activate-spare", "for"},
 	[STEP_REPLACE_MEMBER] = {"replace-member", "in"},
+	[STEP_COPY_BACK] = {"copy-back", "in"},
 	[STEP_SCRUB] = {"scrub", NULL},
 	[STEP_READ_LAST] = {"read-last", "in"},
 	[STEP_REBUILD_SPEED] = {"rebuild-speed", NULL},
@@ -107,6 +108,7 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("read-only", FIELD_FLAG, read_only),
 	STEP_FIELD("force", FIELD_FLAG, force),
 	STEP_FIELD("dedicated", FIELD_FLAG, dedicated),
+	STEP_FIELD("revertible", FIELD_FLAG, revertible),
 	STEP_FIELD("wipe", FIELD_FLAG, wipe),
 	STEP_FIELD("from", FIELD_TEXT, from),
 	STEP_FIELD("from-name", FIELD_TEXT, from_name),
@@ -145,6 +147,10 @@ static void print_upkeep(const struct step *s, struct buf *out)
 		buf_add(out, s->undo ? " no longer" : " by ");
 		if (!s->undo)
 			value_escape(s->by_name[0] ? s->by_name : s->by, 0, out);
+		break;
+	case STEP_COPY_BACK:
+		buf_add(out, " to ");
+		value_escape(s->by_name[0] ? s->by_name : s->by, 0, out);
 		break;
 	case STEP_READ_LAST:
 		buf_add(out, s->undo ? " no longer" : "");
@@ -210,6 +216,8 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 		buf_addf(out, " %s", s->from_name[0] ? s->from_name : s->from);
 	else if (!global)
 		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
+	if (s->revertible)
+		buf_add(out, " revertible");
 	if (s->wipe)
 		buf_add(out, " wiped");
 	print_assembly(s, out);

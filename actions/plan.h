@@ -17,6 +17,7 @@ enum step_op {
 	STEP_REMOVE_SPARE,
 	STEP_ACTIVATE_SPARE,
 	STEP_REPLACE_MEMBER,
+	STEP_COPY_BACK, /* the same, and the member, a spare that stood in, is one again */
 	STEP_SCRUB,
 	STEP_READ_LAST,
 	STEP_REBUILD_SPEED,
@@ -55,10 +56,11 @@ struct step {
 	char ref[META_REF_MAX];		     /* within the set, empty for a disk that is not in it yet */
 	bool degraded, read_only, force;     /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
 	bool dedicated;			     /* STEP_ADD_SPARE: to the plan's array; else global */
+	bool revertible;		     /* STEP_ADD_SPARE: it gives its slot back */
 	bool wipe;			     /* STEP_REMOVE_SPARE: nothing of the set is left on it */
 	char from[META_GUID_MAX];	     /* STEP_TAKE_SPARE: the other set, */
 	char from_name[META_NAME_MAX];	     /* and an array of it, for people */
-	char by[DEVICE_ID_MAX], by_name[32]; /* STEP_REPLACE_MEMBER: the disk that it is copied to */
+	char by[DEVICE_ID_MAX], by_name[32]; /* STEP_REPLACE_MEMBER, STEP_COPY_BACK: the disk that it is copied to */
 	bool repair;			     /* STEP_SCRUB: put right what does not match */
 	bool undo;		 /* STEP_SCRUB, STEP_REPLACE_MEMBER: end what runs; STEP_READ_LAST: take it back */
 	uint64_t rate;		 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */

@@ -15,7 +15,7 @@ static const char *being_copied(const struct world_array *a)
 	return NULL;
 }
 
-static int may_replace(const struct world_array *a, int slot, struct err *e)
+int may_be_copied(const struct world_array *a, int slot, struct err *e)
 {
 	const struct world_slot *w = &a->slot[slot];
 	const char *name = world_name(a);
@@ -63,7 +63,7 @@ static int plan_replace_member(const struct ask *ask, struct world_array *world,
 		return plan_cancel(ask, world, slot, p, e);
 	if (world->slot[slot].copied_to[0] && (!wanted || strcmp(wanted, world->slot[slot].copied_to) == 0))
 		return 0;
-	r = may_replace(world, slot, e);
+	r = may_be_copied(world, slot, e);
 	if (r < 0)
 		return r;
 	spare = spare_choose(ask, world, slot, e);

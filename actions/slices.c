@@ -128,7 +128,14 @@ int slice_enter(struct exec *x, const struct meta_volume *v, unsigned slot, bool
 
 int slice_for_copy(struct exec *x, const struct meta_volume *v, unsigned slot, struct err *e)
 {
-	return enter(x, v, slot, false, true, e);
+	struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
+	int r = 0;
+
+	/* What its own metadata say of the volume by now: it may have been a member, and be a spare since a moment ago.
+	 */
+	if (d && d->dev && d->view && d->seq != d->view->seq)
+		r = set_disk_read(&x->set, d, e);
+	return r < 0 ? r : enter(x, v, slot, false, true, e);
 }
 
 void slice_invalidate(struct exec *x, const char *volume, const char *ref)

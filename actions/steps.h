@@ -16,6 +16,8 @@ int ask_member(const struct ask *ask, const struct world_array *a, struct err *e
 int world_slot_named(const struct world_array *a, const char *device);
 /* The best spare for the slot by the ask's parameters, as activate-spare has them. NULL with one line of why not. */
 const struct world_spare *spare_choose(const struct ask *ask, const struct world_array *a, int slot, struct err *e);
+/* The slot's member can be copied now, while it is used. 0, or -errno with *e. */
+int may_be_copied(const struct world_array *a, int slot, struct err *e);
 /* Those parameters, for the tables of the actions that take them. */
 #define SPARE_PARAMS                                                                                                   \
 	{"spare", PARAM_SPARE, .doc = "the spare; chosen"},                                                            \
@@ -49,4 +51,4 @@ extern const struct action_ops action_assemble, action_stop_array, action_fail_m
 	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_queue_io,
 	action_fail_io, action_notify, action_exec, action_replace_member, action_scrub, action_read_last,
 	action_rebuild_speed, action_emit, action_mark, action_unmark, action_inhibit, action_create_array,
-	action_delete_array, action_rename_array, action_note_disk, action_restore;
+	action_delete_array, action_rename_array, action_note_disk, action_restore, action_copy_back;

@@ -19,13 +19,16 @@ struct world_slot {
 	enum media media;
 	char controller[64], enclosure[64], transport[16];
 	uint64_t sector_size;
-	char place[48];		       /* in the enclosure: of this disk, or of the last that was in a vacant slot */
-	char place_shelf[64];	       /* that enclosure */
-	char tags[128];		       /* of the disk, sorted, each with a blank before and after it */
-	bool read_last;		       /* while it runs; else when it ran last */
-	unsigned together;	       /* so many disks went at once, this one too, a moment ago; 0: not so */
-	const char *together_in;       /* "controller", "enclosure": what they have in common */
-	char copied_to[DEVICE_ID_MAX]; /* the disk that is to replace it; empty: none */
+	char place[48];		    /* in the enclosure: of this disk, or of the last that was in a vacant slot */
+	char place_shelf[64];	    /* that enclosure */
+	char tags[128];		    /* of the disk, sorted, each with a blank before and after it */
+	bool read_last;		    /* while it runs; else when it ran last */
+	unsigned together;	    /* so many disks went at once, this one too, a moment ago; 0: not so */
+	const char *together_in;    /* "controller", "enclosure": what they have in common */
+	char before[DEVICE_ID_MAX]; /* the disk that had the slot until this one took it as a spare, */
+	char before_place[48], before_shelf[64]; /* and where that was */
+	bool revertible;			 /* by its spare assignment it gives the slot back */
+	char copied_to[DEVICE_ID_MAX];		 /* the disk that is to replace it; empty: none */
 	unsigned undone; /* so often within an hour a step undid the one before it on this disk and array */
 	int last_step;	 /* enum step_op of the last of them, -1: none */
 };
@@ -39,6 +42,7 @@ struct world_spare {
 	char from[META_GUID_MAX];      /* the other set that gives it up for this one, empty: none has to, */
 	char from_name[META_NAME_MAX]; /* and an array of that */
 	char kept[96];		       /* why that set does not, now; empty: it does */
+	bool revertible;	       /* by its spare assignment */
 	bool promised;		       /* another plan is about to use it */
 	bool copied_to;		       /* a member is being copied to it: it is taken last, and that ends then */
 	bool serves;		       /* dedicated to this array, its pool or global */

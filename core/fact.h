@@ -50,6 +50,10 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(DEVICE_SLOT, "device.slot", V_STRING, NULL, FROM_INVENTORY, "device", true, "place in the enclosure")        \
 	X(DEVICE_SLOT_OF, "device.slot-of", V_STRING, NULL, FROM_INVENTORY, "device", true,                            \
 	  "array whose failed or missing member was last in this place")                                               \
+	X(DEVICE_RETURNS_TO, "device.returns-to", V_STRING, NULL, FROM_INVENTORY, "device", true,                      \
+	  "array in which a spare stands in for it, or for the disk that was in its place")                            \
+	X(DEVICE_REVERTIBLE, "device.revertible", V_BOOL, NULL, FROM_INVENTORY, "device", true,                        \
+	  "with that: by its assignment that spare gives the slot back")                                               \
 	X(DEVICE_CONTENTS, "device.contents", V_ENUM, contents_words, FROM_INVENTORY, "device", false,                 \
 	  "what the probe found")                                                                                      \
 	X(DEVICE_CONTENTS_NAME, "device.contents-name", V_STRING, NULL, FROM_INVENTORY, "device", true,                \

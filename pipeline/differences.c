@@ -67,6 +67,10 @@ static void compare_member(const struct telling *t, struct array *a, unsigned sl
 		tell_failed(t, a, slot, m->device);
 	if (a->known_before && was_spare && (replaced || !m->device[0] || now == MEMBER_REBUILDING))
 		tell(t, make(t, "spare.activated", a, d->id, (int)slot));
+	if (replaced && copied)
+		m->before[0] = '\0';
+	else if (replaced)
+		memcpy(m->before, m->device, sizeof(m->before));
 	if (d)
 		snprintf(m->device, sizeof(m->device), "%s", d->id);
 	m->last = now;

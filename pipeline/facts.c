@@ -9,6 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+bool member_revertible(const struct inventory *inv, const struct array *a, const struct device *d)
+{
+	const struct disk_set *s = set_find(inv, a->set);
+	const struct meta_disk *disk = s && s->view ? meta_view_disk(s->view, d->ref) : NULL;
+
+	return disk && disk->stands_in && disk->revertible;
+}
+
 /* ---- derived once for each change ---- */
 
 static void derive_missing(struct array_cache *c, unsigned slot)
@@ -82,6 +90,11 @@ const struct array_cache *array_cached(const struct inventory *inv, const struct
 	return mine->cache;
 }
 
+static bool same_place(const struct device *a, const struct device *b)
+{
+	return a->slot[0] && strcmp(a->slot, b->slot) == 0 && strcmp(a->enclosure, b->enclosure) == 0;
+}
+
 /* The array whose failed or missing member was last in this place. */
 static const char *place_of(const struct inventory *inv, const struct device *d)
 {
@@ -92,12 +105,35 @@ static const char *place_of(const struct inventory *inv, const struct device *d)
 			enum member_state s = array_member_state(inv, a, k);
 			const struct device *last = device_find(inv, a->member[k].device);
 
-			if ((s == MEMBER_FAILED || s == MEMBER_MISSING) && last && last != d &&
-			    strcmp(last->slot, d->slot) == 0 && strcmp(last->enclosure, d->enclosure) == 0)
+			if ((s == MEMBER_FAILED || s == MEMBER_MISSING) && last && last != d && same_place(last, d))
 				return a->id;
 		}
 	}
 	return NULL;
+}
+
+/* A spare serves where this disk did, or the one that was in its place. */
+static void derive_return(const struct inventory *inv, const struct device *d, struct device_cache *c)
+{
+	c->returns_to = NULL;
+	for (size_t i = 0; d->present && !c->returns_to && i < inv->n_arrays; i++) {
+		const struct array *a = inv->arrays[i];
+
+		for (unsigned k = 0; array_visible(a) && k < a->volume->slots; k++) {
+			const struct device *before =
+				a->member[k].before[0] ? device_find(inv, a->member[k].before) : NULL;
+			const struct device *now;
+
+			if (!before || (before != d && !same_place(before, d)))
+				continue;
+			now = array_slot_device(inv, a, k);
+			if (!now || now == d || array_member_state(inv, a, k) != MEMBER_IN_SYNC)
+				continue;
+			c->returns_to = a->id;
+			c->revertible = member_revertible(inv, a, now);
+			break;
+		}
+	}
 }
 
 static bool is_copied_to(const struct inventory *inv, const struct device *d)
@@ -140,6 +176,7 @@ static void derive_device(const struct inventory *inv, const struct device *d, s
 	c->role = d->is_path ? ROLE_PATH : ROLE_NONE;
 	c->pool = NULL;
 	c->slot_of = place_of(inv, d);
+	derive_return(inv, d, c);
 	if (!s || !s->managed || c->role == ROLE_PATH)
 		return;
 	for (size_t i = 0; i < inv->n_arrays; i++) {
@@ -220,6 +257,9 @@ static void bind_device(const struct inventory *inv, const struct device *d, str
 	f->v[FACT_DEVICE_PRESENT] = value_bool(d->present);
 	f->v[FACT_DEVICE_READ_ONLY] = value_bool(d->read_only);
 	f->v[FACT_DEVICE_SLOT_OF] = value_str(c->slot_of);
+	f->v[FACT_DEVICE_RETURNS_TO] = value_str(c->returns_to);
+	if (c->returns_to)
+		f->v[FACT_DEVICE_REVERTIBLE] = value_bool(c->revertible);
 	if (d->probed || !d->present) /* before it is read nobody knows, and unknown never acts */
 		f->v[FACT_DEVICE_CONTENTS] = fact_enum(FACT_DEVICE_CONTENTS, (int)d->contents);
 	f->v[FACT_DEVICE_TAGS] = value_set(d->tags ? d->tags : &empty_set);

@@ -69,6 +69,7 @@ struct member_memory {
 	enum member_state last;	    /* for differences */
 	enum member_state previous; /* the last one other than missing */
 	char device[DEVICE_ID_MAX]; /* the last that was in the slot */
+	char before[DEVICE_ID_MAX]; /* the one that it stands in for, as a spare does; empty: none */
 	bool read_last;		    /* this device, by the table, or when it ran last */
 };
 

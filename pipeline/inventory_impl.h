@@ -23,7 +23,9 @@ struct device_cache {
 	const char *pool;
 	int fits;
 	char unfit[PLAN_REASON_MAX];
-	const char *slot_of; /* id of an array */
+	const char *slot_of;	/* id of an array */
+	const char *returns_to; /* likewise */
+	bool revertible;
 };
 
 struct array_cache {
@@ -135,6 +137,8 @@ void bind_read(const struct inventory *inv, const struct device *d, struct facts
 json_t *read_save(const struct device *d);
 void read_restore(struct device *d, const json_t *j);
 
+/* By its spare assignment the member gives its slot back. */
+bool member_revertible(const struct inventory *inv, const struct array *a, const struct device *d);
 /* Fills .spares and .spare_reason. */
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */

@@ -111,12 +111,14 @@ static json_t *device_save(const struct device *d)
 static json_t *array_save(const struct inventory *inv, const struct array *a)
 {
 	json_t *members = json_array(), *plans = json_array();
-	json_t *last = json_array();
+	json_t *last = json_array(), *before = json_array();
 	json_t *j = json_pack("{s:s s:s s:s s:i}", "id", a->id, "set", a->set, "name", a->name, "stopped-by",
 			      (int)a->stopped_by);
 
-	for (unsigned i = 0; a->volume && i < a->volume->slots; i++)
+	for (unsigned i = 0; a->volume && i < a->volume->slots; i++) {
 		json_array_append_new(members, json_string(a->member[i].device));
+		json_array_append_new(before, json_string(a->member[i].before));
+	}
 	for (unsigned i = 0; i < a->n_plans; i++) /* as ages: the clock may be another one next time */
 		json_array_append_new(plans, json_integer(inv->now - a->plans[i]));
 	if (a->maintenance)
@@ -132,6 +134,7 @@ static json_t *array_save(const struct inventory *inv, const struct array *a)
 		json_object_set_new(j, "rate", json_integer((json_int_t)a->rate));
 	json_object_set_new(j, "read-last", last);
 	json_object_set_new(j, "members", members);
+	json_object_set_new(j, "before", before);
 	json_object_set_new(j, "plans", plans);
 	return j;
 }
@@ -248,10 +251,13 @@ static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 	a->stopped_by = number(j, "stopped-by") == STOPPED_OPERATOR ? STOPPED_OPERATOR : STOPPED_NONE;
 	a->maintenance = json_object_get(j, "maintenance");
 	a->maintenance_until = number(j, "maintenance");
-	for (size_t i = 0; i < json_array_size(members) && i < META_SLOTS_MAX; i++)
-		snprintf(a->member[i].device, sizeof(a->member[i].device), "%s",
-			 json_string_value(json_array_get(members, i)) ? json_string_value(json_array_get(members, i))
-								       : "");
+	for (size_t i = 0; i < json_array_size(members) && i < META_SLOTS_MAX; i++) {
+		const char *device = json_string_value(json_array_get(members, i));
+		const char *before = json_string_value(json_array_get(json_object_get(j, "before"), i));
+
+		snprintf(a->member[i].device, sizeof(a->member[i].device), "%s", device ? device : "");
+		snprintf(a->member[i].before, sizeof(a->member[i].before), "%s", before ? before : "");
+	}
 	for (size_t i = 0; i < json_array_size(last); i++) {
 		json_int_t slot = json_integer_value(json_array_get(last, i));
 

@@ -402,7 +402,9 @@ void model_copied(struct model *m, const char *array, bool whole)
 	old = find_ref(s, v->members[s->copied_slot[i]].ref);
 	by = find_ref(s, s->copied_to[i]);
 	if (whole && old && by) {
-		old->failed = true;
+		old->spare = old->stands_in;
+		old->failed = !old->stands_in;
+		old->stands_in = false;
 		by->spare = by->dedicated = false;
 		by->n_dedicated = 0;
 		snprintf(v->members[s->copied_slot[i]].ref, META_REF_MAX, "%s", by->ref);
@@ -451,6 +453,7 @@ static int do_activate(const struct model *m, struct model_set_state *s, struct 
 	displaced = find_ref(s, v->members[step->slot].ref);
 	if (displaced && v->members[step->slot].state == MEMBER_MISSING)
 		displaced->failed = true;
+	p->stands_in = p->revertible;
 	p->spare = p->dedicated = false;
 	p->n_dedicated = 0;
 	snprintf(v->members[step->slot].ref, META_REF_MAX, "%s", p->ref);
@@ -490,6 +493,7 @@ static int do_add_spare(struct model *m, struct model_set_state *s, const struct
 	p->failed = p->missing = false;
 	p->spare = true;
 	p->dedicated = step->dedicated;
+	p->revertible = step->revertible;
 	if (step->dedicated)
 		snprintf(p->dedicated_to[p->n_dedicated++], META_GUID_MAX, "%s", plan->volume);
 	return 0;
@@ -552,8 +556,11 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_ADD_SPARE:
 		return do_add_spare(m, s, p, step, e);
 	case STEP_REPLACE_MEMBER:
+	case STEP_COPY_BACK:
 		if (step->slot >= 0)
 			snprintf(s->copied_to[i], sizeof(s->copied_to[i]), "%s", step->undo ? "" : step->by);
+		if (v && step->slot >= 0 && find_ref(s, v->members[step->slot].ref))
+			find_ref(s, v->members[step->slot].ref)->stands_in = step->op == STEP_COPY_BACK;
 		s->copied_slot[i] = step->slot;
 		s->copy_broke[i] = false;
 		return 0;

@@ -50,6 +50,7 @@ static const struct inverse {
 	[STEP_DELETE] = {"restore", NULL, NULL, true},
 	[STEP_DELETE_SET] = {"restore", NULL, NULL, true},
 	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be deleted again"},
+	[STEP_COPY_BACK] = {NULL, NULL, "'sparectl array replace --cancel' ends the copy while it runs"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
 	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
 	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},

@@ -149,6 +149,7 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	draw_spare(inv, d, w);
 	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
 	w->of_set = true;
+	w->revertible = disk->revertible;
 	w->kind = c->spare_kind;
 	w->state = told ? (enum spare_state)told->i : c->spare_state;
 	/* What it is wanted for can wait: a member that has failed cannot. */
@@ -235,6 +236,19 @@ void inventory_draw_disk(const struct inventory *inv, const char *device, struct
 	draw_stranger(inv, s, array_find(inv, w->id), d, last);
 }
 
+static void draw_before(const struct inventory *inv, const struct array *a, unsigned slot, const struct device *d,
+			struct world_slot *w)
+{
+	const struct device *before = device_find(inv, a->member[slot].before);
+
+	snprintf(w->before, sizeof(w->before), "%s", a->member[slot].before);
+	if (before) {
+		snprintf(w->before_place, sizeof(w->before_place), "%s", before->slot);
+		snprintf(w->before_shelf, sizeof(w->before_shelf), "%s", before->enclosure);
+	}
+	w->revertible = member_revertible(inv, a, d);
+}
+
 static void draw_slot(const struct inventory *inv, const struct array *a, unsigned slot, struct world_slot *w)
 {
 	const struct device *d = array_slot_device(inv, a, slot),
@@ -256,6 +270,7 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	w->readable = d->present && d->probed && d->view;
 	if (a->running && a->copy_to[0] && a->copy_slot == (int)slot)
 		snprintf(w->copied_to, sizeof(w->copied_to), "%s", a->copy_to);
+	draw_before(inv, a, slot, d, w);
 	w->read_last = a->member[slot].read_last && strcmp(a->member[slot].device, d->id) == 0;
 	w->unread = d->present && !d->probed;
 	w->usable = d->size / 512;

@@ -139,6 +139,7 @@ static const struct {
 	{"re-add-member", "array.resync-started"},
 	{"activate-spare", "spare.activated,array.resync-started"},
 	{"replace-member", "spare.activated,array.resync-started"},
+	{"copy-back", "array.resync-started"},
 	{"add-spare", "spare.added"},
 	{"remove-spare", "spare.lost"},
 	{"scrub", "array.resync-started"},

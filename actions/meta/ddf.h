@@ -278,6 +278,14 @@ const struct ddf_bvd *ddf_bvd_of(const struct meta_set *s, const struct ddf_conf
 bool ddf_carries(const struct meta_set *s, const struct ddf_bvd *b,
 		 uint32_t ref);		   /* it lists that disk; b may be NULL */
 void ddf_spare_drop(struct ddf_member *m); /* its spare assignment record */
+/* The record on the disk, or a free place for it; NULL: there is none. */
+struct ddf_spare *ddf_spare_place(struct ddf_member *m);
+/* ddf_stand.c */
+int ddf_spare_revertible(struct ddf_member *m, struct err *e);
+void ddf_spare_idle(struct ddf_member *m);   /* it has no slot any more, or none yet */
+void ddf_spare_serves(struct ddf_member *m); /* it takes a slot: a revertible one stays what it is */
+int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e);
+int ddf_spare_again(struct meta_set *s, const struct meta_edit *edit, struct err *e);
 void ddf_member_touch(struct ddf_member *m, const void *p, size_t n);
 int ddf_new_guid(char ret[META_GUID_MAX], struct err *e);
 int ddf_create_set(const char *guid, uint64_t disk_sectors, unsigned sector_size, const char *serial,

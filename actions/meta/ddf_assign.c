@@ -207,7 +207,7 @@ int ddf_assign(struct meta_set *s, struct ddf_volume *v, unsigned slot, uint32_t
 	if (!place)
 		return err_set(e, ENOSPC, "disk %08x has no free configuration record", ref);
 
-	ddf_spare_drop(m);
+	ddf_spare_serves(m);
 	old = be32_get(conf->ref[i]);
 	conf->ref[i] = be32_of(ref);
 	ddf_conf_lba(conf, s->max_elements)[i] = be64_of(start / s->unit);

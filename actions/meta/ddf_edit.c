@@ -239,8 +239,8 @@ static int assign(struct meta_set *s, const struct meta_edit *edit, struct err *
 
 /* ---- spares */
 
-/* The record on the disk, or a free place for it: the last one, where mdadm puts it, or any. */
-static struct ddf_spare *spare_place(struct ddf_member *m)
+/* The last one, where mdadm puts it, or any. */
+struct ddf_spare *ddf_spare_place(struct ddf_member *m)
 {
 	uint8_t *found = NULL;
 
@@ -258,7 +258,7 @@ static struct ddf_spare *spare_place(struct ddf_member *m)
 static int dedicate(struct ddf_member *m, const char *guid, struct err *e)
 {
 	size_t len = (size_t)m->layout.record_sectors * DDF_SECTOR;
-	struct ddf_spare *rec = spare_place(m);
+	struct ddf_spare *rec = ddf_spare_place(m);
 	unsigned max = (unsigned)((len - sizeof(*rec)) / sizeof(rec->entry[0]));
 	struct ddf_spare_entry *entry;
 
@@ -309,10 +309,13 @@ static int add_spare(struct meta_set *s, const struct meta_edit *edit, struct er
 	m = ddf_member(s, ref);
 	if (!m)
 		return err_set(e, ENODEV, "disk %s is not here", edit->ref);
+	ddf_spare_idle(m);
 	if (v)
 		r = dedicate(m, ddf_vd(s, v)->guid, e);
 	else
 		ddf_spare_drop(m);
+	if (r == 0 && edit->revertible)
+		r = ddf_spare_revertible(m, e);
 	if (r < 0)
 		return r;
 	pd = ddf_pd_edit(s, ref);
@@ -446,6 +449,8 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 		[META_DELETE_VOLUME] = ddf_delete_volume,
 		[META_RENAME_VOLUME] = ddf_rename_volume,
 		[META_NOTE_DISK] = note_disk,
+		[META_STAND_IN] = ddf_stand_in,
+		[META_SPARE_AGAIN] = ddf_spare_again,
 	};
 	int r;
 

@@ -62,7 +62,8 @@ static void disk_view(const struct meta_set *s, const struct ddf_pd_entry *pd, s
 	d->predicted = state & DDF_PD_PREDICTED;
 	d->read_errors = state & DDF_PD_READ_ERRORS;
 	d->foreign = type & (DDF_PD_FOREIGN | DDF_PD_LEGACY);
-	d->revertible = d->spare && rec && (rec->type & DDF_SPARE_REVERTIBLE);
+	d->stands_in = !d->spare && (type & DDF_PD_ACTIVE) && rec && (rec->type & DDF_SPARE_ACTIVE);
+	d->revertible = (d->spare || d->stands_in) && rec && (rec->type & DDF_SPARE_REVERTIBLE);
 	d->enclosure = d->spare && rec && (rec->type & DDF_SPARE_AFFINITY);
 	d->sectors = ddf_sectors(s->unit, pd->size);
 	/* DDF 5.7: Spare overrides Global Spare. Whose spare it is only its own record tells: nobody's while it is

@@ -68,6 +68,8 @@ struct meta_disk {
 	bool spare;	  /* global or dedicated; also an unused disk (mdadm: Global-Spare) */
 	bool dedicated;	  /* spare of .volumes only */
 	bool revertible;  /* of a spare: it gives its slot back when the failed disk is replaced */
+	bool stands_in;	  /* a member that is a spare again once its slot has another disk: revertible, or for this time
+			   */
 	bool enclosure;	  /* of a spare: for members in its own enclosure only */
 	bool predicted;	  /* it says of itself that it will fail */
 	bool read_errors; /* it had errors that reading could not correct */
@@ -121,7 +123,8 @@ enum meta_edit_op {
 	META_ASSIGN,	/* volume, slot, ref: this disk takes the slot, rebuilding; it stops being a spare; offset is
 			   chosen */
 	META_REPLACE,	/* volume, slot, ref: this disk takes the slot, and holds all that its member holds */
-	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global */
+	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global; revertible
+			 */
 	META_DROP_DISK, /* ref: forget the disk; it must be in no slot as in-sync or rebuilding */
 	META_SET_DISK,	/* ref, state failed or in-sync: the physical disk's own flag */
 	META_SET_CLEAN, /* volume, clean */
@@ -130,6 +133,9 @@ enum meta_edit_op {
 	META_DELETE_VOLUME,   /* volume: its records go, its extents are free; who was its dedicated spare is global */
 	META_RENAME_VOLUME,   /* volume, name */
 	META_NOTE_DISK,	      /* ref, predicted, read_errors: what is known of its health beside its state */
+	META_STAND_IN,	  /* ref of a member, clean: true: it is a spare again once its slot has another disk; false:
+			     it is not */
+	META_SPARE_AGAIN, /* ref: its slot has another disk now; what was said of it as a spare holds again */
 	META_EDIT_OPS,
 };
 
@@ -140,6 +146,7 @@ struct meta_edit {
 	char ref[META_REF_MAX];
 	enum member_state state;
 	bool clean;
+	bool revertible; /* META_ADD_SPARE: it gives its slot back */
 	bool predicted, read_errors;
 	char name[META_NAME_MAX];
 };

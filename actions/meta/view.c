@@ -40,6 +40,7 @@ static const struct field disk_fields[] = {
 	FIELD(meta_disk, spare, F_BOOL),
 	FIELD(meta_disk, dedicated, F_BOOL),
 	FIELD(meta_disk, revertible, F_BOOL),
+	FIELD(meta_disk, stands_in, F_BOOL),
 	FIELD(meta_disk, enclosure, F_BOOL),
 	FIELD(meta_disk, predicted, F_BOOL),
 	FIELD(meta_disk, read_errors, F_BOOL),

@@ -134,7 +134,10 @@ static void spare_merge(const struct meta_view *const *views, size_t n, const en
 	for (size_t i = 0; i < n; i++) {
 		const struct meta_disk *d = meta_view_disk(views[i], ret->ref);
 
-		if (!d || standing[i] == META_SPLIT || strcmp(views[i]->self, ret->ref) != 0 || !ret->spare)
+		if (!d || standing[i] == META_SPLIT || strcmp(views[i]->self, ret->ref) != 0)
+			continue;
+		ret->stands_in = d->stands_in && !ret->spare && !ret->failed;
+		if (!ret->spare && !ret->stands_in)
 			continue;
 		ret->revertible = d->revertible;
 		ret->enclosure = d->enclosure;

@@ -311,6 +311,11 @@ static bool replaces(const struct rig *r, const struct plan *p, const struct ste
 	return false;
 }
 
+static bool later_failed(const struct rig *r)
+{
+	return strstr(buf_str(&r->steps), " failed ");
+}
+
 /* The state that a step which was told as done leaves. */
 static bool holds(const struct rig *r, const struct plan *p, const struct step *s)
 {
@@ -336,9 +341,10 @@ static bool holds(const struct rig *r, const struct plan *p, const struct step *
 	case STEP_ACTIVATE_SPARE:
 		return member && !d->error;
 	case STEP_REPLACE_MEMBER:
+	case STEP_COPY_BACK:
 		return s->undo || replaces(r, p, s);
-	case STEP_ADD_SPARE:
-		return md && md->spare && !md->failed && !d->error;
+	case STEP_ADD_SPARE: /* it may fail in the step after this */
+		return md && (later_failed(r) || (md->spare && !md->failed && !d->error));
 	case STEP_REMOVE_MEMBER:
 	case STEP_REMOVE_SPARE:
 		return !md;

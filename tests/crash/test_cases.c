@@ -214,6 +214,70 @@ static void displaced(void **state _unused_)
 	rig_free(&r);
 }
 
+static const struct meta_disk *disk_by_number(struct rig *r, int disk)
+{
+	for (size_t i = 0; i < r->x->set.n_disks; i++)
+		if (r->x->set.disk[i]->dev && strcmp(r->x->set.disk[i]->dev->name, fake_disk_name(r->disk[disk])) == 0)
+			return meta_view_disk(r->x->set.view, r->x->set.disk[i]->ref);
+	return NULL;
+}
+
+static void copy(struct rig *r, enum step_op op, int from, int to)
+{
+	struct plan *p = rig_plan(r, 0);
+
+	rig_step_replace(p, from, to)->op = op;
+	assert_int_equal(rig_run(r, p, NULL), 0);
+	rig_write(r);
+	rig_copied(r);
+	assert_int_equal(rig_one(r, STEP_RECORD, -1), 0);
+	assert_string_equal(rig_states(r), "iii");
+	assert_true(rig_in_slot(r, (unsigned)to) && !rig_in_slot(r, (unsigned)from) && !rig_stale(r));
+}
+
+/* A spare that was copied back is one again, and a member that was replaced for its own sake is none: whatever it was
+ * called before. A revertible one says so itself while it serves, and afterwards, also to the next act process. */
+static void copied_back(void **state _unused_)
+{
+	const struct meta_disk *md;
+	struct plan *p;
+	struct rig r;
+	int disk, spare = 0;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	disk = rig_disk_in(&r, 1);
+	while (rig_in_slot(&r, (unsigned)spare))
+		spare++;
+	take_turns(&r, disk, spare);
+	assert_false(disk_by_number(&r, spare)->stands_in);
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
+	copy(&r, STEP_COPY_BACK, spare, disk);
+	md = disk_by_number(&r, spare);
+	assert_true(md->spare && !md->failed && !md->revertible && !md->dedicated);
+	p = rig_plan(&r, 0);
+	rig_step(p, STEP_ADD_SPARE, spare)->revertible = true;
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	assert_true(disk_by_number(&r, spare)->revertible);
+	take_turns(&r, disk, spare);
+	rig_restart_act(&r);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	md = disk_by_number(&r, spare);
+	assert_true(md->stands_in && md->revertible && !md->spare);
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
+	copy(&r, STEP_COPY_BACK, spare, disk);
+	rig_restart_act(&r);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	md = disk_by_number(&r, spare);
+	assert_true(md->spare && md->revertible && !md->stands_in && !md->failed);
+	take_turns(&r, disk, spare);
+	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
+	copy(&r, STEP_REPLACE_MEMBER, spare, disk);
+	md = disk_by_number(&r, spare);
+	assert_true(md->failed && !md->spare && !md->stands_in);
+	rig_free(&r);
+}
+
 /* One of two halves that went on alone is wiped: the other is the set, also for an act process that saw both. */
 static void half_wiped(void **state _unused_)
 {
@@ -257,6 +321,7 @@ int main(void)
 		unit(failed_or_pulled),
 		unit(half_wiped),
 		unit(displaced),
+		unit(copied_back),
 	};
 
 	log_setup((enum log_level)0, NULL);

@@ -308,6 +308,27 @@ static void replace_whole(struct rig *r)
 	copy_whole(r);
 }
 
+/* A spare has taken the place of a disk that is here and well. */
+static void stands_in(struct rig *r)
+{
+	with_spare_rebuilding(r);
+	rig_rebuilt(r);
+	must(rig_one(r, STEP_RECORD, -1));
+	rig_write(r);
+}
+
+static void copy_back(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+	int disk = spare_disk(r);
+
+	rig_step(p, STEP_ADD_SPARE, disk);
+	rig_step_replace(p, rig_disk_in(r, 1), disk)->op = STEP_COPY_BACK;
+	rig_run(r, p, NULL);
+	rig_write(r);
+	copy_whole(r);
+}
+
 static void old_disk_unreadable(struct rig *r)
 {
 	rig_unreadable(r);
@@ -327,6 +348,7 @@ static const struct scenario scenarios[] = {
 	{"replace", "spare-global", start, replace_whole, "iii", .every = 2},
 	{"replace in a degraded array, end", "spare-global", degraded_replacing, copy_whole, "fii"},
 	{"replace, a sector cannot be read", "spare-global", replacing, old_disk_unreadable, "iii"},
+	{"copy back", "spare-global", stands_in, copy_back, "iii", .every = 2},
 	{"rebuild finished", "spare-global", with_spare_rebuilding, rebuild_finished, "iri iii"},
 	{"return by bitmap", "spare-global", member_gone, readd, "iim iir iif iii"},
 	{"stop", "spare-global", start, stop, "iii"},

@@ -51,6 +51,8 @@ static int says(struct rig *r, int disk, struct meta_view **ret)
 		q = meta_ddf.copy_view(copy, ret, NULL);
 	if (copy)
 		meta_ddf.copy_free(copy);
+	if (q >= 0 && !*ret)
+		q = -ENODATA;
 	return q < 0 ? q : 1;
 }
 

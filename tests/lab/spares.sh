@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300 disks=nbd:11:96M
+# lab: timeout=400 disks=nbd:11:96M
 # Spares that do not do: one that is too small is refused, and a person is told why; one that dies while it is filled is
 # followed by the next; where there is no next one it is said, the case stays open, and a disk that is given later is used.
-# Then the spare of another set, which a pool shares.
+# Then the spare of another set, which a pool shares; and the disk that it stands in for comes back.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
@@ -156,7 +156,25 @@ like "the plan says the whole" "$(sparectl history --array data)" "take-spare ${
 ok "it serves" test "$(spared_slot data "$lent")" -ge 0
 is "vault has no spare any more, by mdadm" "$(spared_mdadm_says "$(lab_dev h9)" | grep -c spare || true)" 0
 spared_agrees "$(lab_dev h9)" vault "$(lab_dev h9) $(lab_dev h10)"
-spared_agrees "$lent" data "$(for slot in 0 1 2; do echo "/dev/$(spared_disk_at data $slot)"; done) $small"
+say "the disk that it stands in for is back"
+cat > /etc/spared/rules.d/95-back.yaml <<-'END'
+	version: 1
+	rules:
+	  - name: copy-back
+	    description: A disk that a spare stands in for gets the data back.
+	    watch: device
+	    where: {device.role: none, device.contents: [blank, member], device.returns-to: {exists: true}}
+	    for: 1s
+	    do:
+	      - copy-back: {array: "${device.returns-to}", always: true}
+END
+ok "a rule" sparectl rules reload
+lab_stream_mark mon
+lab_plug h4
+spared_event array.resync-finished 'replace.*done' > /dev/null
+ok "it serves" lab_wait_for '[ -n "$(spared_slot data "$(lab_dev h4)")" ]' 10
+ok "and the spare is one again" lab_wait_for "sparectl status | grep -q 'spare idle.* ${lent#/dev/}'" 10
+spared_agrees "$lent" data
 
 lab_writer_clean w
 members=$(for slot in 0 1 2; do echo "/dev/$(spared_disk_at data $slot)"; done)

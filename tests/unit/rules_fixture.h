@@ -57,6 +57,10 @@ static const struct action_desc fixture_actions[] = {
 					       {NULL}}},
 	{"scrub", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"mode", PARAM_STRING}, {NULL}}},
 	{"read-last", .params = MEMBER_PARAMS},
+	{"copy-back", .destructive = true,
+	 .params =
+		 (const struct param_desc[]){
+			 {"array", PARAM_ARRAY}, {"device", PARAM_DEVICE}, {"always", PARAM_BOOL}, {NULL}}},
 	{"replace-member", .destructive = true,
 	 .params =
 		 (const struct param_desc[]){
