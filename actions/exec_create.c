@@ -155,12 +155,26 @@ int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn
 	return r;
 }
 
+/* What they hold is told first: undo gives it back. */
+static void tell_wiped(struct exec *x, const struct birth *b)
+{
+	struct set_disk *wiped[ARRAY_SIZE(b->disk)];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < b->create->n_disks; i++)
+		if (b->create->disk[i].wipe)
+			wiped[n++] = b->disk[i];
+	images_of_wiped(x, wiped, n, b->blank);
+}
+
 static int set_make(struct exec *x, struct birth *b, struct err *e)
 {
 	int r = set_draft(x, b, e);
 
 	if (r == 0)
 		r = claim_all(x, b, e);
+	if (r == 0)
+		tell_wiped(x, b);
 	if (r == 0)
 		r = wipe(x, b, e);
 	if (r == 0)
@@ -434,15 +448,22 @@ int births_undo(struct exec *x, struct err *e)
 
 /* --- the end, and another name -------------------------------------------------------------------------------- */
 
+/* A dry run has stopped nothing. */
+static bool would_stop(const struct plan *p)
+{
+	return p->dry_run && p->n_steps && p->step[0].op == STEP_STOP && !p->step[0].refused;
+}
+
 static struct volume_run *stopped_run(struct exec *x, struct err *e)
 {
 	struct volume_run *run = exec_run(x, x->plan->volume);
+	bool runs = run && run->running && !would_stop(x->plan);
 
 	if (!run)
 		err_set(e, ENOMEM, "out of memory");
-	else if (run->running)
+	else if (runs)
 		err_set(e, EBUSY, "%s runs: stop it first", run->dm);
-	return run && !run->running ? run : NULL;
+	return runs ? NULL : run;
 }
 
 static int edit_plan_volume(struct exec *x, enum meta_edit_op op, const char *name, struct err *e)

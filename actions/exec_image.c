@@ -134,6 +134,98 @@ static int take_disk(struct exec *x, struct image *im, const struct set_disk *d,
 			    : 0;
 }
 
+/* --- what is wiped ---------------------------------------------------------------------------------------- */
+
+/* Where the slices of a disk will lie that the format is about to write so. */
+static int room_of(struct exec *x, const struct meta_writes *w, const struct blockdev *dev, uint64_t *ret, struct err *e)
+{
+	_cleanup_(image_freep) struct image *im = image_new("", "");
+	struct image_disk *d = im ? image_add_disk(im, "", "", dev->sectors, dev->sector_size) : NULL;
+	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
+	struct meta_copy *copy = NULL;
+	struct meta_reader rd;
+	int r = d ? 0 : err_set(e, ENOMEM, "out of memory");
+
+	/* The last write of a sector counts. */
+	for (size_t i = w->n; i-- > 0 && r == 0;)
+		r = image_add(im, d, w->w[i].sector, w->w[i].buf, (uint32_t)(w->w[i].len / 512));
+	if (r < 0)
+		return r;
+	rd = image_reader(d);
+	r = x->set.format->parse(&rd, &copy, e);
+	if (r == 0)
+		r = x->set.format->copy_view(copy, &view, e);
+	if (r == 0)
+		*ret = view->room_start;
+	if (copy)
+		x->set.format->copy_free(copy);
+	return r;
+}
+
+static int keep_range(struct keeper *k, uint64_t sector, uint64_t sectors)
+{
+	uint64_t end = MIN(sector + sectors, k->dev->sectors);
+	int r = 0;
+
+	for (uint64_t at = sector, n; at < end && r == 0 && k->full == 0; at += n) {
+		n = MIN(end - at, (uint64_t)(HEAD_BYTES / 512));
+		r = keep_read(k, at, NULL, (uint32_t)n);
+	}
+	return r < 0 ? r : k->full;
+}
+
+/* Its ends, where its metadata will lie, and the slice of its first volume. */
+static int keep_wiped(struct exec *x, struct image *im, const struct set_disk *d, const struct meta_set *draft,
+		      struct err *e)
+{
+	struct keeper k = keeper(d->dev);
+	struct meta_writes w = {0};
+	uint64_t room = 0;
+	int r = x->set.format->encode(draft, d->ref, &w, e);
+
+	k.im = im;
+	k.disk = image_add_disk(im, d->device.id, d->dev->name, d->dev->sectors, d->dev->sector_size);
+	if (r == 0)
+		r = room_of(x, &w, d->dev, &room, e);
+	if (r == 0 && !k.disk)
+		r = -ENOMEM;
+	if (r == 0)
+		r = keep_range(&k, 0, HEAD_BYTES / 512);
+	if (r == 0)
+		r = keep_range(&k, d->dev->sectors - HEAD_BYTES / 512, HEAD_BYTES / 512);
+	for (size_t i = 0; i < w.n && r == 0; i++)
+		r = keep_range(&k, w.w[i].sector, w.w[i].len / 512);
+	if (r == 0)
+		r = keep_range(&k, slice_bay_sector(room, 0), SLICE_BAY_SECTORS);
+	meta_writes_free(&w);
+	return r == -ENOSPC ? err_set(e, ENOSPC, "more than %d MiB", IMAGE_BYTES_MAX >> 20)
+	       : r < 0	    ? err_sys(e, -r, "%s", d->dev->name)
+			    : 0;
+}
+
+void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, const struct meta_set *draft)
+{
+	_cleanup_(image_freep) struct image *im = NULL;
+	int64_t begin = exec_now(x);
+	struct err why = {0};
+	int r;
+
+	if (n == 0 || !wanted(x))
+		return;
+	exec_mark(x, "images");
+	im = image_new(x->plan->id, x->set.guid);
+	r = im ? 0 : err_set(&why, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = keep_wiped(x, im, disks[i], draft, &why);
+	if (r == 0)
+		r = image_tell(im, tell, x);
+	if (r == 0)
+		x->taken = TAKE_PTR(im);
+	else
+		tell_none(x, why.msg);
+	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+}
+
 /* --- the plan --------------------------------------------------------------------------------------------- */
 
 int images_take(struct exec *x, struct err *e)

@@ -14,6 +14,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define GIVE_SECTORS UINT64_C(2048) /* at once: the MiB that is given back last is one piece */
+
 /* What the images say. */
 struct past {
 	struct meta_set *set;
@@ -326,6 +328,97 @@ static int shown(struct exec *x, const struct past *p, struct err *e)
 	return r < 0 ? r : x->set.format->set_restore(work, p->set, e);
 }
 
+/* --- what was wiped ------------------------------------------------------------------------------------------- */
+
+static const struct plan_device *device_of(const struct plan *p, const struct image_disk *im)
+{
+	for (size_t i = 0; i < p->n_devices; i++)
+		if (strcmp(p->devices[i].id, im->device) == 0)
+			return &p->devices[i];
+	return NULL;
+}
+
+/* Each disk is here; a dry run tells what it gets. */
+static int wiped_prepare(struct exec *x, struct err *e)
+{
+	_cleanup_(buf_free) struct buf text = {0};
+
+	for (size_t i = 0; i < x->given->n_disks; i++) {
+		const struct image_disk *d = x->given->disk[i];
+		struct value size = value_size(d->held * 512);
+
+		if (!device_of(x->plan, d))
+			return err_set(e, ENODEV, "%s is not here", d->name[0] ? d->name : d->device);
+		buf_addf(&text, "%s: ", d->name);
+		value_print(&size, VALUE_HUMAN, &text);
+		buf_addf(&text, " of what it held before %s; what the array wrote elsewhere stays written\n",
+			 x->given->plan);
+	}
+	if (x->plan->dry_run)
+		tell_show(x, buf_str(&text));
+	return 0;
+}
+
+/* Whole blocks, of the first MiB or of the rest. */
+static int put_runs(struct blockdev *dev, const struct image_disk *d, bool head, uint8_t *room)
+{
+	uint32_t unit = dev->sector_size / 512;
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_runs && r == 0; i++) {
+		uint64_t at = d->run[i].sector / unit * unit;
+		uint64_t end = (d->run[i].sector + d->run[i].sectors + unit - 1) / unit * unit;
+
+		for (uint32_t n; at < end && r == 0; at += n) {
+			n = (uint32_t)MIN(end - at, GIVE_SECTORS - at % GIVE_SECTORS);
+			if ((at < GIVE_SECTORS) != head)
+				continue;
+			r = image_read(d, at, room, n);
+			if (r == 0)
+				r = dev->write(dev, at * 512, room, (size_t)n * 512);
+		}
+	}
+	return r < 0 ? r : dev->flush(dev);
+}
+
+/* The first MiB last: a disk that looks as before is as before. */
+static int give_disk(struct exec *x, const struct image_disk *d, struct err *e)
+{
+	_cleanup_(blockdev_closep) struct blockdev *dev = NULL;
+	_cleanup_(freep) uint8_t *room = blockio_alloc((size_t)GIVE_SECTORS * 512);
+	const struct plan_device *device = device_of(x->plan, d);
+	int r = device && room ? x->env.open(x->env.u, device, &dev, e) : err_set(e, ENODEV, "%s is not here", d->name);
+
+	if (r < 0)
+		return r;
+	if (dev->sectors != d->sectors || dev->sector_size != d->sector_size)
+		return err_set(e, ESTALE, "%s has another size than it had", dev->name);
+	r = put_runs(dev, d, false, room);
+	if (r == 0)
+		r = put_runs(dev, d, true, room);
+	return r < 0 ? err_sys(e, -r, "%s cannot be written", dev->name) : 0;
+}
+
+static int wiped_finish(struct exec *x, struct err *e)
+{
+	int first = 0;
+
+	if (x->set.view)
+		return err_set(e, EBUSY, "the set %s is still there: what its disks held is not given back",
+			       x->set.guid);
+	exec_mark(x, "restore wiped");
+	for (size_t i = 0; i < x->given->n_disks; i++) {
+		struct err why = {0};
+		int r = give_disk(x, x->given->disk[i], &why);
+
+		if (r < 0 && first == 0) {
+			first = r;
+			*e = why;
+		}
+	}
+	return first;
+}
+
 int step_restore_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	struct past p = {0};
@@ -334,6 +427,8 @@ int step_restore_prepare(struct exec *x, const struct step *s, struct err *e)
 	if (!x->given || !x->given->whole || strcmp(x->given->plan, s->to) != 0 ||
 	    strcmp(x->given->set, x->set.guid) != 0)
 		return err_set(e, ENODATA, "what the disks held before %s is not kept any more", s->to);
+	if (s->wiped)
+		return wiped_prepare(x, e);
 	r = read_again(x, e);
 	if (r == 0)
 		r = find_disks(x, &p, e);
@@ -351,6 +446,7 @@ int step_restore_prepare(struct exec *x, const struct step *s, struct err *e)
 
 int step_restore_finish(struct exec *x, const struct step *s, struct err *e)
 {
-	(void)s;
+	if (s->wiped)
+		return wiped_finish(x, e);
 	return x->set.view && claims_held(x) ? claims_make(x, e) : 0;
 }

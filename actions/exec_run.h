@@ -284,6 +284,8 @@ extern const struct step_ops step_table[STEP_OP_MAX];
 /* Of a person's plan: tells what the disks of the set hold, before a step overwrites what no plan can take back. What
  * was edited before is committed first. What cannot be read is told as not kept; an error is the commit's. */
 int images_take(struct exec *x, struct err *e);
+/* The same of disks that are made a set's as draft says, and hold something that is given up. */
+void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, const struct meta_set *draft);
 /* The plan has ended; done: all of it went well. Tells what it left. */
 void images_left(struct exec *x, bool done);
 /* Of what the disk's copy says, or, where there is none, of its first MiB. */

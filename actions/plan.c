@@ -114,6 +114,7 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("from-name", FIELD_TEXT, from_name),
 	STEP_FIELD("by", FIELD_TEXT, by),
 	STEP_FIELD("by-name", FIELD_TEXT, by_name),
+	STEP_FIELD("wiped", FIELD_FLAG, wiped),
 	STEP_FIELD("repair", FIELD_FLAG, repair),
 	STEP_FIELD("undo", FIELD_FLAG, undo),
 	STEP_FIELD("rate", FIELD_RATE, rate),
@@ -227,6 +228,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	if (s->to[0]) {
 		buf_add(out, s->op == STEP_NOTE_DISK ? ": " : s->op == STEP_RESTORE ? " as before " : " to ");
 		value_escape(s->to, 0, out);
+		buf_add(out, s->wiped ? ": what was wiped" : "");
 	}
 }
 

@@ -61,6 +61,7 @@ struct step {
 	char from[META_GUID_MAX];	     /* STEP_TAKE_SPARE: the other set, */
 	char from_name[META_NAME_MAX];	     /* and an array of it, for people */
 	char by[DEVICE_ID_MAX], by_name[32]; /* STEP_REPLACE_MEMBER, STEP_COPY_BACK: the disk that it is copied to */
+	bool wiped;			     /* STEP_RESTORE: only what was wiped, when the set is gone */
 	bool repair;			     /* STEP_SCRUB: put right what does not match */
 	bool undo;		 /* STEP_SCRUB, STEP_REPLACE_MEMBER: end what runs; STEP_READ_LAST: take it back */
 	uint64_t rate;		 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */

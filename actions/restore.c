@@ -17,7 +17,7 @@ static int add_disk(const struct world_array *a, const char *device, struct plan
 		return err_set(e, ENODEV, "%s is not here", device);
 	/* What the array held may look like something of the disk's own: act knows what it was. */
 	if (c->new_set && (w->contents == CONTENTS_MEMBER || w->contents == CONTENTS_UNREADABLE))
-		return err_set(e, EBUSY, "%s is %s by now", w->name,
+		return err_set(e, EBUSY, "%s holds something else by now: %s", w->name,
 			       w->holds[0] ? w->holds : contents_words[w->contents]);
 	if (!c->new_set && !w->of_set)
 		return err_set(e, EBUSY, "%s is no disk of the set any more", w->name);
@@ -50,6 +50,14 @@ static int plan_restore(const struct ask *ask, struct world_array *world, struct
 	struct step *s;
 	int r;
 
+	if (ask_flag(ask, "wiped")) {
+		s = plan_add_step(p, STEP_RESTORE, ask, e);
+		if (!s)
+			return -e->code;
+		s->wiped = true;
+		snprintf(s->to, sizeof(s->to), "%s", ask_text(ask, "plan"));
+		return 0;
+	}
 	if (p->create)
 		return err_set(e, EINVAL, "a plan makes one array");
 	p->create = calloc(1, sizeof(*p->create));
@@ -75,6 +83,7 @@ const struct action_ops action_restore = {
 						     {"name", PARAM_STRING, .doc = "of the array that comes back"},
 						     {"volume", PARAM_STRING, .doc = "its GUID"},
 						     {"was", PARAM_STRING, .doc = "its id"},
+						     {"wiped", PARAM_BOOL, .doc = "only what the plan wiped"},
 						     {NULL}}},
 	.plan = plan_restore,
 };

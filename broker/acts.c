@@ -21,7 +21,7 @@
 #define KILL_GRACE (2 * NS_PER_SEC)	 /* from SIGKILL to "it hangs in the kernel" */
 #define RESTART_PAUSE (1 * NS_PER_SEC)	 /* after a process could not be started or died warm */
 
-enum { PLAN_BYTES_MAX = 20 << 20 }; /* of one plan on its way to act, with its images */
+enum { PLAN_BYTES_MAX = 24 << 20 }; /* of one plan on its way to act, with its images */
 
 enum act_state { ACT_WARM, ACT_IDLE, ACT_BUSY, ACT_STUCK, ACT_ENDED };
 enum act_stage { STAGE_RUNS, STAGE_INTERRUPTED, STAGE_KILLED };

@@ -100,9 +100,11 @@
  *   path-fail path, path-reinstate path, path-demote path, path-restore path      of a multipath map
  *   map-queue-io map, map-fail-io map                      while no path of a multipath map works
  *   undo plan                                              the opposite of its steps, or what its disks held before,
- *                                                          while the set is as it left it; beside the plan "until":
- * wall ns, and "new-set": GUID of a set that it makes again, which has to be managed before maintenance on [device]
- * [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
+ *                                                          while the set is as it left it; beside the plan "until"
+ *                                                          (wall ns) and the GUID of a set that it makes again
+ *                                                          ("new-set": it has to be managed before) or that goes
+ *                                                          ("old-set")
+ *   maintenance on [device] [array] [for]                  on: bool; for: ns, 0 for ever; at once, without a plan
  */
 /* clang-format on */
 #pragma once

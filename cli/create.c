@@ -281,7 +281,7 @@ static int undo_set(struct cli *c, json_t *request, const char *guid)
 	return status;
 }
 
-/* A set that was deleted is made again: then the dry run names it. */
+/* A set that was deleted is made again, or one that was made goes: then the dry run names it. */
 int verb_undo(struct cli *c)
 {
 	json_t *request = client_request("undo"), *try, *answer = NULL;
@@ -297,6 +297,8 @@ int verb_undo(struct cli *c)
 		json_decref(request);
 	else if (j_str(answer, "new-set")[0])
 		status = undo_set(c, request, j_str(answer, "new-set"));
+	else if (j_str(answer, "old-set")[0])
+		status = change_and_release(c, request, j_str(answer, "old-set"));
 	else
 		status = cli_change(c, request);
 	json_decref(answer);

@@ -616,6 +616,8 @@ int model_step(struct model *m, const struct plan *p, const struct step *step, s
 		return 0;
 	if (step->op == STEP_CREATE)
 		return model_create(m, p, e);
+	if (step->op == STEP_RESTORE && step->wiped)
+		return 0;
 	if (step->op == STEP_RESTORE)
 		return model_restore(m, step->to, e);
 	r = s ? do_step(m, s, p, step, e) : err_set(e, EINVAL, "no set %s", p->set);

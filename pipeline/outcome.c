@@ -241,7 +241,7 @@ static void read_again(struct pipeline *p, const struct job *j)
 			   op == STEP_READD_MEMBER) {
 			ask_probe(p, j->plan->step[i].device);
 		}
-		if (op == STEP_CREATE || op == STEP_RESTORE)
+		if (op == STEP_CREATE || (op == STEP_RESTORE && j->plan->create))
 			made(p, j, j->result[i].result == ACTION_OK);
 		for (size_t k = 0; op == STEP_DELETE_SET && k < j->plan->n_devices; k++)
 			ask_probe(p, j->plan->devices[k].id);

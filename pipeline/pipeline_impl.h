@@ -263,7 +263,7 @@ int undo_asks(struct pipeline *p, const char *plan, struct job *j, struct err *e
 void undo_failed(struct pipeline *p, const char *by);
 /* {"until":wall ns,"why"}, why not: empty if it can be undone. NULL: no plan that anybody would undo. */
 json_t *undo_told(const struct pipeline *p, const char *plan);
-/* Adds to the answer of who asks: "until", and "new-set" if a set that was deleted is made again. */
+/* Adds to the answer of who asks: "until", "new-set" if a set that was deleted is made again, "old-set" if one goes. */
 void undo_tell(const struct pipeline *p, const char *plan, const struct job *j, json_t *answer);
 json_t *undo_save(const struct pipeline *p);
 void undo_restore(struct pipeline *p, const json_t *list);

@@ -49,7 +49,7 @@ static const struct inverse {
 	[STEP_RENAME] = {"rename-array", NULL, NULL},
 	[STEP_DELETE] = {"restore", NULL, NULL, true},
 	[STEP_DELETE_SET] = {"restore", NULL, NULL, true},
-	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be deleted again"},
+	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be given up again"},
 	[STEP_COPY_BACK] = {NULL, NULL, "'sparectl array replace --cancel' ends the copy while it runs"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
 	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
@@ -112,6 +112,60 @@ static json_t *restore_ask(const struct job *j)
 			 plan->array, "devices", devices);
 }
 
+static bool wipes(const struct plan *plan)
+{
+	for (unsigned i = 0; plan->create && i < plan->create->n_disks; i++)
+		if (plan->create->disk[i].wipe)
+			return true;
+	return false;
+}
+
+/* A disk that becomes one of a set that is there. */
+static const char *disk_that_joins(const struct pipeline *p, const struct plan *plan)
+{
+	for (unsigned i = 0; !plan->create->new_set && i < plan->create->n_disks; i++) {
+		const struct device *d = inventory_device(p->inv, plan->create->disk[i].device);
+
+		if (!d || strcmp(d->set, plan->set) != 0)
+			return plan->create->disk[i].name;
+	}
+	return NULL;
+}
+
+/* What was made is deleted; then what was wiped for it is given back. */
+static json_t *delete_asks(const struct plan *plan)
+{
+	const struct plan_create *c = plan->create;
+	json_t *params = json_object(), *asks;
+
+	if (plan->volume[0]) {
+		json_object_set_new(params, "array", json_string(plan->volume));
+		json_object_set_new(params, "stop", json_true());
+	} else {
+		json_object_set_new(params, "set", json_string(plan->set));
+	}
+	if (c->new_set)
+		json_object_set_new(params, "container", json_true());
+	asks = json_pack("[{s:s s:s s:o}]", "action", "delete-array", "device", "", "params", params);
+	if (wipes(plan))
+		json_array_append_new(asks, json_pack("{s:s s:s s:{s:s s:s s:b}}", "action", "restore", "device", "",
+						      "params", "plan", plan->id, "set", plan->set, "wiped", 1));
+	return asks;
+}
+
+static void prepare_create(const struct pipeline *p, const struct job *j, struct undo *u)
+{
+	const char *joins = disk_that_joins(p, j->plan);
+
+	json_decref(TAKE_PTR(u->asks));
+	u->images = wipes(j->plan);
+	if (joins)
+		snprintf(u->why, sizeof(u->why),
+			 "%s is a disk of the set since: 'sparectl array delete', then 'sparectl spare remove'", joins);
+	else
+		u->asks = delete_asks(j->plan);
+}
+
 /* On what is known before the plan runs. */
 void undo_prepare(struct pipeline *p, struct job *j)
 {
@@ -127,6 +181,10 @@ void undo_prepare(struct pipeline *p, struct job *j)
 	snprintf(u->plan, sizeof(u->plan), "%s", j->id);
 	snprintf(u->set, sizeof(u->set), "%s", j->set);
 	u->asks = json_array();
+	if (j->plan->create && j->plan->step[0].op == STEP_CREATE) {
+		prepare_create(p, j, u);
+		return;
+	}
 	for (size_t i = j->plan->n_steps; i-- > 0;) {
 		const struct step *s = &j->plan->step[i];
 
@@ -150,7 +208,7 @@ void undo_image(struct pipeline *p, struct job *j, const json_t *part)
 {
 	const char *none = json_string_value(json_object_get(part, "none"));
 
-	if (!j->undo || !j->undo->images || j->undo->parts++ >= IMAGE_PARTS_MAX)
+	if (!j->undo || !j->undo->images || j->undo->why[0] || j->undo->parts++ >= IMAGE_PARTS_MAX)
 		return;
 	if (none)
 		snprintf(j->undo->why, sizeof(j->undo->why), "what the disks held was not kept: %.*s", 200, none);
@@ -297,6 +355,9 @@ void undo_tell(const struct pipeline *p, const char *plan, const struct job *j, 
 			json_object_set_new(answer, "until", json_integer((json_int_t)u->until));
 	if (j->plan->create && j->plan->create->new_set)
 		json_object_set_new(answer, "new-set", json_string(j->plan->set));
+	for (size_t i = 0; i < j->plan->n_steps; i++)
+		if (j->plan->step[i].op == STEP_DELETE_SET)
+			json_object_set_new(answer, "old-set", json_string(j->plan->set));
 }
 
 /* ---- restarts ---- */

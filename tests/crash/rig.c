@@ -370,7 +370,7 @@ static void give_images(struct rig *r, const struct plan *p)
 	json_t *image;
 	size_t i;
 
-	if (p->n_steps && p->step[0].op == STEP_RESTORE)
+	if (p->n_steps && p->step[p->n_steps - 1].op == STEP_RESTORE)
 		json_array_foreach(r->images, i, image) exec_give(r->x, image, NULL);
 }
 

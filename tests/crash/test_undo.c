@@ -256,6 +256,137 @@ static void refusals(const struct undo *u)
 	rig_free(&r);
 }
 
+/* ---- what was wiped */
+
+#define SET_GUID "737061726564202030303030303030315834d77a01020304"
+#define VOLUME_GUID "737061726564202030303030303030325834d77b01020305"
+
+enum { WIPED_DISKS = 3, WIPED_SECTORS = 131072, WIPED_BYTES = WIPED_SECTORS * 512, PIECE = 1 << 20 };
+
+/* Where something lies on the disks before: their ends, and some of what will be metadata and slices. */
+static const struct {
+	size_t at, len;
+} holds[] = {{0, 300000},
+	     {WIPED_BYTES - (33 << 20), 200000},
+	     {WIPED_BYTES - (31 << 20), 1 << 20},
+	     {WIPED_BYTES - 400000, 400000}};
+
+static void fill_disk(struct fake_disk *d, unsigned number)
+{
+	static uint8_t bytes[1 << 20];
+
+	for (size_t i = 0; i < ARRAY_SIZE(holds); i++) {
+		for (size_t k = 0; k < holds[i].len; k++)
+			bytes[k] = (uint8_t)(k * 31 + k / 512 * 7 + number + i);
+		fake_disk_poke(d, holds[i].at, bytes, holds[i].len);
+	}
+}
+
+static struct plan *wipe_plan(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+	struct plan_create *c = calloc(1, sizeof(*c));
+
+	p->origin = PLAN_OPERATOR;
+	p->create = c;
+	snprintf(p->id, sizeof(p->id), "P-17");
+	memcpy(p->volume, VOLUME_GUID, sizeof(VOLUME_GUID));
+	snprintf(p->array_name, sizeof(p->array_name), "born");
+	*c = (struct plan_create){.new_set = true, .level = RAID5, .layout = 2, .chunk = 128, .sectors = 2048};
+	c->n_slots = c->n_disks = WIPED_DISKS;
+	for (unsigned i = 0; i < c->n_disks; i++) {
+		snprintf(c->disk[i].device, sizeof(c->disk[i].device), "%s", p->devices[i].id);
+		c->disk[i].wipe = true;
+	}
+	rig_step(p, STEP_CREATE, -1);
+	rig_step(p, STEP_ASSEMBLE, -1);
+	return p;
+}
+
+static struct plan *give_plan(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 0);
+	struct step *s;
+
+	p->origin = PLAN_OPERATOR;
+	rig_step(p, STEP_STOP, -1);
+	rig_step(p, STEP_DELETE, -1);
+	rig_step(p, STEP_DELETE_SET, -1);
+	s = rig_step(p, STEP_RESTORE, -1);
+	s->wiped = true;
+	snprintf(s->to, sizeof(s->to), "P-17");
+	return p;
+}
+
+static bool same_bytes(const struct fake_disk *a, const struct fake_disk *b, size_t from, size_t to)
+{
+	static uint8_t x[PIECE], y[PIECE];
+
+	for (size_t at = from; at < to; at += PIECE) {
+		fake_disk_peek(a, at, x, PIECE);
+		fake_disk_peek(b, at, y, PIECE);
+		if (memcmp(x, y, PIECE) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void make_wiped(struct rig *r, struct rig *before)
+{
+	static const char *const names[] = {"sda", "sdb", "sdc"};
+	struct fake_disks *disks = fake_disks_new();
+	struct rig like = {.n_disks = WIPED_DISKS, .n_volumes = 1, .seed = 42};
+	struct err e = {0};
+
+	for (unsigned i = 0; i < WIPED_DISKS; i++)
+		fill_disk(fake_disk_add(disks, names[i], WIPED_SECTORS, 512), i);
+	memcpy(like.set, SET_GUID, sizeof(SET_GUID));
+	memcpy(like.volume[0].guid, VOLUME_GUID, sizeof(VOLUME_GUID));
+	snprintf(like.volume[0].top, sizeof(like.volume[0].top), "born");
+	fake_disks_mark(disks);
+	rig_boot(before, fake_disks_at(disks, 0, FAKE_KEEP_ALL, 0), &like, 0);
+	rig_boot(r, disks, &like, 0);
+	must(rig_run(r, wipe_plan(r), &e), &e);
+	rig_write(r);
+	fake_disks_mark(r->disks);
+}
+
+/* All that they held is there again, but where the array's data lay. At each cut: a disk that begins as before is as
+ * before, and no disk is of a set and begins as before. */
+static void wiped(void)
+{
+	static const struct undo u = {"wiped"};
+	struct rig r, before;
+	struct err why = {0};
+	size_t n, whole = 0;
+
+	make_wiped(&r, &before);
+	if (rig_run(&r, give_plan(&r), &why) < 0)
+		complain(&u, "whole", 0, why.msg);
+	n = fake_disks_recorded(r.disks);
+	for (size_t i = 0; i <= n; i++) {
+		struct rig after;
+
+		rig_boot(&after, fake_disks_at(r.disks, i, i % 2 ? FAKE_KEEP_ALL : FAKE_KEEP_RANDOM, i), &r, i);
+		whole = 0;
+		for (unsigned k = 0; k < WIPED_DISKS; k++) {
+			struct meta_reader rd = fake_disk_reader(after.disk[k]);
+			bool begins = same_bytes(before.disk[k], after.disk[k], 0, PIECE);
+			bool same = begins && same_bytes(before.disk[k], after.disk[k], PIECE, WIPED_BYTES);
+
+			whole += same;
+			if (begins && (!same || meta_ddf.probe(&rd, NULL) == 1))
+				complain(&u, "power cut after write", i, "a disk begins as before, and is not");
+		}
+		rig_free(&after);
+	}
+	if (whole != WIPED_DISKS)
+		complain(&u, "whole", n, "not all that the disks held is back");
+	printf("wiped: %zu writes and flushes cut\n", n);
+	rig_free(&before);
+	rig_free(&r);
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -271,6 +402,8 @@ int main(int argc, char **argv)
 		fail_writes(&undos[i], FAKE_FAIL_WRITES);
 		fail_writes(&undos[i], FAKE_FAIL_PULL);
 	}
+	if (strncmp("wiped", only, strlen(only)) == 0)
+		wiped();
 	rig_unload();
 	return failures ? 1 : 0;
 }

@@ -125,7 +125,14 @@ lab_md_stop
 unset MDADM_NO_MDMON
 
 say "what a disk holds is given up by a word, and a set goes with its last array"
-ok "an ext4 is wiped" sparectl array create wiped --level raid1 --wipe "$(lab_dev 8)" "$(lab_dev 9)"
+made=$(plan_of array create wiped --level raid1 --assume-clean --wipe "$(lab_dev 8)" "$(lab_dev 9)")
+nok "an ext4 is wiped" e2fsck -fn "$(lab_dev 8)"
+like "what would be given back" "$(sparectl undo "$made" --dry-run)" "of what it held before $made"
+ok "and given back" sparectl undo "$made"
+ok "it is whole" e2fsck -fn "$(lab_dev 8)"
+nok "no DDF is left" mdadm -E "$(lab_dev 8)"
+udevadm settle -t 20
+ok "it is wiped" sparectl array create wiped --level raid1 --wipe "$(lab_dev 8)" "$(lab_dev 9)"
 lab_fill /dev/mapper/wiped 8 > /dev/null
 sum[wiped]=$(lab_sum /dev/mapper/wiped)
 gone=$(plan_of array delete wiped --stop --container --yes)

@@ -208,7 +208,8 @@ static void op_exec(void *u, const char *token, const char *const *argv, const c
 static void tell_images(struct play *y, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_steps; i++)
-		if (plan->step[i].op == STEP_DELETE || plan->step[i].op == STEP_DELETE_SET) {
+		if (plan->step[i].op == STEP_DELETE || plan->step[i].op == STEP_DELETE_SET ||
+		    plan->step[i].op == STEP_CREATE) {
 			json_t *msg = json_pack("{s:{s:s s:s s:i s:{}}}", "image", "plan", plan->id, "set", plan->set,
 						"part", 0, "left");
 

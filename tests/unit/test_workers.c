@@ -4,6 +4,7 @@
 #include "broker/act.h"
 #include "broker/acts.h"
 #include "broker/alone.h"
+#include "broker/images.h"
 #include "broker/probe.h"
 #include "broker/probes.h"
 #include "broker/proc.h"
@@ -78,6 +79,7 @@ static int fake_act(void)
 	struct act_progress *progress =
 		mmap(NULL, sizeof(*progress), PROT_READ | PROT_WRITE, MAP_SHARED, ACT_PROGRESS, 0);
 	struct wire_in in = {0};
+	unsigned images = 0;
 	json_t *line;
 
 	signal(SIGTERM, SIG_IGN);
@@ -87,6 +89,18 @@ static int fake_act(void)
 		json_t *msg = json_pack("{s:s s:{s:i}}", "job", job, "msg", "pid", (int)getpid());
 		json_t *done = json_pack("{s:s s:s s:s}", "job", job, "done", "refused", "reason", "because");
 
+		if (json_object_get(line, "image")) {
+			const json_t *part = json_object_get(json_object_get(line, "image"), "part");
+
+			images += json_integer_value(part) == (json_int_t)images;
+			json_decref(msg);
+			json_decref(done);
+			json_decref(line);
+			continue;
+		}
+		if (images == 3)
+			json_object_set_new(done, "reason", json_string("because of three images"));
+		images = 0;
 		snprintf(progress->what, sizeof(progress->what), "swap load");
 		atomic_store(&progress->boot, clock_boot(&clock_system));
 		wire_send(ACT_SOCKET, msg);
@@ -496,6 +510,62 @@ static void test_recorder(void **fixture _unused_)
 	json_decref(all);
 }
 
+static struct images *images;
+
+static void on_part(void *u _unused_, uint64_t token, const json_t *answer)
+{
+	assert_true(token & IMAGES_TOKEN);
+	images_answer(images, token, answer);
+}
+
+static int run_restore(const char *id, const char *of)
+{
+	struct plan p = {.n_steps = 1, .step = {{.op = of ? STEP_RESTORE : STEP_RECORD, .slot = -1}}};
+
+	snprintf(p.id, sizeof(p.id), "%s", id);
+	snprintf(p.set, sizeof(p.set), "aa");
+	snprintf(p.step[0].to, sizeof(p.step[0].to), "%s", of ? of : "");
+	return images_run(images, &p);
+}
+
+/* What a plan gives back comes from the history, all parts in order, and then the plan; where there is none, the plan
+ * alone. */
+static void test_images(void **fixture _unused_)
+{
+	struct recorder_ops ops = recorder_ops;
+	char db[160];
+
+	ops.answer = on_part;
+	snprintf(db, sizeof(db), "%s/images.db", dir);
+	assert_int_equal(acts_new(loop, dir, 20 * NS_PER_SEC, &(struct acts_ops){on_message, on_done, NULL}, &acts), 0);
+	assert_int_equal(recorder_new(loop, db, &ops, &recorder), 0);
+	assert_int_equal(images_new(loop, recorder, acts, &images), 0);
+	assert_string_equal(run(1), "opened:0 0;");
+	for (int i = 0; i < 3; i++) {
+		json_t *part = json_pack("{s:s s:i}", "plan", "P-1", "part", i);
+
+		if (i == 2)
+			json_object_set_new(part, "left", json_object());
+		recorder_store(recorder, "image", part, "P-1", i == 2);
+		json_decref(part);
+	}
+	assert_string_equal(run(1), "stored:P-1;");
+	assert_int_equal(run_restore("P-2", "P-1"), 0);
+	assert_int_equal(images_busy(images), 1);
+	assert_string_equal(run(2), "P-2:msg;P-2:refused because of three images;");
+	assert_int_equal(images_busy(images), 0);
+	assert_int_equal(run_restore("P-3", "P-9"), 0);
+	assert_string_equal(run(2), "P-3:msg;P-3:refused because;");
+	assert_int_equal(run_restore("P-4", NULL), 0);
+	assert_int_equal(images_busy(images), 0);
+	assert_string_equal(run(2), "P-4:msg;P-4:refused because;");
+	images_free(images);
+	acts_free(acts);
+	recorder_free(recorder);
+	recorder = NULL;
+	acts = NULL;
+}
+
 /* The state of many disks is kept as its line: as an object it takes ten times as much, for as long as the broker runs.
  */
 static void test_recorder_is_small(void **fixture _unused_)
@@ -719,17 +789,10 @@ static void test_alones(void **state _unused_)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_probes),
-		unit(test_probe_ends_all),
-		unit(test_probes_cannot_run),
-		unit(test_acts),
-		unit(test_act_hangs),
-		unit(test_programs),
-		unit(test_recorder),
-		unit(test_recorder_is_small),
-		unit(test_recorder_dies),
-		unit(test_trial),
-		unit(test_alones),
+		unit(test_probes),	  unit(test_probe_ends_all), unit(test_probes_cannot_run),
+		unit(test_acts),	  unit(test_act_hangs),	     unit(test_programs),
+		unit(test_recorder),	  unit(test_images),	     unit(test_recorder_is_small),
+		unit(test_recorder_dies), unit(test_trial),	     unit(test_alones),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
