@@ -117,6 +117,7 @@ static int take_disk(struct exec *x, struct image *im, const struct set_disk *d,
 	k.disk = image_add_disk(im, d->device.id, d->dev->name, d->dev->sectors, d->dev->sector_size);
 	if (!k.disk)
 		return err_set(e, ENOMEM, "out of memory");
+	exec_mark(x, "images");
 	r = x->set.format->probe(&k.r, e);
 	if (r > 0)
 		r = x->set.format->parse(&k.r, &copy, e);
@@ -137,7 +138,8 @@ static int take_disk(struct exec *x, struct image *im, const struct set_disk *d,
 /* --- what is wiped ---------------------------------------------------------------------------------------- */
 
 /* Where the slices of a disk will lie that the format is about to write so. */
-static int room_of(struct exec *x, const struct meta_writes *w, const struct blockdev *dev, uint64_t *ret, struct err *e)
+static int room_of(struct exec *x, const struct meta_writes *w, const struct blockdev *dev, uint64_t *ret,
+		   struct err *e)
 {
 	_cleanup_(image_freep) struct image *im = image_new("", "");
 	struct image_disk *d = im ? image_add_disk(im, "", "", dev->sectors, dev->sector_size) : NULL;
@@ -181,8 +183,10 @@ static int keep_wiped(struct exec *x, struct image *im, const struct set_disk *d
 	struct keeper k = keeper(d->dev);
 	struct meta_writes w = {0};
 	uint64_t room = 0;
-	int r = x->set.format->encode(draft, d->ref, &w, e);
+	int r;
 
+	exec_mark(x, "images");
+	r = x->set.format->encode(draft, d->ref, &w, e);
 	k.im = im;
 	k.disk = image_add_disk(im, d->device.id, d->dev->name, d->dev->sectors, d->dev->sector_size);
 	if (r == 0)
@@ -212,7 +216,6 @@ void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, co
 
 	if (n == 0 || !wanted(x))
 		return;
-	exec_mark(x, "images");
 	im = image_new(x->plan->id, x->set.guid);
 	r = im ? 0 : err_set(&why, ENOMEM, "out of memory");
 	for (size_t i = 0; i < n && r == 0; i++)
@@ -242,7 +245,6 @@ int images_take(struct exec *x, struct err *e)
 		r = commit(x, e);
 	if (r < 0)
 		return r;
-	exec_mark(x, "images");
 	im = image_new(x->plan->id, x->set.guid);
 	r = im ? 0 : err_set(&why, ENOMEM, "out of memory");
 	if (x->set.split)

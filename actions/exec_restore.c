@@ -11,6 +11,7 @@
 #include "actions/image.h"
 #include "core/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -54,7 +55,10 @@ static int check_left(struct exec *x, const struct past *p, struct err *e)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		uint64_t now = 0;
-		int r = image_hash(x, p->disk[i]->dev, &now);
+		int r;
+
+		exec_mark(x, "restore check");
+		r = image_hash(x, p->disk[i]->dev, &now);
 
 		if (r < 0)
 			return err_sys(e, -r, "%s cannot be read", p->disk[i]->dev->name);
@@ -92,6 +96,7 @@ static int check_runs(struct exec *x, const struct past *p, struct err *e)
 /* Each volume that was is there as it was. */
 static bool restored(const struct exec *x, const struct past *p)
 {
+	assert(p->view);
 	for (size_t i = 0; i < p->view->n_volumes; i++) {
 		const struct meta_volume *then = &p->view->volumes[i], *now = exec_volume(x, then->guid);
 

@@ -271,6 +271,8 @@ int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn
 		const char *what, struct err *e);
 int step_restore_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_restore.c */
 int step_restore_finish(struct exec *x, const struct step *s, struct err *e);
+/* What is there of the set goes; its disks are blank again, and closed. */
+int set_take_back(struct exec *x, const char *what, struct err *e);
 /* Takes back what a cut left half made. Returns how many volumes. */
 int births_undo(struct exec *x, struct err *e);
 int step_remove_spare_finish(struct exec *x, const struct step *s, struct err *e); /* lend.c */

@@ -263,9 +263,9 @@ static int tell_disk(const struct telling *t, const struct image_disk *d)
 				runs = json_array();
 				bytes = 0;
 			}
-			json_array_append_new(runs,
-					      json_pack("[I I o]", (json_int_t)(run->sector + at), (json_int_t)n,
-							p ? base64(p, (size_t)n * SECTOR) : json_integer(run->fill)));
+			json_array_append_new(
+				runs, json_pack("[I I o]", (json_int_t)run->sector + (json_int_t)at, (json_int_t)n,
+						p ? base64(p, (size_t)n * SECTOR) : json_integer(run->fill)));
 			bytes += p ? (size_t)n * SECTOR : RUN_OVERHEAD;
 		}
 	}

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is kept of a plan: so many plans, for so long. */
+/* What is kept of a plan: so many plans, and so many that take images; for so long, and those as the history's rows. */
 enum { UNDO_MAX = 64 };
 #define UNDO_FOR (24 * 3600 * NS_PER_SEC)
 
@@ -224,19 +224,21 @@ static uint64_t seq_of(const struct pipeline *p, const char *set)
 	return s ? s->seq : 0;
 }
 
+/* The oldest of either kind beyond so many, and what is too old: what takes images is not crowded out by what rules do.
+ */
 static void forget_old(struct pipeline *p)
 {
 	int64_t now = clock_wall(p->clock);
+	size_t n[2] = {0};
 	struct undo *u;
-	size_t n = 0;
 
 	list_foreach (u, &p->undos, link)
-		n++;
+		n[u->images]++;
 	list_foreach (u, &p->undos, link) {
-		if (n <= UNDO_MAX && u->until > now)
+		if (n[u->images] <= UNDO_MAX && u->until > now)
 			continue;
+		n[u->images]--;
 		undo_free(u);
-		n--;
 	}
 }
 
@@ -368,10 +370,10 @@ json_t *undo_save(const struct pipeline *p)
 	struct undo *u;
 
 	list_foreach (u, &p->undos, link)
-		json_array_append_new(list,
-				      json_pack("{s:s s:s s:s s:I s:I s:I s:O? s:s}", "plan", u->plan, "by", u->by,
-						"set", u->set, "seq", (json_int_t)u->seq, "wall", (json_int_t)u->wall,
-						"until", (json_int_t)u->until, "asks", u->asks, "why", u->why));
+		json_array_append_new(list, json_pack("{s:s s:s s:s s:I s:I s:I s:b s:O? s:s}", "plan", u->plan, "by",
+						      u->by, "set", u->set, "seq", (json_int_t)u->seq, "wall",
+						      (json_int_t)u->wall, "until", (json_int_t)u->until, "images",
+						      u->images, "asks", u->asks, "why", u->why));
 	return list;
 }
 
@@ -386,15 +388,18 @@ void undo_restore(struct pipeline *p, const json_t *list)
 		json_int_t seq, wall, until = 0;
 		json_t *asks;
 		struct undo *u;
+		int images = 0;
 
-		if (i == UNDO_MAX ||
-		    json_unpack(item, "{s:s s:s s:s s:I s:I s?I s:o s:s}", "plan", &plan, "by", &by, "set", &set, "seq",
-				&seq, "wall", &wall, "until", &until, "asks", &asks, "why", &why) < 0)
+		if (i == (size_t)2 * UNDO_MAX ||
+		    json_unpack(item, "{s:s s:s s:s s:I s:I s?I s?b s:o s:s}", "plan", &plan, "by", &by, "set", &set,
+				"seq", &seq, "wall", &wall, "until", &until, "images", &images, "asks", &asks, "why",
+				&why) < 0)
 			return;
 		u = calloc(1, sizeof(*u));
 		if (!u)
 			return;
-		*u = (struct undo){.seq = (uint64_t)seq, .wall = wall, .until = until ? until : wall + UNDO_FOR};
+		*u = (struct undo){
+			.seq = (uint64_t)seq, .wall = wall, .until = until ? until : wall + UNDO_FOR, .images = images};
 		u->asks = json_is_array(asks) ? json_incref(asks) : NULL;
 		snprintf(u->plan, sizeof(u->plan), "%s", plan);
 		snprintf(u->by, sizeof(u->by), "%s", by);
