@@ -27,10 +27,10 @@ static const struct undo undos[] = {
 	{"raid5 while it runs", "spare-global", .runs = true, .every = 2},
 	{"raid6", "raid6-n-continue", .every = 3},
 	{"raid10", "raid10", .every = 3},
-	{"raid10 with its set", "raid10", .set = true, .every = 4},
+	{"raid10 with its set", "raid10", .set = true, .every = 8},
 	{"two volumes", "two-volumes", .every = 3},
-	{"with its set", "spare-global", .set = true},
-	{"with its set while it runs", "spare-global", .set = true, .runs = true, .every = 3},
+	{"with its set", "spare-global", .set = true, .every = 2},
+	{"with its set while it runs", "spare-global", .set = true, .runs = true, .every = 5},
 };
 
 static unsigned failures;
