@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them dedicated
- * ones, then those of a pool, then global ones; those of another set after its own; of those the most alike, then the
+/* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them the one that
+ * has replaced the same disk in another array, for one disk that fails shall not use up two; then dedicated ones, then those of a pool, then global ones; those of another set after its own; of those the most alike, then the
  * smallest that fits. */
 #include "actions/guard.h"
 #include "actions/steps.h"
@@ -78,6 +78,8 @@ static bool better(const struct choice *c, const struct world_spare *s, const st
 	int order = doubts(s) - doubts(than);
 
 	if (order == 0)
+		order = than->beside - s->beside;
+	if (order == 0)
 		order = s->copied_to - than->copied_to;
 	if (order == 0)
 		order = kind_rank(c, s) - kind_rank(c, than);
@@ -92,6 +94,8 @@ static bool better(const struct choice *c, const struct world_spare *s, const st
 
 static bool considered(const struct choice *c, const struct world_spare *s)
 {
+	if (s->beside && (c->slot < 0 || !vacant(c->a->slot[c->slot].state)))
+		return false;
 	if (c->wanted)
 		return strcmp(s->device, c->wanted) == 0 || strcmp(s->name, c->wanted) == 0;
 	return s->serves || s->of_set;

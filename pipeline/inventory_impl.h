@@ -143,6 +143,9 @@ bool member_revertible(const struct inventory *inv, const struct array *a, const
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
+/* The other array of its set in which the disk has the place of one that served this array, too. NULL: it has not. */
+const struct array *successor_in(const struct inventory *inv, const struct array *a, const struct device *d);
+
 /* ---- lend.c ---- */
 
 /* The set by which another set's spare is to be had, if a pool shares it. NULL: it is none. */

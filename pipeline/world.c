@@ -192,6 +192,43 @@ static void draw_stranger(const struct inventory *inv, const struct disk_set *s,
 		lend_draw(inv, owner, d, w);
 }
 
+/* A set that has no array, and that nobody runs. */
+static bool set_unused(const struct inventory *inv, const char *guid)
+{
+	const struct disk_set *s = guid[0] ? set_find(inv, guid) : NULL;
+
+	return s && s->view && s->view->n_volumes == 0 && !s->managed;
+}
+
+static void draw_part(const struct inventory *inv, const struct disk_set *s, const struct device *d,
+		      struct world_spare *w)
+{
+	const struct meta_disk *disk =
+		s && s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
+
+	draw_spare(inv, d, w);
+	w->unused_set = set_unused(inv, d->set);
+	if (!disk)
+		return;
+	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
+	w->of_set = true;
+	w->free_sectors = free_sectors(s, d, disk);
+	w->state = disk->failed ? SPARE_FAILED : disk->missing || d->standing != META_CURRENT ? SPARE_LOST : SPARE_IDLE;
+}
+
+/* A format may know of whole disks only: one that would be called rebuilding must not be the last that another has. */
+static void draw_successor(const struct inventory *inv, const struct disk_set *s, const struct array *o,
+			   const struct device *d, struct world_spare *w)
+{
+	enum member_state there = array_member_state(inv, o, (unsigned)array_slot_of(inv, o, d));
+
+	draw_part(inv, s, d, w);
+	w->kind = device_pool(inv, d) ? SPARE_POOL : SPARE_GLOBAL;
+	w->serves = w->beside = true;
+	if (there == MEMBER_IN_SYNC && array_state(inv, o) != ARRAY_OPTIMAL)
+		snprintf(w->kept, sizeof(w->kept), "serves %.64s, which is degraded", o->name);
+}
+
 /* The lower the more wanted: there may be more disks than the picture has room for. */
 static int stranger_rank(const struct inventory *inv, const struct disk_set *s, const struct device *d)
 {
@@ -202,7 +239,7 @@ static int stranger_rank(const struct inventory *inv, const struct disk_set *s, 
 	return d->contents != CONTENTS_BLANK ? 4 : device_pool(inv, d) ? 1 : 3;
 }
 
-/* Spares of the set first, then disks that are here and of nobody: blank ones first, for they may be taken, then those
+/* Spares of the set first, and who replaces a disk of this array in another one; then disks that are here and of nobody: blank ones first, for they may be taken, then those
  * that another set may give up. */
 static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			struct world_array *w)
@@ -214,6 +251,8 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 
 		if (disk && (is_spare(d, disk) || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
 			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
+		else if (a && disk && successor_in(inv, a, d))
+			draw_successor(inv, s, successor_in(inv, a, d), d, &w->spare[w->n_spares++]);
 	}
 	for (int rank = 0; rank <= 4; rank++)
 		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++)
@@ -353,30 +392,6 @@ static void draw_frame(const struct disk_set *s, struct world_array *w)
 	snprintf(w->set, sizeof(w->set), "%s", s->guid);
 	snprintf(w->format, sizeof(w->format), "%s", s->format);
 	snprintf(w->maker, sizeof(w->maker), "%s", s->maker);
-}
-
-/* A set that has no array, and that nobody runs. */
-static bool set_unused(const struct inventory *inv, const char *guid)
-{
-	const struct disk_set *s = guid[0] ? set_find(inv, guid) : NULL;
-
-	return s && s->view && s->view->n_volumes == 0 && !s->managed;
-}
-
-static void draw_part(const struct inventory *inv, const struct disk_set *s, const struct device *d,
-		      struct world_spare *w)
-{
-	const struct meta_disk *disk =
-		s && s->view && strcmp(d->set, s->guid) == 0 ? meta_view_disk(s->view, d->ref) : NULL;
-
-	draw_spare(inv, d, w);
-	w->unused_set = set_unused(inv, d->set);
-	if (!disk)
-		return;
-	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
-	w->of_set = true;
-	w->free_sectors = free_sectors(s, d, disk);
-	w->state = disk->failed ? SPARE_FAILED : disk->missing || d->standing != META_CURRENT ? SPARE_LOST : SPARE_IDLE;
 }
 
 void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A disk that several arrays share fails in all of them. Who has taken its place in one is to take it in the others, too, if
+ * it has the room: else one failure would use up a spare for each array. */
+#include "pipeline/inventory_impl.h"
+
+#include <string.h>
+
+static bool was_here(const struct array *a, const char *device)
+{
+	for (unsigned i = 0; device[0] && i < a->volume->slots; i++)
+		if (strcmp(a->member[i].device, device) == 0)
+			return true;
+	return false;
+}
+
+const struct array *successor_in(const struct inventory *inv, const struct array *a, const struct device *d)
+{
+	if (!a->volume || !d->present || array_slot_of(inv, a, d) >= 0)
+		return NULL;
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		const struct array *o = inv->arrays[i];
+		int slot = o != a && strcmp(o->set, a->set) == 0 ? array_slot_of(inv, o, d) : -1;
+
+		if (slot >= 0 && was_here(a, o->member[slot].before))
+			return o;
+	}
+	return NULL;
+}
