@@ -3,11 +3,11 @@
 # lab: timeout=200
 # Arrays are compared: a block that one member has alone is counted by a check, left, and put right by a repair, at each level
 # with redundancy. A check that is ended, or that a failure ends, counts as none. A mirror's member is read last, and a rebuild
-# is as fast as it was told to be; both outlive a stop.
+# is as fast as it was told to be; both outlive a stop. Two arrays on the same disks are rebuilt one after the other.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-lab_disks 13 48
+lab_disks 19 48
 lab_md_container ddf $(lab_devs 1-13)
 volume() { mdadm --create "/dev/md/$1" --level="$2" --size=4M "${@:3}" --run > /dev/null 2>&1; }
 volume one 1 -n 2 $(lab_devs 1-2)
@@ -95,6 +95,27 @@ ok "and started" sparectl array start one
 like "it is so again" "$(dmsetup table one)" "write_mostly 0"
 ok "taken back" sparectl array read-last one "$last" --off
 nok "no more" grep -q write_mostly <<< "$(dmsetup table one)"
+
+say "arrays that share disks take turns"
+# mdadm's limit of all rebuilds, kilobytes a second.
+limit() { echo "$1" | tee /proc/sys/dev/raid/speed_limit_min > /proc/sys/dev/raid/speed_limit_max; }
+actions() { dmsetup status --target raid | awk '$1 ~ /^twin[56]:$/ { print $1 $9 }' | xargs; }
+ok "a RAID6" sparectl array create twin6 --level raid6 --size 4MiB $(lab_devs 14-17) --spare "$(lab_dev 18),$(lab_dev 19)"
+ok "a RAID5 on its disks" sparectl array create twin5 --level raid5 --size 4MiB --in twin6 $(lab_devs 14-17)
+lab_wait_for '[ "$(actions)" = "twin5:idle twin6:idle" ]' 30
+limit 100
+lab_stream_mark mon
+ok "a disk of both fails" sparectl array fail twin6 "$(lab_dev 15)"
+lab_wait_for "[[ \"\$(spared_states twin5) \$(spared_states twin6)\" = *rebuilding*rebuilding* ]]" 30
+ok "the one that could lose no more is rebuilt, the other waits" lab_wait_for '[ "$(actions)" = "twin5:recover twin6:frozen" ]' 10
+limit 200000
+together=0
+until [[ "$(actions)" =~ ^twin5:idle ]]; do [[ "$(actions)" != *recover*recover* ]] || together=1; done
+is "never both" $together 0
+rebuilt() {
+	tail -n +"${lab_stream_from[mon]}" /run/lab/files/mon | jq -r 'select(.event.kind? == "array.resync-finished") | .event."array-name"' | xargs
+}
+ok "one after the other" lab_wait_for '[ "$(rebuilt)" = "twin5 twin6" ]' 30
 
 say "what is known outlives the daemon"
 spared_stop
