@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=200
+# lab: timeout=260
 # Arrays are compared: a block that one member has alone is counted by a check, left, and put right by a repair, at each level
 # with redundancy. A check that is ended, or that a failure ends, counts as none. A mirror's member is read last, and a rebuild
 # is as fast as it was told to be; both outlive a stop. Two arrays on the same disks are rebuilt one after the other.
