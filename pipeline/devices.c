@@ -287,7 +287,7 @@ unsigned inventory_event(struct inventory *inv, const struct event *ev, bool *re
 		changed = d ? device_changed(inv, d, ev, &probe, &news) : 0;
 	} else if (d) {
 		for (size_t i = 0; i < ev->n_facts; i++)
-			if (fact_table[ev->facts[i].id].from == FROM_INVENTORY)
+			if (fact_table[ev->facts[i].id].from == FROM_INVENTORY && ev->facts[i].id != FACT_DEVICE_ID)
 				changed |= inventory_tell(inv, SORT_DEVICE, d->id, ev->facts[i].id, ev->facts[i].v);
 	}
 	if (ret_probe)
