@@ -170,8 +170,11 @@ static json_t *device_status(const struct pipeline *p, const struct device *d)
 
 static json_t *plans_status(const struct pipeline *p)
 {
-	static const char *const states[] = {"waiting", "storing", "running"};
-	static const char *const origins[] = {"rule", "operator", "builtin"};
+	static const char *const states[] = {[JOB_WAITING] = "waiting",
+					     [JOB_STORING] = "storing",
+					     [JOB_LENDING] = "lending",
+					     [JOB_RUNNING] = "running"};
+	static const char *const origins[] = {"rule", "operator", "builtin", "shutdown"};
 	json_t *list = json_array();
 	struct job *j;
 
