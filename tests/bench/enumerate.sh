@@ -3,13 +3,13 @@
 # lab: timeout=3000 manual mem=6G
 # How fast arrays are found and started: sets with 24 members and with 500, by spared, by mdadm on the same DDF sets, by dmraid as far
 # as it reads them, and by LVM on the same disks.
-#   enumerate.sh [ROUNDS [SHAPE[:PEER,..]...]]   a shape is SETSxDISKS: 4x6 25x20; peers are mdadm, dmraid, spared, lvm
+#   enumerate.sh [ROUNDS [SHAPE[/ROUNDS][:PEER,..]...]]   a shape is SETSxDISKS: 4x6 25x20; peers are spared, mdadm, dmraid, lvm
 # The disks are the kernel's own SCSI target's, each a sparse file in memory: dmraid looks at SCSI disks only.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
 export LVM_SUPPRESS_FD_WARNINGS=1
-rounds=${1:-5}
+all_rounds=${1:-5}
 shapes=("${@:2}")
 [ $# -gt 1 ] || shapes=(4x6 25x20)
 disk_mb=96 size_mb=4 # of each member's data: the rest is what is measured
@@ -28,7 +28,7 @@ took() {
 }
 # note KEY VALUE: one of a round. of KEY: all of them.
 note() { echo "$2" >> "/run/lab/files/note-$shape-$1"; }
-row() { printf '%s\t%s\t%s\t%s\n' "$shape" "$1" "$2" "${3:-}" >> "$results"; }
+row() { printf '%s\t%s\t%s\t%s\n' "$shape" "$1" "$2" "${3:-}" | tee -a "$results" | lab_quiet; }
 row_of() { row "$1" "$(median < "/run/lab/files/note-$shape-$2" 2> /dev/null || echo -)" "${3:-}"; }
 
 # --- disks ------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ volumes_run() { [ "$(cat /sys/block/md*/md/level 2> /dev/null | grep -c raid6)" 
 
 bench_mdadm() {
 	local i
-	for ((i = 0; i <= rounds; i++)); do
+	for ((i = first; i <= rounds; i++)); do
 		t=$(took mdadm --assemble --scan)
 		lab_md_taken_over
 		volumes_run || { row "mdadm --assemble --scan" "does not start all: $(tail -n1 /run/lab/files/said)"; cat /proc/mdstat | lab_quiet; lab_md_stop 120; return; }
@@ -109,15 +109,14 @@ bench_mdadm() {
 
 bench_dmraid() {
 	local i seen
-	for ((i = 0; i <= rounds; i++)); do
+	for ((i = first; i <= rounds; i++)); do
 		t=$(took dmraid -r)
 		seen=$(grep -c '^/dev/' /run/lab/files/said || true)
 		[ "$i" = 0 ] || note dmraid-r "$t"
-		[ "$i" != 0 ] || head -n 5 /run/lab/files/said | lab_quiet
+		[ "$i" != $first ] || head -n 5 /run/lab/files/said | lab_quiet
 		t=$(took dmraid -ay)
 		[ "$i" = 0 ] || note dmraid "$t"
-		[ "$i" != 0 ] || head -n 5 /run/lab/files/said | lab_quiet
-		[ "$i" != 0 ] || { dmsetup ls | lab_quiet; dmsetup table | head -n 3 | lab_quiet; }
+		[ "$i" != $first ] || head -n 5 /run/lab/files/said | lab_quiet
 		dmraid -an > /dev/null 2>&1 || true
 		dmsetup remove_all
 	done
@@ -145,7 +144,7 @@ make_lvm() {
 
 bench_lvm() {
 	local i n
-	for ((i = 0; i <= rounds; i++)); do
+	for ((i = first; i <= rounds; i++)); do
 		t=$(took vgchange -ay)
 		n=$(dmsetup status --target raid | wc -l)
 		[ "$n" = $sets ] || { row "vgchange -ay" "starts $n of $sets"; return; }
@@ -176,7 +175,7 @@ bench_spared() {
 	local i told log=$LAB_OUT/spared-$shape.log key
 	spared_log_level=info spared_configure "*"
 	echo 'budget: {plans-per-hour: 1000}' >> /etc/spared/spared.yaml
-	for ((i = 0; i <= rounds; i++)); do
+	for ((i = first; i <= rounds; i++)); do
 		: > "$log"
 		told=$(python3 "$LAB_REPO/tests/bench/start.py" $sets "$log")
 		is "all arrays are optimal" "$(jq .optimal <<< "$told")" $sets
@@ -204,16 +203,20 @@ bench_spared() {
 modprobe dm-raid
 modprobe -a target_core_mod target_core_file tcm_loop
 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-say "$rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | head -n1), LVM $(lvm version | awk '/LVM version/ { print $3 }'), dmraid $(dmraid --version 2>&1 | awk '/^dmraid version/ { print $3 }')"
+say "$all_rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | head -n1), LVM $(lvm version | awk '/LVM version/ { print $3 }'), dmraid $(dmraid --version 2>&1 | awk '/^dmraid version/ { print $3 }')"
 for shape in "${shapes[@]}"; do
 	peers=mdadm,dmraid,spared,lvm
 	[[ $shape != *:* ]] || peers=${shape#*:}
 	shape=${shape%:*}
+	rounds=$all_rounds
+	[[ $shape != */* ]] || rounds=${shape#*/}
+	shape=${shape%/*}
+	first=$((rounds == 1)) # round 0 is not counted: programs are read for the first time
 	sets=${shape%x*} per_set=${shape#*x}
 	disks $((sets * per_set))
 	make_ddf
 	say "$shape: DDF sets are made"
-	for peer in mdadm dmraid spared; do [[ $peers != *$peer* ]] || bench_$peer; done
+	for peer in spared mdadm dmraid; do [[ $peers != *$peer* ]] || bench_$peer; done
 	blank
 	[[ $peers == *lvm* ]] || continue
 	make_lvm
