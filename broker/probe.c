@@ -43,6 +43,8 @@ static int read_sectors(void *u, uint64_t sector, void *buf, uint32_t sectors)
 		bounce = blockio_alloc((size_t)(end - from) * 512);
 	if (!fits && !bounce)
 		return -ENOMEM;
+	if (fits) /* what a disk does not fill, though it says so, is zero, never what was here before */
+		memset(buf, 0, (size_t)sectors * 512);
 	r = dev->read(dev, from * 512, fits ? buf : bounce, (size_t)(end - from) * 512);
 	if (r < 0) {
 		rd->error = rd->error ? rd->error : r;

@@ -263,6 +263,30 @@ static void test_probe_ends_all(void **state _unused_)
 	probes = NULL;
 }
 
+static int fill_nothing(struct blockdev *d _unused_, uint64_t pos _unused_, void *buf _unused_, size_t len _unused_)
+{
+	return 0;
+}
+
+/* What a disk does not give, though it says so (null_blk), is not what lay in memory. */
+static void test_probe_reads_no_memory(void **state _unused_)
+{
+	struct blockdev dev = {.read = fill_nothing, .name = "x", .sectors = 1 << 20, .sector_size = 512};
+	json_t *j;
+
+	for (size_t size = 4096; size <= 1 << 20; size *= 2) {
+		void *stale = blockio_alloc(size);
+
+		assert_non_null(stale);
+		memset(stale, 0xA5, size);
+		__asm__ volatile("" ::"r"(stale) : "memory");
+		free(stale);
+	}
+	j = probe_describe(&dev);
+	assert_string_equal(json_string_value(json_object_get(j, "contents")), "blank");
+	json_decref(j);
+}
+
 static void on_message(void *u _unused_, const char *plan, const json_t *msg)
 {
 	told.pid = (int)json_integer_value(json_object_get(msg, "pid"));
@@ -789,10 +813,19 @@ static void test_alones(void **state _unused_)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		unit(test_probes),	  unit(test_probe_ends_all), unit(test_probes_cannot_run),
-		unit(test_acts),	  unit(test_act_hangs),	     unit(test_programs),
-		unit(test_recorder),	  unit(test_images),	     unit(test_recorder_is_small),
-		unit(test_recorder_dies), unit(test_trial),	     unit(test_alones),
+		unit(test_probes),
+		unit(test_probe_ends_all),
+		unit(test_probe_reads_no_memory),
+		unit(test_probes_cannot_run),
+		unit(test_acts),
+		unit(test_act_hangs),
+		unit(test_programs),
+		unit(test_recorder),
+		unit(test_images),
+		unit(test_recorder_is_small),
+		unit(test_recorder_dies),
+		unit(test_trial),
+		unit(test_alones),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--probe") == 0)
