@@ -61,7 +61,7 @@ one_write() { dd if=/dev/urandom of="$1" bs=4k count=1 seek=100 oflag=direct,dsy
 md_rebuilt() {
 	local md
 	md=$(basename "$(readlink -f /dev/md/r5)")
-	lab_wait_for "grep -qx 0 /sys/block/$md/md/degraded && grep -qx idle /sys/block/$md/md/sync_action" 120
+	lab_wait_for "[ -e /sys/block/$md/slaves/$(basename "$(lab_dev 5)") ] && grep -qx 0 /sys/block/$md/md/degraded && grep -qx idle /sys/block/$md/md/sync_action" 120
 }
 with_mdmon() {
 	peer=mdmon room=0 room_end=0
@@ -69,20 +69,22 @@ with_mdmon() {
 	trace_on
 	lab_md_assemble ddf $(lab_devs 1-4)
 	one_write /dev/md/r5
-	written "start, and the first write"
+	written "first start, and the first write"
 	lab_pull 2
-	lab_wait_for 'mdadm -E "$(lab_dev 1)" | grep -q "Degraded"' 30
+	# md hears of it by a write that fails: what udev would tell it (mdadm -I --fail) is not asked for here.
+	lab_wait_for 'one_write /dev/md/r5; mdadm -E "$(lab_dev 1)" | grep -qi degraded' 30
 	written "a failure is recorded"
 	lab_md_stop
 	written "clean stop, degraded"
 	lab_plug 2
 	make_set 5
+	echo > $trace/trace
 	lab_md_assemble ddf $(lab_devs 1-5)
 	one_write /dev/md/r5
-	written "start, and the first write (with a spare)"
+	written "later start, and the first write"
 	spare=$(number_of "$(lab_dev 5)")
 	lab_pull 2
-	lab_wait_for 'mdadm -E "$(lab_dev 1)" | grep -qE "Rebuild|Optimal"' 30
+	one_write /dev/md/r5
 	md_rebuilt
 	written "a failure is recorded, a spare activated" "the rebuild has finished"
 	lab_md_stop
@@ -102,7 +104,7 @@ with_spared() {
 	spared_start
 	spared_optimal r5
 	one_write /dev/mapper/r5
-	written "start, and the first write"
+	written "first start, and the first write"
 	lab_pull 2
 	lab_wait_for '[ "$(spared_array r5 state)" = degraded ]' 30
 	written "a failure is recorded"
@@ -115,8 +117,12 @@ with_spared() {
 	rm -rf /var/lib/spared
 	spared_start
 	spared_optimal r5
+	sparectl array stop r5 | lab_quiet
+	echo > $trace/trace
+	sparectl array start r5 | lab_quiet
+	spared_optimal r5
 	one_write /dev/mapper/r5
-	written "start, and the first write (with a spare)"
+	written "later start, and the first write"
 	spare=$(number_of "$(lab_dev 5)")
 	lab_stream_mark mon
 	lab_pull 2
