@@ -5,13 +5,13 @@
 # slot, and so on, under a writer. Then the power is cut at each write and flush of metadata (log_cuts.c): the disks have what
 # was flushed, and of the rest all, nothing, or a part. Each time a start must find the old state or the new one with
 # every acknowledged block, and mdadm and sparectl must read of each disk what a start does. `log-writes.sh [CUTS [LOOKS]]`:
-# about so many cuts (150), of which so many are read by mdadm, too (8); `log-writes.sh all`: every one; `keep`: none, but what
+# about so many cuts (100), of which so many are read by mdadm, too (6); `log-writes.sh all`: every one; `keep`: none, but what
 # was recorded is left in build/lab/log-writes for log_cuts on the host, as it is after a cut that left something else.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
 DISKS=7 SECTORS=$((40 * 2048)) LOG_SECTORS=$((96 * 2048))
-cuts=${1:-150} looks=${2:-8} dir=/run/lab/files/recorded t=/sys/kernel/tracing/instances/recorder
+cuts=${1:-100} looks=${2:-6} dir=/run/lab/files/recorded t=/sys/kernel/tracing/instances/recorder
 [ "$cuts" != all ] || cuts=0 looks=${2:-200}
 
 # --- disks that are recorded ------------------------------------------------------------------------------------------
