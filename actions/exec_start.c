@@ -50,7 +50,9 @@ void start_read_disk(const struct exec *x, const struct meta_volume *v, unsigned
 	ret->super = d->bay[bay].super;
 }
 
-static void read_all(struct exec *x, const struct meta_volume *v, const struct step *s, struct start_in *in)
+/* What cannot be read for want of memory is not a disk that fails. */
+static int read_all(struct exec *x, const struct meta_volume *v, const struct step *s, struct start_in *in,
+		    struct err *e)
 {
 	*in = (struct start_in){
 		.set = x->set.guid,
@@ -65,12 +67,15 @@ static void read_all(struct exec *x, const struct meta_volume *v, const struct s
 		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
 		int r = d && d->dev && d->ours && !d->error ? set_disk_read_bays(&x->set, d) : 0;
 
+		if (r == -ENOMEM)
+			return err_set(e, ENOMEM, "out of memory");
 		if (r < 0) {
 			log_warning("%s: cannot read its slices: %s", d->dev->name, strerror(-r));
 			d->error = r;
 		}
 		start_read_disk(x, v, i, &in->disk[i]);
 	}
+	return 0;
 }
 
 static int edits_of_start(struct exec *x, const struct meta_volume *v, struct start *st, struct err *e)
@@ -142,8 +147,9 @@ static int judge(struct exec *x, const struct meta_volume *v, const struct step 
 
 	do {
 		failed = disks_failed(x);
-		read_all(x, v, s, in);
-		r = start_analyse(in, x->start, e);
+		r = read_all(x, v, s, in, e);
+		if (r == 0)
+			r = start_analyse(in, x->start, e);
 		if (r < 0 || s->read_only)
 			return r;
 		if (x->start->anew)
