@@ -42,10 +42,9 @@ pages = (kib["MemAvailable"] + kib["SwapFree"] * 6 // 10) // 4
 open("/proc/self/oom_score_adj", "w").write("1000")
 memory = mmap.mmap(-1, pages * 4096)
 for i in range(pages): memory[i * 4096:i * 4096 + 8] = i.to_bytes(8, "little")
-print("full", flush=True)
 turn = 0
 while True:
-    for _ in range(2000):
+    for _ in range(100):
         i = random.randrange(pages)
         if int.from_bytes(memory[i * 4096:i * 4096 + 8], "little") != i: sys.exit("page %d is wrong" % i)
     turn += 1
@@ -53,7 +52,7 @@ while True:
 END
 python3 /run/lab/files/hog.py > /run/lab/files/hog 2>&1 &
 hog=$!
-lab_wait_for "grep -q full /run/lab/files/hog" 120
+lab_wait_for "grep -qx 1 /run/lab/files/hog" 120
 # Files of the array, each written, flushed and read back past the caches.
 (
 	n=0
@@ -66,6 +65,7 @@ lab_wait_for "grep -q full /run/lab/files/hog" 120
 	done
 ) > /run/lab/files/filed 2>&1 &
 files=$!
+lab_wait_for "[ -s /run/lab/files/filed ]" 60
 swapped() { awk '$1 == "pswpin" || $1 == "pswpout" { n += $2 } END { print n }' /proc/vmstat; }
 turns() { tail -n1 "/run/lab/files/$1"; }
 
