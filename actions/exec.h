@@ -46,11 +46,11 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e);
  * that to the next one, or to this. */
 void exec_settle(struct exec *x);
 
-/* The state message: {"set","seq","view":meta_view,"volumes":[{"guid","running","dm":"name","event_nr","read_only",
- * "behind":its table still lists who has left, "health","action","done","total","mismatches","cut":the last check was
- * ended before it was through, "options":as options_state, "copies":as copies_state, "copy-ended":why the last one
- * broke, "slots":[ref or "" by slot, as the live table lists them]}],"timing":{phase: microseconds of the last plan}};
- * of a plan that makes something "disks":[{"id","ref","room","sectors"}], too. Sent as {"state":..} at the end of each
- * plan.
+/* The state message: {"set","seq","view":meta_view,"current":[ids of the disks that hold
+ * it],"volumes":[{"guid","running","dm":"name","event_nr","read_only", "behind":its table still lists who has left,
+ * "health","action","done","total","mismatches","cut":the last check was ended before it was through, "options":as
+ * options_state, "copies":as copies_state, "copy-ended":why the last one broke, "slots":[ref or "" by slot, as the live
+ * table lists them]}],"timing":{phase: microseconds of the last plan}}; of a plan that makes something
+ * "disks":[{"id","ref","room","sectors"}], too. Sent as {"state":..} at the end of each plan.
  */
 json_t *exec_state(struct exec *x);

@@ -192,6 +192,17 @@ static json_t *disks_state(const struct exec *x)
 	return list;
 }
 
+/* Who holds what the state says: also one that was behind, and was brought up to date. */
+static json_t *current_state(const struct exec *x)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < x->set.n_disks; i++)
+		if (set_disk_current(x->set.disk[i]))
+			json_array_append_new(list, json_string(x->set.disk[i]->device.id));
+	return list;
+}
+
 json_t *exec_state(struct exec *x)
 {
 	const struct timing *t = &x->timing;
@@ -207,8 +218,8 @@ json_t *exec_state(struct exec *x)
 		if (v)
 			json_array_append_new(volumes, run_state(x, x->run[i], v));
 	}
-	j = json_pack("{s:s,s:I,s:o,s:o}", "set", x->set.guid, "seq", (json_int_t)x->set.view->seq, "view",
-		      meta_view_to_json(x->set.view), "volumes", volumes);
+	j = json_pack("{s:s,s:I,s:o,s:o,s:o}", "set", x->set.guid, "seq", (json_int_t)x->set.view->seq, "view",
+		      meta_view_to_json(x->set.view), "current", current_state(x), "volumes", volumes);
 	if (j && x->plan && plan_joins(x->plan))
 		json_object_set_new(j, "disks", disks_state(x));
 	if (j)

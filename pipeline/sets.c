@@ -421,10 +421,24 @@ int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e)
 	return 0;
 }
 
-/* Act wrote the state's metadata to this disk: it was current, or the state has it in a slot that is served. */
-static bool was_written(const struct device *d, const struct meta_view *v)
+static bool listed(const json_t *ids, const char *id)
 {
-	if (d->standing == META_CURRENT)
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach((json_t *)ids, i, item)
+	{
+		if (json_is_string(item) && strcmp(json_string_value(item), id) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Act wrote the state's metadata to this disk: it says so, or it was current, or the state has it in a slot that is
+ * served. */
+static bool was_written(const struct device *d, const struct meta_view *v, const json_t *current)
+{
+	if (d->standing == META_CURRENT || listed(current, d->id))
 		return true;
 	for (size_t i = 0; i < v->n_volumes; i++)
 		for (unsigned k = 0; k < v->volumes[i].slots; k++)
@@ -435,14 +449,16 @@ static bool was_written(const struct device *d, const struct meta_view *v)
 	return false;
 }
 
-static int take_written(struct inventory *inv, const struct meta_view *v, const struct plan *p, struct err *e)
+static int take_written(struct inventory *inv, const struct meta_view *v, const json_t *current, const struct plan *p,
+			struct err *e)
 {
 	for (size_t i = 0; i < p->n_devices; i++) {
 		struct device *d = device_find(inv, p->devices[i].id);
 		struct meta_view *copy;
 		int r;
 
-		if (!d || !d->present || !d->probed || !d->view || strcmp(d->set, v->set) != 0 || !was_written(d, v))
+		if (!d || !d->present || !d->probed || !d->view || strcmp(d->set, v->set) != 0 ||
+		    !was_written(d, v, current))
 			continue;
 		if (p->devices[i].diskseq != d->diskseq || v->seq < d->view->seq || !meta_view_disk(v, d->ref))
 			continue;
@@ -454,6 +470,7 @@ static int take_written(struct inventory *inv, const struct meta_view *v, const 
 		copy->room_sectors = d->view->room_sectors;
 		meta_view_free(d->view);
 		d->view = copy;
+		d->probe_late = d->probing; /* that may have read before act wrote */
 	}
 	return 0;
 }
@@ -584,7 +601,7 @@ int inventory_state(struct inventory *inv, const json_t *state, const struct pla
 	r = meta_view_from_json(view, &v, e);
 	if (r < 0)
 		return r;
-	r = take_written(inv, v, plan, e);
+	r = take_written(inv, v, json_object_get(state, "current"), plan, e);
 	if (r == 0 && plan_joins(plan))
 		r = take_made(inv, v, json_object_get(state, "disks"), e);
 	if (r < 0)

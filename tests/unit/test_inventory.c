@@ -259,6 +259,45 @@ static void test_old_copy(void **state _unused_)
 	finish(&f);
 }
 
+/* A spare that was read before act wrote to it: while that probe is under way its answer counts no more; and when act
+ * brings up to date who was behind, it says so. */
+static void test_read_amid(void **state _unused_)
+{
+	const struct step record = {.op = STEP_RECORD, .slot = -1};
+	struct plan *p = calloc(1, sizeof(*p));
+	struct fixture f;
+	struct err e = {0};
+	unsigned changed;
+	json_t *before, *state_of;
+	const char *set;
+
+	begin(&f, RAID5);
+	add_all(&f);
+	before = model_probe(f.model, "x");
+	inventory_probing(f.inv, "x", true);
+	take_away(&f, "b", NULL);
+	act(&f, &record, 1);
+	inventory_probed(f.inv, "x", before, NULL, &set);
+	set_refresh(f.inv, "set");
+	assert_int_equal(inventory_device(f.inv, "x")->standing, META_CURRENT);
+
+	inventory_probed(f.inv, "x", before, NULL, &set);
+	set_refresh(f.inv, "set");
+	assert_int_equal(inventory_device(f.inv, "x")->standing, META_STALE);
+	act(&f, NULL, 0);
+	assert_int_equal(inventory_device(f.inv, "x")->standing, META_STALE);
+	snprintf(p->set, sizeof(p->set), "set");
+	inventory_plan_devices(f.inv, p);
+	state_of = model_state(f.model, "set");
+	json_object_set_new(state_of, "current", json_pack("[s s]", "a", "x"));
+	assert_int_equal(inventory_state(f.inv, state_of, p, NS_PER_SEC, &changed, &e), 0);
+	assert_int_equal(inventory_device(f.inv, "x")->standing, META_CURRENT);
+	json_decref(state_of);
+	json_decref(before);
+	plan_free(p);
+	finish(&f);
+}
+
 /* The disk's copy says that it went on without the other. */
 static void went_on_alone(struct fixture *f, const char *id, const char *other, int seq)
 {
@@ -697,7 +736,7 @@ int main(void)
 		unit(test_swap),       unit(test_spare_size), unit(test_told),	    unit(test_unmanaged),
 		unit(test_keep),       unit(test_hostile),    unit(test_pool_size), unit(test_changed),
 		unit(test_half_wiped), unit(test_forgotten),  unit(test_old_name),  unit(test_many),
-		unit(test_made),       unit(test_undone),    unit(test_paths),
+		unit(test_made),       unit(test_undone),     unit(test_paths),	    unit(test_read_amid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, end);
