@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them the one that
- * has replaced the same disk in another array, for one disk that fails shall not use up two; then dedicated ones, then those of a pool, then global ones; those of another set after its own; of those the most alike, then the
+/* activate-spare: a spare takes a slot that nobody serves. Those that nothing speaks against first; of them the one
+ * that has replaced the same disk in another array, for one disk that fails shall not use up two; then dedicated ones,
+ * then those of a pool, then global ones; those of another set after its own; of those the most alike, then the
  * smallest that fits. */
 #include "actions/guard.h"
 #include "actions/steps.h"

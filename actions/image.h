@@ -8,7 +8,7 @@
 #include "actions/plan.h"
 
 enum {
-	IMAGE_BYTES_MAX = 16 << 20,   /* of one plan's images: what is more is not kept */
+	IMAGE_BYTES_MAX = 16 << 20,  /* of one plan's images: what is more is not kept */
 	IMAGE_SECTORS_MAX = 1 << 20, /* of one disk, filled ones included */
 	IMAGE_PART_MAX = 128 << 10,  /* bytes in one part */
 	IMAGE_PARTS_MAX = 1024,

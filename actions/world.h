@@ -44,10 +44,10 @@ struct world_spare {
 	char kept[96];		       /* why that set does not, now; empty: it does */
 	bool revertible;	       /* by its spare assignment */
 	bool promised;		       /* another plan is about to use it */
-	bool beside;		       /* of another array: there it has the place of the disk that is to be replaced here */
-	bool copied_to;		       /* a member is being copied to it: it is taken last, and that ends then */
-	bool serves;		       /* dedicated to this array, its pool or global */
-	uint64_t free_sectors;	       /* largest free extent */
+	bool beside;	       /* of another array: there it has the place of the disk that is to be replaced here */
+	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */
+	bool serves;	       /* dedicated to this array, its pool or global */
+	uint64_t free_sectors; /* largest free extent */
 	enum media media;
 	char controller[64], enclosure[64], transport[16];
 	uint64_t sector_size;

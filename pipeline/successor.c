@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A disk that several arrays share fails in all of them. Who has taken its place in one is to take it in the others, too, if
- * it has the room: else one failure would use up a spare for each array. */
+/* A disk that several arrays share fails in all of them. Who has taken its place in one is to take it in the others,
+ * too, if it has the room: else one failure would use up a spare for each array. */
 #include "pipeline/inventory_impl.h"
 
 #include <string.h>

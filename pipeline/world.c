@@ -239,8 +239,8 @@ static int stranger_rank(const struct inventory *inv, const struct disk_set *s, 
 	return d->contents != CONTENTS_BLANK ? 4 : device_pool(inv, d) ? 1 : 3;
 }
 
-/* Spares of the set first, and who replaces a disk of this array in another one; then disks that are here and of nobody: blank ones first, for they may be taken, then those
- * that another set may give up. */
+/* Spares of the set first, and who replaces a disk of this array in another one; then disks that are here and of
+ * nobody: blank ones first, for they may be taken, then those that another set may give up. */
 static void draw_spares(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			struct world_array *w)
 {

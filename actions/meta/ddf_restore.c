@@ -12,9 +12,9 @@ static bool same_places(const struct ddf_layout *a, const struct ddf_layout *b)
 	for (size_t i = 0; i < ARRAY_SIZE(a->section); i++)
 		if (a->section[i].offset != b->section[i].offset || a->section[i].sectors != b->section[i].sectors)
 			return false;
-	return a->unit == b->unit && a->lba[0] == b->lba[0] && a->lba[1] == b->lba[1] &&
-	       a->workspace == b->workspace && a->workspace_sectors == b->workspace_sectors &&
-	       a->record_sectors == b->record_sectors && a->max_elements == b->max_elements && a->sectors == b->sectors;
+	return a->unit == b->unit && a->lba[0] == b->lba[0] && a->lba[1] == b->lba[1] && a->workspace == b->workspace &&
+	       a->workspace_sectors == b->workspace_sectors && a->record_sectors == b->record_sectors &&
+	       a->max_elements == b->max_elements && a->sectors == b->sectors;
 }
 
 static int check_members(const struct meta_set *s, const struct meta_set *old, struct err *e)

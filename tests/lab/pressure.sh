@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300 disks=nbd:5:256M mem=640M
+# lab: timeout=300 disks=nbd:5:160M mem=512M
 # The machine's own disk is the array: the daemon's program, its history and the swap space lie on arrays that it looks after,
 # and memory is short, so that its pages are fetched from there. Members of both are pulled twice, one after the other: it is
 # recorded, spares take over and are rebuilt, and nobody waits for ever.
@@ -9,8 +9,8 @@
 
 lab_md_container ddf $(lab_devs h1-h5)
 volume() { mdadm --create "/dev/md/$1" --level="$2" --size="$3" -n "$4" --chunk=64 "${@:5}" --run > /dev/null 2>&1; }
-volume system 5 40M 3 $(lab_devs h1-h3)
-mdadm --create /dev/md/swap --level=1 --size=150M -n 2 $(lab_devs h1-h2) --run > /dev/null 2>&1
+volume system 5 24M 3 $(lab_devs h1-h3)
+mdadm --create /dev/md/swap --level=1 --size=80M -n 2 $(lab_devs h1-h2) --run > /dev/null 2>&1
 lab_udev_settle
 for v in system swap; do lab_md_sync $v; done
 lab_md_stop
