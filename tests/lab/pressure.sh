@@ -38,7 +38,7 @@ cat > /run/lab/files/hog.py <<'END'
 import mmap, random, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 kib = {line.split(":")[0]: int(line.split()[1]) for line in open("/proc/meminfo")}
-pages = (kib["MemAvailable"] + kib["SwapFree"] * 6 // 10) // 4
+pages = (kib["MemAvailable"] * 9 // 10 + kib["SwapFree"] * 4 // 10) // 4
 open("/proc/self/oom_score_adj", "w").write("1000")
 memory = mmap.mmap(-1, pages * 4096)
 for i in range(pages): memory[i * 4096:i * 4096 + 8] = i.to_bytes(8, "little")
