@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=1800
-# Volumes that mdadm made, started by us: complete and without each member the data are md's own, and a clean RAID6 does
-# not resync. Stopped by us, mdadm finds them clean.
+# Volumes that mdadm made, started by us: complete and without each member (with no argument: the first and the last) the
+# data are md's own, and a clean RAID6 does not resync. Stopped by us, mdadm finds them clean.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/act.sh"
 
 lab_disks 5 80
 modprobe dm-raid
 ALL=$(lab_devs 1-5 | paste -sd,)
+each=$# # of what: all members are left out in turn
 
 # level NAME LEVEL DISKS OPTIONS..
 level() {
@@ -36,6 +37,7 @@ level() {
 	[ "$level" != 0 ] || return 0
 	for ((i = 1; i <= count; i++)); do
 		local saved="/run/lab/files/save"
+		[ "$each" != 0 ] || [ "$i" = 1 ] || [ "$i" = "$count" ] || continue
 		others=$(for n in $(seq "$count"); do [ "$n" = "$i" ] || lab_dev "$n"; done | paste -sd,)
 		for n in $(seq "$count"); do dd if="$(lab_dev "$n")" of="$saved.$n" bs=1M skip=44 iflag=direct status=none; done
 		ok "$name without disk $i: starts degraded" act "$others" assemble:degraded
