@@ -48,8 +48,7 @@ static int check_disk(const struct world_array *a, const struct world_spare *w, 
 static int plan_copy_back(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	const char *device = ask_text(ask, "device") ? ask_text(ask, "device") : ask->device;
-	struct world_spare *w = device ? world_spare_named(world, device) : NULL, taken;
-	struct step *s;
+	struct world_spare *w = device ? world_spare_named(world, device) : NULL;
 	int slot, r;
 
 	if (!device)
@@ -68,18 +67,7 @@ static int plan_copy_back(const struct ask *ask, struct world_array *world, stru
 		r = may_be_copied(world, slot, e);
 	if (r < 0)
 		return r;
-	taken = *w;
-	if (plan_join_spare(p, ask, &taken, e) < 0)
-		return -e->code;
-	s = plan_add_step(p, STEP_COPY_BACK, ask, e);
-	if (!s)
-		return -e->code;
-	step_of_slot(s, world, slot);
-	snprintf(s->by, sizeof(s->by), "%s", taken.device);
-	snprintf(s->by_name, sizeof(s->by_name), "%s", taken.name);
-	snprintf(world->slot[slot].copied_to, sizeof(world->slot[slot].copied_to), "%s", taken.device);
-	world_drop_spare(world, w);
-	return 0;
+	return plan_copy(p, ask, world, slot, w, STEP_COPY_BACK, e);
 }
 
 const struct action_ops action_copy_back = {

@@ -207,6 +207,18 @@ static int keep_wiped(struct exec *x, struct image *im, const struct set_disk *d
 			    : 0;
 }
 
+/* r: whether all is in it; else why says what is not. */
+static void images_told(struct exec *x, struct image **im, int r, struct err *why, int64_t begin)
+{
+	if (r == 0)
+		r = image_tell(*im, tell, x);
+	if (r == 0)
+		x->taken = TAKE_PTR(*im);
+	else
+		tell_none(x, why->msg);
+	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+}
+
 void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, const struct meta_set *draft)
 {
 	_cleanup_(image_freep) struct image *im = NULL;
@@ -220,13 +232,7 @@ void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, co
 	r = im ? 0 : err_set(&why, ENOMEM, "out of memory");
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = keep_wiped(x, im, disks[i], draft, &why);
-	if (r == 0)
-		r = image_tell(im, tell, x);
-	if (r == 0)
-		x->taken = TAKE_PTR(im);
-	else
-		tell_none(x, why.msg);
-	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+	images_told(x, &im, r, &why, begin);
 }
 
 /* --- the plan --------------------------------------------------------------------------------------------- */
@@ -252,13 +258,7 @@ int images_take(struct exec *x, struct err *e)
 	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
 		if (x->set.disk[i]->dev && x->set.disk[i]->ours && !x->set.disk[i]->error)
 			r = take_disk(x, im, x->set.disk[i], &why);
-	if (r == 0)
-		r = image_tell(im, tell, x);
-	if (r == 0)
-		x->taken = TAKE_PTR(im);
-	else
-		tell_none(x, why.msg);
-	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+	images_told(x, &im, r, &why, begin);
 	return 0;
 }
 

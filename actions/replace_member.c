@@ -49,13 +49,30 @@ static int plan_cancel(const struct ask *ask, struct world_array *world, int slo
 	return 0;
 }
 
+int plan_copy(struct plan *p, const struct ask *ask, struct world_array *world, int slot,
+	      const struct world_spare *spare, enum step_op op, struct err *e)
+{
+	const struct world_spare taken = *spare;
+	struct step *s;
+
+	if (plan_join_spare(p, ask, &taken, e) < 0)
+		return -e->code;
+	s = plan_add_step(p, op, ask, e);
+	if (!s)
+		return -e->code;
+	step_of_slot(s, world, slot);
+	snprintf(s->by, sizeof(s->by), "%s", taken.device);
+	snprintf(s->by_name, sizeof(s->by_name), "%s", taken.name);
+	snprintf(world->slot[slot].copied_to, sizeof(world->slot[slot].copied_to), "%s", taken.device);
+	world_drop_spare(world, world_spare_named(world, taken.device));
+	return 0;
+}
+
 static int plan_replace_member(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	int slot = ask_member(ask, world, e), r;
 	const struct world_spare *spare;
 	const char *wanted = ask_text(ask, "spare");
-	struct world_spare taken;
-	struct step *s;
 
 	if (slot < 0)
 		return slot;
@@ -71,18 +88,7 @@ static int plan_replace_member(const struct ask *ask, struct world_array *world,
 		return -ENOENT;
 	if (spare->copied_to)
 		return err_set(e, EBUSY, "another member is being copied to %s", spare->name);
-	taken = *spare;
-	if (plan_join_spare(p, ask, &taken, e) < 0)
-		return -e->code;
-	s = plan_add_step(p, STEP_REPLACE_MEMBER, ask, e);
-	if (!s)
-		return -e->code;
-	step_of_slot(s, world, slot);
-	snprintf(s->by, sizeof(s->by), "%s", taken.device);
-	snprintf(s->by_name, sizeof(s->by_name), "%s", taken.name);
-	snprintf(world->slot[slot].copied_to, sizeof(world->slot[slot].copied_to), "%s", taken.device);
-	world_drop_spare(world, world_spare_named(world, taken.device));
-	return 0;
+	return plan_copy(p, ask, world, slot, spare, STEP_REPLACE_MEMBER, e);
 }
 
 const struct action_ops action_replace_member = {

@@ -18,7 +18,10 @@ int world_slot_named(const struct world_array *a, const char *device);
 const struct world_spare *spare_choose(const struct ask *ask, const struct world_array *a, int slot, struct err *e);
 /* The slot's member can be copied now, while it is used. 0, or -errno with *e. */
 int may_be_copied(const struct world_array *a, int slot, struct err *e);
-/* Those parameters, for the tables of the actions that take them. */
+/* Then it is: to that disk of the picture, which becomes a spare of the set first, if it is none. 0, or -errno. */
+int plan_copy(struct plan *p, const struct ask *ask, struct world_array *world, int slot,
+	      const struct world_spare *spare, enum step_op op, struct err *e);
+/* The parameters of spare_choose, for the tables of the actions that take them. */
 #define SPARE_PARAMS                                                                                                   \
 	{"spare", PARAM_SPARE, .doc = "the spare; chosen"},                                                            \
 		{"from", PARAM_WORDS, .words = spare_from, .doc = "kinds of spares, best first"},                      \

@@ -39,11 +39,8 @@ static const struct {
 	{"--probe", "probe", probe_main},
 	{"--record", "record", record_main},
 	{"--trial", "trial", trial_main},
-	{"--act", "act", act_main},
-	{"--probe", "probe", probe_main},
 	{"--read-check", "read", read_check_main},
 	{"--path", "path", path_main},
-	{"--record", "record", record_main},
 };
 
 /* -1: go on; else the exit status. */

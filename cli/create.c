@@ -90,12 +90,39 @@ static int check(struct cli *c, const json_t *request)
 	return status;
 }
 
-static int create_set(struct cli *c, json_t *request)
+/* Makes the change with the set's locks in place, which go again where there is no set afterwards. since: "again", ..
+ */
+static int change_locked(struct cli *c, json_t *request, const char *guid, const char *since)
 {
 	_cleanup_(buf_free) struct buf notes = {0};
+	int status = manage_set(c, guid, true, &notes);
+	json_t *nodes;
+
+	if (status != CLI_OK) {
+		json_decref(request);
+		return status;
+	}
+	status = cli_change(c, request);
+	nodes = set_nodes(c, guid);
+	manage_look_again(c, nodes, &notes);
+	json_decref(nodes);
+	if (status == CLI_OK)
+		buf_addf(&notes, "the set %s is managed %s\n", guid, since);
+	else if (!set_is_known(c, guid))
+		manage_set(c, guid, false, &notes);
+	else
+		buf_addf(&notes,
+			 "a disk of the set %s was made: it stays managed; 'sparectl set delete %s' gives it up\n",
+			 guid, guid);
+	if (!GIVEN(c, JSON))
+		fputs(buf_str(&notes), stderr);
+	return status;
+}
+
+static int create_set(struct cli *c, json_t *request)
+{
 	char guid[META_GUID_MAX];
 	struct err e = {0};
-	json_t *nodes;
 	int status;
 
 	if (meta_formats[0]->new_guid(guid, &e) < 0) {
@@ -106,27 +133,11 @@ static int create_set(struct cli *c, json_t *request)
 	if (GIVEN(c, DRY_RUN) || GIVEN(c, NO_MANAGE))
 		return cli_change(c, request);
 	status = check(c, request);
-	if (status == CLI_OK)
-		status = manage_set(c, guid, true, &notes);
 	if (status != CLI_OK) {
 		json_decref(request);
 		return status;
 	}
-	status = cli_change(c, request);
-	nodes = set_nodes(c, guid);
-	manage_look_again(c, nodes, &notes);
-	json_decref(nodes);
-	if (status == CLI_OK)
-		buf_addf(&notes, "the set %s is managed from now on\n", guid);
-	else if (!set_is_known(c, guid))
-		manage_set(c, guid, false, &notes);
-	else
-		buf_addf(&notes,
-			 "a disk of the set %s was made: it stays managed; 'sparectl set delete %s' gives it up\n",
-			 guid, guid);
-	if (!GIVEN(c, JSON))
-		fputs(buf_str(&notes), stderr);
-	return status;
+	return change_locked(c, request, guid, "from now on");
 }
 
 static int create(struct cli *c, json_t *request)
@@ -257,30 +268,6 @@ int verb_set_delete(struct cli *c)
 	return change_and_release(c, request, c->args[0]);
 }
 
-/* Makes the change with the set's locks in place, as for a new one. */
-static int undo_set(struct cli *c, json_t *request, const char *guid)
-{
-	_cleanup_(buf_free) struct buf notes = {0};
-	int status = manage_set(c, guid, true, &notes);
-	json_t *nodes;
-
-	if (status != CLI_OK) {
-		json_decref(request);
-		return status;
-	}
-	status = cli_change(c, request);
-	nodes = set_nodes(c, guid);
-	manage_look_again(c, nodes, &notes);
-	json_decref(nodes);
-	if (status == CLI_OK)
-		buf_addf(&notes, "the set %s is managed again\n", guid);
-	else if (!set_is_known(c, guid))
-		manage_set(c, guid, false, &notes);
-	if (!GIVEN(c, JSON))
-		fputs(buf_str(&notes), stderr);
-	return status;
-}
-
 /* A set that was deleted is made again, or one that was made goes: then the dry run names it. */
 int verb_undo(struct cli *c)
 {
@@ -296,7 +283,7 @@ int verb_undo(struct cli *c)
 	if (status != CLI_OK)
 		json_decref(request);
 	else if (j_str(answer, "new-set")[0])
-		status = undo_set(c, request, j_str(answer, "new-set"));
+		status = change_locked(c, request, j_str(answer, "new-set"), "again");
 	else if (j_str(answer, "old-set")[0])
 		status = change_and_release(c, request, j_str(answer, "old-set"));
 	else

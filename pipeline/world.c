@@ -217,16 +217,20 @@ static void draw_part(const struct inventory *inv, const struct disk_set *s, con
 }
 
 /* A format may know of whole disks only: one that would be called rebuilding must not be the last that another has. */
-static void draw_successor(const struct inventory *inv, const struct disk_set *s, const struct array *o,
+static bool draw_successor(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			   const struct device *d, struct world_spare *w)
 {
-	enum member_state there = array_member_state(inv, o, (unsigned)array_slot_of(inv, o, d));
+	const struct array *o = successor_in(inv, a, d);
 
+	if (!o)
+		return false;
 	draw_part(inv, s, d, w);
 	w->kind = device_pool(inv, d) ? SPARE_POOL : SPARE_GLOBAL;
 	w->serves = w->beside = true;
-	if (there == MEMBER_IN_SYNC && array_state(inv, o) != ARRAY_OPTIMAL)
+	if (array_member_state(inv, o, (unsigned)array_slot_of(inv, o, d)) == MEMBER_IN_SYNC &&
+	    array_state(inv, o) != ARRAY_OPTIMAL)
 		snprintf(w->kept, sizeof(w->kept), "serves %.64s, which is degraded", o->name);
+	return true;
 }
 
 /* The lower the more wanted: there may be more disks than the picture has room for. */
@@ -251,8 +255,8 @@ static void draw_spares(const struct inventory *inv, const struct disk_set *s, c
 
 		if (disk && (is_spare(d, disk) || (disk->failed && device_cached(inv, d)->role == ROLE_SPARE)))
 			draw_set_spare(inv, s, a, d, disk, &w->spare[w->n_spares++]);
-		else if (a && disk && successor_in(inv, a, d))
-			draw_successor(inv, s, successor_in(inv, a, d), d, &w->spare[w->n_spares++]);
+		else if (a && disk)
+			w->n_spares += draw_successor(inv, s, a, d, &w->spare[w->n_spares]);
 	}
 	for (int rank = 0; rank <= 4; rank++)
 		for (size_t i = 0; i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++)

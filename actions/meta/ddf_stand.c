@@ -69,17 +69,24 @@ void ddf_spare_serves(struct ddf_member *m)
 		ddf_spare_drop(m);
 }
 
-int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e)
+static int find_member(struct meta_set *s, const char *text, struct ddf_member **ret, struct err *e)
 {
-	struct ddf_member *m;
 	uint32_t ref = 0;
-	int r = ddf_ref_parse(edit->ref, &ref, e);
+	int r = ddf_ref_parse(text, &ref, e);
 
 	if (r < 0)
 		return r;
-	m = ddf_pd(s, ref) ? ddf_member(s, ref) : NULL;
-	if (!m)
-		return err_set(e, ENODEV, "disk %s is not here", edit->ref);
+	*ret = ddf_pd(s, ref) ? ddf_member(s, ref) : NULL;
+	return *ret ? 0 : err_set(e, ENODEV, "disk %s is not here", text);
+}
+
+int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e)
+{
+	struct ddf_member *m = NULL;
+	int r = find_member(s, edit->ref, &m, e);
+
+	if (r < 0)
+		return r;
 	if (!edit->clean) {
 		ddf_spare_drop(m);
 		return 0;
@@ -91,18 +98,14 @@ int ddf_spare_again(struct meta_set *s, const struct meta_edit *edit, struct err
 {
 	struct ddf_pd_entry *pd;
 	struct ddf_spare *rec;
-	struct ddf_member *m;
+	struct ddf_member *m = NULL;
 	unsigned type;
-	uint32_t ref = 0;
-	int r = ddf_ref_parse(edit->ref, &ref, e);
+	int r = find_member(s, edit->ref, &m, e);
 
 	if (r < 0)
 		return r;
-	m = ddf_pd(s, ref) ? ddf_member(s, ref) : NULL;
-	if (!m)
-		return err_set(e, ENODEV, "disk %s is not here", edit->ref);
 	ddf_spare_idle(m);
-	pd = ddf_pd_edit(s, ref);
+	pd = ddf_pd_edit(s, m->ref);
 	type = be16_get(pd->type) & ~(unsigned)(DDF_PD_SPARE | DDF_PD_GLOBAL_SPARE);
 	rec = record_of(m);
 	type |= rec && (rec->type & DDF_SPARE_DEDICATED) ? DDF_PD_SPARE : DDF_PD_GLOBAL_SPARE;

@@ -297,6 +297,27 @@ struct step *rig_step_replace(struct plan *p, int disk, int by)
 }
 
 /* It is copied, or it has the slot already. */
+const struct rig_kept rig_kept[RIG_KEPT] = {
+	{FAKE_KEEP_ALL, 0}, {FAKE_KEEP_NONE, 0}, {FAKE_KEEP_RANDOM, 1}, {FAKE_KEEP_RANDOM, 2}};
+
+int rig_spare_disk(struct rig *r)
+{
+	for (unsigned i = 0; i < r->n_disks; i++)
+		if (!rig_in_slot(r, i))
+			return (int)i;
+	return -1;
+}
+
+bool rig_one_of(const char *states, const char *allowed)
+{
+	size_t n = strlen(states);
+
+	for (const char *p = allowed; *p; p += strcspn(p, " "), p += strspn(p, " "))
+		if (n && strncmp(p, states, n) == 0 && (p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
 static bool replaces(const struct rig *r, const struct plan *p, const struct step *s)
 {
 	const struct set_disk *d = set_disk_by_id(&r->x->set, s->by);

@@ -9,7 +9,14 @@
 #include "tests/fakes/fake_disk.h"
 #include "tests/fakes/fake_dm.h"
 
-enum { RIG_DISKS_MAX = 8, RIG_VOLUMES_MAX = 2, RIG_ACKS_MAX = 256 };
+enum { RIG_DISKS_MAX = 8, RIG_VOLUMES_MAX = 2, RIG_ACKS_MAX = 256, RIG_KEPT = 4 };
+
+/* What a cut leaves of what was not flushed: each is tried. */
+struct rig_kept {
+	enum fake_keep keep;
+	uint64_t seed;
+};
+extern const struct rig_kept rig_kept[RIG_KEPT];
 
 struct rig_ack {
 	size_t records; /* that were down when the write was acknowledged */
@@ -91,6 +98,9 @@ const char *rig_states(struct rig *r);
 int rig_disk_in(struct rig *r, unsigned slot);
 unsigned rig_last_slot(struct rig *r); /* of the first volume */
 bool rig_in_slot(struct rig *r, unsigned disk);
+int rig_spare_disk(struct rig *r); /* the first that is in no slot: a spare, or a blank one. -1: none */
+/* The states are one of those allowed, which blanks separate. */
+bool rig_one_of(const char *states, const char *allowed);
 /* The text has the disk's name, or its reference in the set. */
 bool rig_names(struct rig *r, const char *text, size_t len, const struct fake_disk *disk);
 /* NULL, or why what runs must not: a listed in-sync member without the acknowledged generation, or with holes. */

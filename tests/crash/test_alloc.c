@@ -93,20 +93,12 @@ static void record(struct rig *r)
 	rig_one(r, STEP_RECORD, -1);
 }
 
-static int idle_disk(struct rig *r)
-{
-	for (unsigned i = 0; i < r->n_disks; i++)
-		if (!rig_in_slot(r, i))
-			return (int)i;
-	return -1;
-}
-
 static void fail_and_spare(struct rig *r)
 {
 	struct plan *p = rig_plan(r, 0);
 
 	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(r, 1))->slot = 1;
-	rig_step(p, STEP_ACTIVATE_SPARE, idle_disk(r));
+	rig_step(p, STEP_ACTIVATE_SPARE, rig_spare_disk(r));
 	rig_run(r, p, NULL);
 }
 
@@ -114,7 +106,7 @@ static void replace(struct rig *r)
 {
 	struct plan *p = rig_plan(r, 0);
 
-	rig_step_replace(p, rig_disk_in(r, 1), idle_disk(r));
+	rig_step_replace(p, rig_disk_in(r, 1), rig_spare_disk(r));
 	rig_run(r, p, NULL);
 }
 
@@ -142,16 +134,6 @@ static void complain(const struct scenario *s, unsigned n, const char *what)
 	printf("%s, allocation %u: %s\n", s->name, n, what);
 }
 
-static bool one_of(const char *word, const char *words)
-{
-	size_t len = strlen(word);
-
-	for (; *words; words += strcspn(words, " "), words += strspn(words, " "))
-		if (strcspn(words, " ") == len && memcmp(words, word, len) == 0)
-			return true;
-	return false;
-}
-
 static void judge(const struct scenario *s, unsigned n, struct rig *r)
 {
 	struct err why = {0};
@@ -167,7 +149,7 @@ static void judge(const struct scenario *s, unsigned n, struct rig *r)
 	rig_write(r);
 	if (rig_one(r, STEP_RECORD, -1) < 0)
 		complain(s, n, "the next recording failed");
-	if (!one_of(rig_states(r), s->states))
+	if (!rig_one_of(rig_states(r), s->states))
 		complain(s, n, rig_states(r));
 	if (rig_stale(r))
 		complain(s, n, rig_stale(r));
@@ -212,7 +194,7 @@ int main(int argc, char **argv)
 		if (strncmp(s->name, only, strlen(only)) != 0)
 			continue;
 		all = attempt(s, 0);
-		every = argc > 2 ? (unsigned)atoi(argv[2]) : MAX(1U, all / 200);
+		every = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : MAX(1U, all / 200);
 		for (unsigned n = 1; n <= all; n += MAX(1U, every))
 			attempt(s, n);
 		printf("%s: of %u allocations every %u. fails\n", s->name, all, MAX(1U, every));

@@ -180,18 +180,25 @@ static void take_turns(struct rig *r, int from, int to)
 	assert_string_equal(rig_states(r), "iii");
 }
 
+static const struct meta_disk *disk_by_number(struct rig *r, int disk)
+{
+	for (size_t i = 0; i < r->x->set.n_disks; i++)
+		if (r->x->set.disk[i]->dev && strcmp(r->x->set.disk[i]->dev->name, fake_disk_name(r->disk[disk])) == 0)
+			return meta_view_disk(r->x->set.view, r->x->set.disk[i]->ref);
+	return NULL;
+}
+
 /* A disk that was pulled and lost its place to a spare is none itself when it is back, but can be given as one. */
 static void displaced(void **state _unused_)
 {
-	const struct meta_disk *md = NULL;
+	const struct meta_disk *md;
 	struct rig r;
-	int disk, spare = 0;
+	int disk, spare;
 
 	rig_load(&r, "spare-global");
 	start(&r);
 	disk = rig_disk_in(&r, 1);
-	while (rig_in_slot(&r, (unsigned)spare))
-		spare++;
+	spare = rig_spare_disk(&r);
 	take_turns(&r, disk, spare);
 	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
 	take_turns(&r, spare, disk); /* the format keeps the mark of a spare on one that is in use */
@@ -205,21 +212,11 @@ static void displaced(void **state _unused_)
 	take_turns(&r, -1, spare);
 	r.absent[disk] = false;
 	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
-	for (size_t i = 0; i < r.x->set.n_disks; i++)
-		if (r.x->set.disk[i]->dev && strcmp(r.x->set.disk[i]->dev->name, fake_disk_name(r.disk[disk])) == 0)
-			md = meta_view_disk(r.x->set.view, r.x->set.disk[i]->ref);
+	md = disk_by_number(&r, disk);
 	assert_true(md && md->failed && !md->spare);
 	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);
 	take_turns(&r, spare, disk);
 	rig_free(&r);
-}
-
-static const struct meta_disk *disk_by_number(struct rig *r, int disk)
-{
-	for (size_t i = 0; i < r->x->set.n_disks; i++)
-		if (r->x->set.disk[i]->dev && strcmp(r->x->set.disk[i]->dev->name, fake_disk_name(r->disk[disk])) == 0)
-			return meta_view_disk(r->x->set.view, r->x->set.disk[i]->ref);
-	return NULL;
 }
 
 static void copy(struct rig *r, enum step_op op, int from, int to)
@@ -242,13 +239,12 @@ static void copied_back(void **state _unused_)
 	const struct meta_disk *md;
 	struct plan *p;
 	struct rig r;
-	int disk, spare = 0;
+	int disk, spare;
 
 	rig_load(&r, "spare-global");
 	start(&r);
 	disk = rig_disk_in(&r, 1);
-	while (rig_in_slot(&r, (unsigned)spare))
-		spare++;
+	spare = rig_spare_disk(&r);
 	take_turns(&r, disk, spare);
 	assert_false(disk_by_number(&r, spare)->stands_in);
 	assert_int_equal(rig_one(&r, STEP_ADD_SPARE, disk), 0);

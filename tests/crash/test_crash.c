@@ -34,15 +34,6 @@ static void must(int r)
 	}
 }
 
-/* The disk that is in no slot: a spare, or a blank one. -1: none. */
-static int spare_disk(struct rig *r)
-{
-	for (unsigned i = 0; i < r->n_disks; i++)
-		if (!rig_in_slot(r, i))
-			return (int)i;
-	return -1;
-}
-
 /* --- scenarios ---------------------------------------------------------------------------------------------- */
 
 static void start(struct rig *r)
@@ -110,7 +101,7 @@ static void record_then_spare(struct rig *r)
 {
 	kernel_fails_then_record_without_table(r);
 	if (rig_states(r)[1] == 'f')
-		rig_one(r, STEP_ACTIVATE_SPARE, spare_disk(r));
+		rig_one(r, STEP_ACTIVATE_SPARE, rig_spare_disk(r));
 	/* Where another disk fails under it, the array is what the refusal names. */
 	if (strstr(buf_str(&r->errors), "did not enter v5, which has lost more members than it can"))
 		buf_clear(&r->errors);
@@ -166,7 +157,7 @@ static void fail_and_spare(struct rig *r)
 	struct plan *p = rig_plan(r, 0);
 
 	rig_step(p, STEP_FAIL_MEMBER, rig_disk_in(r, 1))->slot = 1;
-	rig_step(p, STEP_ACTIVATE_SPARE, spare_disk(r));
+	rig_step(p, STEP_ACTIVATE_SPARE, rig_spare_disk(r));
 	rig_run(r, p, NULL);
 	rig_write(r);
 }
@@ -249,7 +240,7 @@ static void stop_and_release(struct rig *r)
 static void drop_spare(struct rig *r)
 {
 	start(r);
-	must(rig_one(r, STEP_REMOVE_SPARE, spare_disk(r)));
+	must(rig_one(r, STEP_REMOVE_SPARE, rig_spare_disk(r)));
 }
 
 static void wipe_spare(struct rig *r)
@@ -257,7 +248,7 @@ static void wipe_spare(struct rig *r)
 	static uint8_t zero[1 << 20];
 	struct blockdev *dev;
 
-	struct fake_disk *spare = r->disk[spare_disk(r)];
+	struct fake_disk *spare = r->disk[rig_spare_disk(r)];
 
 	drop_spare(r);
 	must(fake_disk_open(spare, &dev));
@@ -270,13 +261,13 @@ static void wipe_spare(struct rig *r)
 
 static void add_spare(struct rig *r)
 {
-	rig_one(r, STEP_ADD_SPARE, spare_disk(r));
+	rig_one(r, STEP_ADD_SPARE, rig_spare_disk(r));
 	rig_write(r);
 }
 
 static void remove_spare(struct rig *r)
 {
-	rig_one(r, STEP_REMOVE_SPARE, spare_disk(r));
+	rig_one(r, STEP_REMOVE_SPARE, rig_spare_disk(r));
 	rig_write(r);
 }
 
@@ -284,7 +275,7 @@ static void replace(struct rig *r)
 {
 	struct plan *p = rig_plan(r, 0);
 
-	rig_step_replace(p, rig_disk_in(r, 1), spare_disk(r));
+	rig_step_replace(p, rig_disk_in(r, 1), rig_spare_disk(r));
 	rig_run(r, p, NULL);
 	rig_write(r);
 }
@@ -330,7 +321,7 @@ static void stands_in(struct rig *r)
 static void copy_back(struct rig *r)
 {
 	struct plan *p = rig_plan(r, 0);
-	int disk = spare_disk(r);
+	int disk = rig_spare_disk(r);
 
 	rig_step(p, STEP_ADD_SPARE, disk);
 	rig_step_replace(p, rig_disk_in(r, 1), disk)->op = STEP_COPY_BACK;
@@ -396,16 +387,6 @@ static const struct scenario scenarios[] = {
 
 /* --- judging --------------------------------------------------------------------------------------------------- */
 
-static bool one_of(const char *states, const char *allowed)
-{
-	size_t n = strlen(states);
-
-	for (const char *p = allowed; *p; p += strcspn(p, " "), p += strspn(p, " "))
-		if (n && strncmp(p, states, n) == 0 && (p[n] == ' ' || !p[n]))
-			return true;
-	return false;
-}
-
 static void complain(const struct scenario *s, const char *how, size_t n, const char *what)
 {
 	fprintf(stderr, "%s, %s %zu: %s\n", s->name, how, n, what);
@@ -463,7 +444,7 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 		complain(s, how, n, why.msg);
 		return;
 	}
-	if (!one_of(rig_states(r), s->states))
+	if (!rig_one_of(rig_states(r), s->states))
 		complain(s, how, n, rig_states(r));
 	stale = rig_stale(r);
 	if (stale)
@@ -507,10 +488,6 @@ static void prepare(const struct scenario *s, struct rig *r)
 /* The power goes after each write and each flush; what was not flushed is there, or is not, or in part. */
 static void cut_power(const struct scenario *s)
 {
-	static const struct {
-		enum fake_keep keep;
-		uint64_t seed;
-	} kept[] = {{FAKE_KEEP_ALL, 0}, {FAKE_KEEP_NONE, 0}, {FAKE_KEEP_RANDOM, 1}, {FAKE_KEEP_RANDOM, 2}};
 	struct rig r;
 	size_t n;
 
@@ -520,13 +497,13 @@ static void cut_power(const struct scenario *s)
 	if (fake_dm_violation_at_end(r.dm))
 		complain(s, "whole", n, fake_dm_violation_at_end(r.dm));
 	for (size_t i = 0; i <= n; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(kept); k++) {
+		for (size_t k = 0; k < RIG_KEPT; k++) {
 			struct rig after;
 
 			if (s->every && (i + k) % s->every)
 				continue;
 
-			rig_boot(&after, fake_disks_at(r.disks, i, kept[k].keep, kept[k].seed + i), &r, i);
+			rig_boot(&after, fake_disks_at(r.disks, i, rig_kept[k].keep, rig_kept[k].seed + i), &r, i);
 			if (k == 0 && i % 16 == 0 && !s->blank)
 				ask_mdadm(s, i, &after);
 			judge(s, "power cut after write", i, &after, k == 0 || (i + k) % 4 == 0);

@@ -263,10 +263,6 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 
 static void cut_power(const struct scenario *s)
 {
-	static const struct {
-		enum fake_keep keep;
-		uint64_t seed;
-	} kept[] = {{FAKE_KEEP_ALL, 0}, {FAKE_KEEP_NONE, 0}, {FAKE_KEEP_RANDOM, 1}, {FAKE_KEEP_RANDOM, 2}};
 	struct err why = {0};
 	struct rig r;
 	size_t n;
@@ -276,10 +272,10 @@ static void cut_power(const struct scenario *s)
 		complain(s->name, "whole", 0, why.msg);
 	n = fake_disks_recorded(r.disks);
 	for (size_t i = 0; i <= n; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(kept); k++) {
+		for (size_t k = 0; k < RIG_KEPT; k++) {
 			struct rig after;
 
-			rig_boot(&after, fake_disks_at(r.disks, i, kept[k].keep, kept[k].seed + i), &r, i);
+			rig_boot(&after, fake_disks_at(r.disks, i, rig_kept[k].keep, rig_kept[k].seed + i), &r, i);
 			judge(s, "power cut after write", i, &after);
 			rig_free(&after);
 		}

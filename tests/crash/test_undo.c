@@ -146,10 +146,6 @@ static void judge(const struct undo *u, const char *how, size_t n, struct rig *r
 
 static void cut_power(const struct undo *u)
 {
-	static const struct {
-		enum fake_keep keep;
-		uint64_t seed;
-	} kept[] = {{FAKE_KEEP_ALL, 0}, {FAKE_KEEP_NONE, 0}, {FAKE_KEEP_RANDOM, 1}, {FAKE_KEEP_RANDOM, 2}};
 	struct was was;
 	struct err why = {0};
 	size_t n, old = 0;
@@ -160,13 +156,13 @@ static void cut_power(const struct undo *u)
 		complain(u, "whole", 0, why.msg);
 	n = fake_disks_recorded(r.disks);
 	for (size_t i = 0; i <= n; i++)
-		for (size_t k = 0; k < ARRAY_SIZE(kept); k++) {
+		for (size_t k = 0; k < RIG_KEPT; k++) {
 			struct rig after;
 
 			if (u->every > 1 && (i + k) % u->every && i < n)
 				continue;
-			rig_boot(&after, fake_disks_at(r.disks, i, kept[k].keep, kept[k].seed + i), &r, i);
-			judge(u, "power cut after write", i, &after, &was, i == n && kept[k].keep == FAKE_KEEP_ALL);
+			rig_boot(&after, fake_disks_at(r.disks, i, rig_kept[k].keep, rig_kept[k].seed + i), &r, i);
+			judge(u, "power cut after write", i, &after, &was, i == n && rig_kept[k].keep == FAKE_KEEP_ALL);
 			old += !there(&after);
 			rig_free(&after);
 		}

@@ -14,8 +14,6 @@ lab_md_volume ddf data 5 3 --chunk=64 --size=20M
 lab_md_sync data
 lab_md_stop
 
-# A rebuild takes as long as it is let: kilobytes a second.
-speed() { echo "$1" | tee /proc/sys/dev/raid/speed_limit_min > /proc/sys/dev/raid/speed_limit_max; }
 # The disk that could not be read has one of its own.
 cases() { sparectl status --json | jq -r '.status.cases[].name' | grep -vx "${small#/dev/}" | sort | paste -sd' '; }
 told() { lab_wait_for "grep -q '$1' $LAB_OUT/notices" 30; }
@@ -97,7 +95,7 @@ is "the case is closed" "$(cases)" ""
 spared_agrees "$(lab_dev h1)"
 
 say "a spare is pulled while it is filled: the next one"
-speed 200
+lab_md_speed 200
 ok "a spare" sparectl spare add "$(lab_dev h5)"
 ok "another" sparectl spare add "$(lab_dev h6)"
 slot=$(spared_slot data "$(lab_dev h1)")
@@ -111,12 +109,12 @@ lab_pull "h$first"
 spared_event spare.activated > /dev/null
 lab_wait_for "[ \"\$(spared_member data $slot)\" = rebuilding ]" 20
 is "of two spares both were used" "$((first + $(spared_disk data "$slot")))" 11
-speed 200000
+lab_md_speed 200000
 spared_optimal data
 spared_agrees "$(lab_dev h3)"
 
 say "a spare cannot be written while it is filled, and there is no other"
-speed 200
+lab_md_speed 200
 ok "a spare" sparectl spare add "$(lab_dev h7)"
 slot=$(spared_slot data "$(lab_dev h3)")
 lab_stream_mark mon
@@ -130,7 +128,7 @@ spared_event array.member-failed > /dev/null
 is "it is failed" "$(spared_member data "$slot")" failed
 ok "a person is told" told "data lost a member and no spare took its place: $why"
 like "its case and the pulled disk's are open" "$(cases)" "^sd[a-z]+ sd[a-z]+$"
-speed 200000
+lab_md_speed 200000
 lab_stream_mark mon
 ok "a disk is given" sparectl spare add "$(lab_dev h8)"
 spared_event spare.activated > /dev/null

@@ -97,18 +97,16 @@ ok "taken back" sparectl array read-last one "$last" --off
 nok "no more" grep -q write_mostly <<< "$(dmsetup table one)"
 
 say "arrays that share disks take turns"
-# mdadm's limit of all rebuilds, kilobytes a second.
-limit() { echo "$1" | tee /proc/sys/dev/raid/speed_limit_min > /proc/sys/dev/raid/speed_limit_max; }
 actions() { dmsetup status --target raid | awk '$1 ~ /^twin[56]:$/ { print $1 $9 }' | xargs; }
 ok "a RAID6" sparectl array create twin6 --level raid6 --size 4MiB $(lab_devs 14-17) --spare "$(lab_dev 18),$(lab_dev 19)"
 ok "a RAID5 on its disks" sparectl array create twin5 --level raid5 --size 4MiB --in twin6 $(lab_devs 14-17)
 lab_wait_for '[ "$(actions)" = "twin5:idle twin6:idle" ]' 30
-limit 100
+lab_md_speed 100
 lab_stream_mark mon
 ok "a disk of both fails" sparectl array fail twin6 "$(lab_dev 15)"
 lab_wait_for "[[ \"\$(spared_states twin5) \$(spared_states twin6)\" = *rebuilding*rebuilding* ]]" 30
 ok "the one that could lose no more is rebuilt, the other waits" lab_wait_for '[ "$(actions)" = "twin5:recover twin6:frozen" ]' 10
-limit 200000
+lab_md_speed 200000
 together=0
 until [[ "$(actions)" =~ ^twin5:idle ]]; do [[ "$(actions)" != *recover*recover* ]] || together=1; done
 is "never both" $together 0

@@ -348,6 +348,9 @@ lab_md_sync() {
 	lab_wait_for "[ ! -e /sys/block/$md/md/sync_action ] || grep -qx idle /sys/block/$md/md/sync_action" "${2:-120}"
 }
 
+# lab_md_speed KIB: all rebuilds go at so many KiB a second.
+lab_md_speed() { echo "$1" | tee /proc/sys/dev/raid/speed_limit_min > /proc/sys/dev/raid/speed_limit_max; }
+
 # lab_md_stop: all md arrays, and mdmon has written its last.
 lab_md_stop() {
 	sync
