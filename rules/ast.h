@@ -222,12 +222,16 @@ struct same_value {
 	};
 };
 
+struct rules_by_value {
+	struct same_value *slots;
+	size_t n_slots, n; /* n_slots: a power of two */
+};
+
 /* Rules by the value of a fact that they need. */
 struct fact_index {
 	enum fact_id fact;
 	bool wide; /* each membership of the device has its own value */
-	struct same_value *slots;
-	size_t n_slots, n; /* n_slots: a power of two */
+	struct rules_by_value by;
 };
 
 /* Facts by which the rules of a kind are found, at most. */
@@ -292,7 +296,8 @@ struct load {
 	struct diag *d;
 	const struct ruleset_options *o;
 	struct named_nodes lists, conditions, calendars;
-	const char **emitted; /* kinds that emit steps name, and those that the caller knows */
+	struct rules_by_value names; /* until the rules are in their order */
+	const char **emitted;	     /* kinds that emit steps name, and those that the caller knows */
 	size_t n_emitted;
 	const struct named_calendar *calendar; /* that is being tested; NULL: another fact is */
 	struct rule *rule;		       /* being compiled */
@@ -370,6 +375,8 @@ uint64_t regex_over(const struct rule *r);
 
 /* eval.c */
 
+/* Whether the value passes the test, which wants the other. */
+enum truth test_passes(const struct cond *c, struct value v, struct value want);
 /* Allocates nothing. */
 enum truth cond_eval(const struct cond *c, const struct facts *f);
 /* The same of a subject without an event: tests of what only an event tells are left out. */
@@ -444,6 +451,9 @@ void schedule_compile(struct load *l, struct rule *r, const struct node *n);
 bool kinds_match(const char *const *kinds, size_t n, const char *kind);
 /* When all rules are compiled and in their order. */
 void kinds_index(struct load *l);
+/* The rule, which does not move, is found by its name. */
+void name_add(struct arena *a, struct rules_by_value *x, const struct rule *r);
+const struct rule *name_find(const struct rules_by_value *x, const char *name);
 /* NULL: there is no such kind. */
 const struct kind_index *kind_find(const struct ruleset *rs, const char *kind);
 

@@ -36,10 +36,8 @@ struct value cond_value(const struct cond *c, const struct facts *f)
 	return f->v[c->fact];
 }
 
-static enum truth test_eval(const struct cond *c, const struct facts *f)
+enum truth test_passes(const struct cond *c, struct value v, struct value want)
 {
-	struct value v = cond_value(c, f), want = c->wanted ? template_value(c->wanted, f) : c->want;
-
 	if (c->test == TEST_EXISTS)
 		return truth_of((v.type != V_NONE) == want.b);
 	if (v.type == V_NONE || (want.type == V_NONE && c->test != TEST_IN))
@@ -69,6 +67,11 @@ static enum truth test_eval(const struct cond *c, const struct facts *f)
 		break;
 	}
 	return TRUTH_UNKNOWN;
+}
+
+static enum truth test_eval(const struct cond *c, const struct facts *f)
+{
+	return test_passes(c, cond_value(c, f), c->wanted ? template_value(c->wanted, f) : c->want);
 }
 
 /* Each kid is asked once: a condition may be nested, and one regular expression in it may cost a millisecond. */

@@ -93,7 +93,7 @@ static bool rule_needs(struct arena *a, const struct rule *r, const char *kind, 
 
 /* ---- making it ---- */
 
-static struct same_value *find_value(const struct fact_index *x, uint32_t hash)
+static struct same_value *find_value(const struct rules_by_value *x, uint32_t hash)
 {
 	size_t i = hash & (x->n_slots - 1);
 
@@ -102,9 +102,9 @@ static struct same_value *find_value(const struct fact_index *x, uint32_t hash)
 	return &x->slots[i];
 }
 
-static void grow_slots(struct arena *a, struct fact_index *x)
+static void grow_slots(struct arena *a, struct rules_by_value *x)
 {
-	struct fact_index old = *x;
+	struct rules_by_value old = *x;
 
 	x->n_slots = old.n_slots ? old.n_slots * 2 : 16;
 	x->slots = arena_array(a, struct same_value, x->n_slots);
@@ -139,7 +139,7 @@ static void add_rule(struct arena *a, struct same_value *s, const struct rule *r
 	s->n = (uint32_t)n;
 }
 
-static void add_value(struct arena *a, struct fact_index *x, uint32_t hash, const struct rule *r)
+static void add_value(struct arena *a, struct rules_by_value *x, uint32_t hash, const struct rule *r)
 {
 	struct same_value *s;
 
@@ -152,6 +152,26 @@ static void add_value(struct arena *a, struct fact_index *x, uint32_t hash, cons
 	x->n += s->n == 0;
 	s->hash = hash;
 	add_rule(a, s, r);
+}
+
+static uint32_t name_hash(const char *name)
+{
+	return (uint32_t)key_hash(0, name);
+}
+
+void name_add(struct arena *a, struct rules_by_value *x, const struct rule *r)
+{
+	add_value(a, x, name_hash(r->name), r);
+}
+
+const struct rule *name_find(const struct rules_by_value *x, const char *name)
+{
+	struct same_value *s = x->n ? find_value(x, name_hash(name)) : NULL;
+
+	for (size_t i = 0; s && i < s->n; i++)
+		if (strcmp(rules_of(s)[i]->name, name) == 0)
+			return rules_of(s)[i];
+	return NULL;
 }
 
 /* What is needed while the index of one kind is made. */
@@ -170,7 +190,7 @@ static bool makes_need(struct making *m, const struct rule *r, int fact)
 static void count_values(struct making *m)
 {
 	for (int f = 0; f < FACT_MAX; f++) {
-		struct fact_index seen = {0};
+		struct rules_by_value seen = {0};
 
 		for (size_t i = 0; i < m->k->n; i++)
 			if (makes_need(m, m->k->rules[i], f))
@@ -211,7 +231,7 @@ static bool put_rule(struct making *m, const struct rule *r)
 		return false;
 	makes_need(m, r, best);
 	for (size_t i = 0; i < m->needs.n; i++)
-		add_value(m->rules, x, m->needs.v[i], r);
+		add_value(m->rules, &x->by, m->needs.v[i], r);
 	return true;
 }
 
@@ -314,7 +334,7 @@ static void fetch(const struct engine *e, const struct rule *r)
 
 static void add_found(struct engine *e, struct candidates *c, const struct fact_index *x, const struct value *v)
 {
-	struct same_value *s = v->type == V_NONE ? NULL : find_value(x, index_hash(v));
+	struct same_value *s = v->type == V_NONE ? NULL : find_value(&x->by, index_hash(v));
 
 	if (!s || s->n == 0)
 		return;

@@ -74,15 +74,7 @@ static bool constant(const struct cond *c)
 
 bool lint_passes(const struct cond *c, const struct value *v)
 {
-	struct facts f = {0};
-	bool calendars[CALENDARS_MAX];
-
-	for (size_t i = 0; i < CALENDARS_MAX; i++)
-		calendars[i] = v->type == V_BOOL && v->b;
-
-	f.v[c->fact] = *v;
-	f.calendars = calendars;
-	return cond_eval(c, &f) == TRUTH_TRUE;
+	return test_passes(c, *v, c->want) == TRUTH_TRUE;
 }
 
 static bool range_empty(const struct cond *low, const struct cond *high)

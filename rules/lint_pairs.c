@@ -6,26 +6,42 @@
 
 /* ---- what one condition says about another ---- */
 
-static bool same_test(const struct cond *a, const struct cond *b)
+static bool same_text(const char *a, const char *b)
 {
-	_cleanup_(buf_free) struct buf x = {0}, y = {0};
-
-	cond_print(a, &x);
-	cond_print(b, &y);
-	return strcmp(buf_str(&x), buf_str(&y)) == 0;
+	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* One test on the same fact. */
+static bool same_want(const struct cond *a, const struct cond *b)
+{
+	if (a->wanted && b->wanted)
+		return same_text(a->wanted->parts[0].name, b->wanted->parts[0].name) &&
+		       same_text(a->wanted->parts[0].fallback, b->wanted->parts[0].fallback);
+	if (a->wanted || b->wanted || a->n_list != b->n_list)
+		return false;
+	for (size_t i = 0; i < a->n_list; i++)
+		if (!value_equal(&a->list[i], &b->list[i]))
+			return false;
+	return a->test == TEST_IN || value_equal(&a->want, &b->want);
+}
+
+static bool same_cond(const struct cond *a, const struct cond *b)
+{
+	if (a->op != b->op || a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (!same_cond(a->kids[i], b->kids[i]))
+			return false;
+	return a->op != COND_TEST ||
+	       (a->test == b->test && a->size == b->size && same_text(a->name, b->name) && same_want(a, b));
+}
+
+/* Two tests that are not the same. */
 static bool test_implies(const struct cond *a, const struct cond *b)
 {
 	bool low = b->test == TEST_GT || b->test == TEST_GE, high = b->test == TEST_LT || b->test == TEST_LE;
 	int order;
 
-	if (a->fact != b->fact || a->calendar != b->calendar)
-		return false;
-	if (same_test(a, b))
-		return true;
-	if (a->wanted || b->wanted || a->size || b->size)
+	if (a->fact != b->fact || a->calendar != b->calendar || a->wanted || b->wanted || a->size || b->size)
 		return false;
 	if (a->test == TEST_EQ)
 		return lint_passes(b, &a->want);
@@ -45,8 +61,6 @@ static bool test_implies(const struct cond *a, const struct cond *b)
 
 bool lint_implies(const struct cond *a, const struct cond *b)
 {
-	struct test_list tests = {0};
-
 	if (!b)
 		return true;
 	if (b->op == COND_ALL) {
@@ -55,19 +69,14 @@ bool lint_implies(const struct cond *a, const struct cond *b)
 				return false;
 		return true;
 	}
-	if (a && same_test(a, b))
-		return true;
-	if (!a || b->op != COND_TEST) {
-		for (size_t i = 0; a && a->op == COND_ALL && i < a->n; i++)
-			if (lint_implies(a->kids[i], b))
-				return true;
+	if (!a)
 		return false;
-	}
-	lint_flatten(a, &tests);
-	for (size_t i = 0; i < tests.n; i++)
-		if (test_implies(tests.t[i], b))
+	if (same_cond(a, b))
+		return true;
+	for (size_t i = 0; a->op == COND_ALL && i < a->n; i++)
+		if (lint_implies(a->kids[i], b))
 			return true;
-	return false;
+	return a->op == COND_TEST && b->op == COND_TEST && test_implies(a, b);
 }
 
 static bool exclude_each_other(const struct cond *a, const struct cond *b)
@@ -110,21 +119,35 @@ static bool stops_all(const struct rule *r)
 	       r->mode != RULE_SHADOW;
 }
 
-static void lint_unreachable(struct load *l, size_t at)
+static bool hears_all_of(const struct rule *r, const struct rule *other)
 {
-	const struct rule *r = &l->rs->rules[at];
+	for (size_t i = 0; i < other->n_kinds; i++)
+		if (!hears(r, other->kinds[i]))
+			return false;
+	return true;
+}
 
-	for (size_t i = 0; i < at && r->trigger == TRIGGER_EVENT && !r->n_parts; i++) {
-		const struct rule *before = &l->rs->rules[i];
-		bool all = stops_all(before);
+static bool unreachable(struct load *l, const struct rule *r, const struct rule *before)
+{
+	if (!hears_all_of(before, r) || !lint_implies(r->where, before->where))
+		return false;
+	lint_warn(l, r, &r->at, "unreachable", "rule '%s' stops every event that this one could see", before->name);
+	return true;
+}
 
-		for (size_t k = 0; k < r->n_kinds; k++)
-			all = all && hears(before, r->kinds[k]);
-		if (!all || !lint_implies(r->where, before->where))
-			continue;
-		lint_warn(l, r, &r->at, "unreachable", "rule '%s' stops every event that this one could see",
-			  before->name);
-		return;
+static void lint_unreachable(struct load *l)
+{
+	const struct rule **stops = arena_array(&l->rs->arena, const struct rule *, l->rs->n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->rs->n; i++) {
+		const struct rule *r = &l->rs->rules[i];
+		bool asked = r->trigger == TRIGGER_EVENT && !r->n_parts;
+
+		for (size_t k = 0; asked && k < n && !unreachable(l, r, stops[k]); k++)
+			;
+		if (stops_all(r))
+			stops[n++] = r;
 	}
 }
 
@@ -370,8 +393,8 @@ static void lint_duplicates(struct load *l)
 /* Rules with mistakes are not what they will be: nothing is said of them beside others. */
 static void lint_pairs(struct load *l)
 {
+	lint_unreachable(l);
 	for (size_t i = 0; i < l->rs->n; i++) {
-		lint_unreachable(l, i);
 		lint_overrides(l, &l->rs->rules[i]);
 		lint_priority(l, &l->rs->rules[i]);
 		lint_covers(l, &l->rs->rules[i]);

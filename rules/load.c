@@ -71,10 +71,9 @@ static void collect_named(struct load *l, struct named_nodes *list, const struct
 
 static struct rule *find_rule(struct load *l, const char *name)
 {
-	for (size_t i = 0; i < l->rs->n; i++)
-		if (strcmp(l->rs->rules[i].name, name) == 0)
-			return &l->rs->rules[i];
-	return NULL;
+	const struct rule *r = name_find(&l->names, name);
+
+	return r ? &l->rs->rules[r - l->rs->rules] : NULL;
 }
 
 static void collect_rule(struct load *l, const struct node *n)
@@ -101,18 +100,24 @@ static void collect_rule(struct load *l, const struct node *n)
 		diag_error(l->d, &name->at, "too-many", "more than 10000 rules");
 		return;
 	}
-	l->rs->rules = arena_grow(&l->rs->arena, l->rs->rules, &l->rs->n, sizeof(*l->rs->rules));
-	r = &l->rs->rules[l->rs->n - 1];
+	r = &l->rs->rules[l->rs->n++];
 	*r = (struct rule){.name = name->text, .at = name->at, .node = n, .base = n, .position = l->rs->n};
 	r->file = basename(name->at.file);
+	name_add(&l->rs->arena, &l->names, r);
 	steps_collect_kinds(l, node_get(n, "do"));
 }
 
-static void collect_file(struct load *l, const struct tree *t, int layer, struct raw_file *raw)
+/* How many rules it has at most. */
+static size_t decode_file(struct load *l, const struct tree *t, struct raw_file *raw)
 {
 	if (!t->root)
-		return;
+		return 0;
 	schema_decode(&file_schema, t->root, NULL, &l->rs->arena, raw, l->d);
+	return raw->rules ? raw->rules->n : 0;
+}
+
+static void collect_file(struct load *l, int layer, const struct raw_file *raw)
+{
 	if (raw->lists)
 		collect_named(l, &l->lists, raw->lists, layer, "list");
 	if (raw->conditions)
@@ -352,7 +357,7 @@ int ruleset_load(const struct rule_source *sources, size_t n, const struct rules
 	_cleanup_(ruleset_unrefp) struct ruleset *rs = calloc(1, sizeof(*rs));
 	struct load l = {.rs = rs, .d = d, .o = o};
 	struct raw_file *raws;
-	size_t errors = d->errors;
+	size_t errors = d->errors, rules = 0;
 
 	if (!rs)
 		return -ENOMEM;
@@ -368,8 +373,11 @@ int ruleset_load(const struct rule_source *sources, size_t n, const struct rules
 	for (size_t i = 0; i < n; i++) {
 		rs->n_trees++;
 		if (tree_parse(&rs->trees[i], sources[i].file, sources[i].text, sources[i].len, d) == 0)
-			collect_file(&l, &rs->trees[i], sources[i].layer, &raws[i]);
+			rules += decode_file(&l, &rs->trees[i], &raws[i]);
 	}
+	rs->rules = arena_array(&rs->arena, struct rule, MIN(rules, (size_t)RULES_MAX) + 1);
+	for (size_t i = 0; i < n; i++)
+		collect_file(&l, sources[i].layer, &raws[i]);
 	apply_changes(&l, sources, raws, n);
 	check_only(&l);
 	finish_rules(&l);
