@@ -403,20 +403,6 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 	return finish_steps(x, p, result, e);
 }
 
-/* The disks are held as soon as the kernel says so: what udev makes of the private devices nobody waits for. */
-static bool waits_for_udev(const struct plan *p)
-{
-	for (size_t i = 0; i < p->n_steps; i++)
-		if (p->step[i].op == STEP_CLAIM)
-			return false;
-	return !p->dry_run;
-}
-
-void exec_settle(struct exec *x)
-{
-	x->env.dm->settle(x->env.dm->u);
-}
-
 /* Open and read; edit in memory; write once; then the kernel's tables follow; then what can wait. */
 int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 {
@@ -442,8 +428,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 		exec_settle_joining(x);
 	else if (p->create)
 		set_close(&x->set); /* one that was only shown */
-	if (x->set.view && waits_for_udev(p))
-		exec_settle(x);
+	if (x->set.view && !p->dry_run)
+		x->env.dm->settle(x->env.dm->u);
 	x->timing.total = (exec_now(x) - begin) / NS_PER_US;
 	if (x->set.view)
 		tell_state(x);

@@ -42,10 +42,6 @@ int exec_give(struct exec *x, const json_t *part, struct err *e);
  * "show". */
 int exec_plan(struct exec *x, const struct plan *p, struct err *e);
 
-/* Waits for what udev still does about the last plan, and gives its semaphore back: a plan that claims disks leaves
- * that to the next one, or to this. */
-void exec_settle(struct exec *x);
-
 /* The state message: {"set","seq","view":meta_view,"current":[ids of the disks that hold
  * it],"volumes":[{"guid","running","dm":"name","event_nr","read_only", "behind":its table still lists who has left,
  * "health","action","done","total","mismatches","cut":the last check was ended before it was through, "options":as

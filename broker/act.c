@@ -26,7 +26,6 @@ enum {
 	IO_THREADS = 8,
 	LOCK_POLL_MS = 50,
 	ALARM_AGAIN_S = 1,
-	SETTLE_AFTER_MS = 1000,
 };
 
 struct act {
@@ -264,12 +263,6 @@ static void become_act(void)
 	lock_memory();
 }
 
-/* At a start the plan that claims the disks is followed by the one that starts the array. */
-static bool nothing_comes(const struct act *a)
-{
-	return a->in.b.len == 0 && poll(&(struct pollfd){.fd = ACT_SOCKET, .events = POLLIN}, 1, SETTLE_AFTER_MS) == 0;
-}
-
 int act_main(int argc, char **argv)
 {
 	struct act a = {.lock = -1};
@@ -300,10 +293,7 @@ int act_main(int argc, char **argv)
 		else
 			take_job(&a, line);
 		json_decref(line);
-		if (nothing_comes(&a))
-			exec_settle(a.exec);
 	}
-	exec_settle(a.exec);
 	exec_free(a.exec);
 	wire_in_free(&a.in);
 	buf_free(&a.out);

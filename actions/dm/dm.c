@@ -35,8 +35,11 @@ enum {
 
 /* As cookie and its flags travel: the flags in the upper half of event_nr (libdevmapper.h). */
 #define UDEV_FLAGS(f) ((uint32_t)(f) << DM_UDEV_FLAGS_SHIFT)
+/* What a private device's uevent carries: flags, and a cookie that nobody waits for. contrib/udev/09-spared.rules knows
+ * this number, and spares udev the two programs that are run for each cookie. */
 #define UDEV_PRIVATE                                                                                                   \
-	(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG)
+	UDEV_FLAGS(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG |                            \
+		   DM_UDEV_DISABLE_OTHER_RULES_FLAG | DM_UDEV_PRIMARY_SOURCE_FLAG)
 
 static struct {
 	int control;	   /* /dev/mapper/control, -1 while closed */
@@ -139,10 +142,10 @@ static int cookie_prepare(unsigned want, struct err *e)
 }
 
 /* What the ioctl carries as event_nr. Without a udev that completes cookies: flags only. */
-static uint32_t cookie_take(uint16_t flags)
+static uint32_t cookie_take(void)
 {
 	dm.prepared--;
-	return (dm.cookie & ~DM_UDEV_FLAGS_MASK) | UDEV_FLAGS(flags | DM_UDEV_PRIMARY_SOURCE_FLAG);
+	return (dm.cookie & ~DM_UDEV_FLAGS_MASK) | UDEV_FLAGS(DM_UDEV_PRIMARY_SOURCE_FLAG);
 }
 
 /* After the ioctl: where the kernel sent no uevent, no rule will count down. */
@@ -369,14 +372,16 @@ static int kernel_resume(void *u, const char *name, bool private_dev, struct err
 	if (r < 0)
 		return r;
 	/* Does nothing after a suspend, which has prepared it. */
-	r = cookie_prepare(1, e);
+	if (!private_dev)
+		r = cookie_prepare(1, e);
 	if (r == 0)
 		r = small_request(name, DM_SKIP_LOCKFS_FLAG, e);
 	if (r < 0)
 		return r;
-	dm.u.io.event_nr = cookie_take(private_dev ? UDEV_PRIVATE : 0);
+	dm.u.io.event_nr = private_dev ? UDEV_PRIVATE : cookie_take();
 	r = dm_ioctl(DM_DEV_SUSPEND, &dm.u.io);
-	cookie_used(r, &dm.u.io);
+	if (!private_dev)
+		cookie_used(r, &dm.u.io);
 	if (r < 0)
 		return failed(e, r, "resume", name);
 	held_drop(name);
@@ -437,7 +442,7 @@ static int kernel_remove(void *u, const char *name, bool retry, struct err *e)
 			r = small_request(name, 0, e);
 		if (r < 0)
 			return r;
-		dm.u.io.event_nr = cookie_take(0);
+		dm.u.io.event_nr = cookie_take();
 		r = dm_ioctl(DM_DEV_REMOVE, &dm.u.io);
 		cookie_used(r, &dm.u.io);
 		if (r != -EBUSY)

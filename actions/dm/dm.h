@@ -105,8 +105,8 @@ struct dm_info_view {
 	char name[DM_NAME_LEN_MAX + 1], uuid[DM_UUID_LEN_MAX + 1];
 };
 
-/* Every call: 0 or -errno with a message that names the device. Calls that make or change a node wait for udev by
- * cookie. */
+/* Every call: 0 or -errno with a message that names the device. What udev makes of a resume or a remove is waited for
+ * by settle, with a cookie; what it makes of a private device nobody waits for. */
 struct dm_ops {
 	int (*create)(void *u, const char *name, const char *uuid, struct err *e); /* without a table */
 	int (*load)(void *u, const char *name, const struct dm_target *t, size_t n, bool read_only, struct err *e);
@@ -121,8 +121,7 @@ struct dm_ops {
 	int (*target)(void *u, const char *name, char type[16], uint64_t *len, struct err *e);
 	int (*message)(void *u, const char *name, const char *text, struct err *e); /* to its first target */
 	int (*clear)(void *u, const char *name, struct err *e);			    /* drops the inactive table */
-	/* udev_wait: false between suspend and resume paths; the cookie is then waited for by dm_ops.settle.
-	 * private_dev: udev flags that keep rules of others away (0xE). */
+	/* private_dev: no link and no cookie, and udev flags that keep rules of others away. */
 	int (*resume)(void *u, const char *name, bool private_dev, struct err *e);
 	int (*settle)(void *u); /* waits for udev to have done all that resume and remove asked for */
 	int (*remove)(void *u, const char *name, bool retry, struct err *e);

@@ -408,8 +408,6 @@ int rig_run(struct rig *r, struct plan *p, struct err *e)
 		buf_addf(&r->errors, "%s\n", why.msg);
 	if (!r->dead && !p->dry_run)
 		check_steps(r, p);
-	if (!r->dead)
-		exec_settle(r->x); /* as act does when it has nothing else to do */
 	plan_free(p);
 	if (e)
 		*e = why;

@@ -334,7 +334,7 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 		revive(d);
 	}
 	d->suspended = false;
-	f->unsettled = true;
+	f->unsettled = f->unsettled || !private_dev;
 	return leave(late, name, e);
 }
 

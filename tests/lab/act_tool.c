@@ -220,7 +220,6 @@ static int run(struct tool *t, struct plan *p)
 		r = watch(x, p, &e);
 	if (r < 0)
 		fprintf(stderr, "act_tool: %s (%s)\n", e.msg, strerror(-r));
-	exec_settle(x);
 	exec_free(x);
 	return r;
 }

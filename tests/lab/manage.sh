@@ -79,8 +79,16 @@ tails() { for n in 1 2 3 4; do tail -c 1M "$(lab_dev $n)"; done | sha1sum; }
 status_of() { local status=0; "$@" > /run/lab/files/said 2>&1 || status=$?; echo $status; }
 udev_lock=/etc/udev/rules.d/61-spared-managed.rules mdadm_lock=/etc/mdadm/mdadm.conf
 echo "settle: 1s" >> /etc/spared/spared.yaml
+lab_stream private udevadm monitor --property --subsystem-match=block
+lab_stream_wait private '^UDEV' 20
 spared_start
 lab_wait_for '[ "$(claims)" = 4 ]' 30
+told() { awk -v RS= -v from="$1" -v what="$2" 'index($1, from) == 1 && $0 ~ what' /run/lab/files/private | grep -c '^ACTION=change' || true; }
+lab_wait_for '[ "$(told UDEV DM_UUID=SPARED-.*-claim-)" = 4 ]' 20
+is "the kernel tells of four claims, whose cookie is flags only" "$(told KERNEL DM_COOKIE=5111808)" 4
+is "udev runs none of device-mapper's programs for them" "$(told UDEV DM_COOKIE=5111808)" 0
+is "and knows that they are not to be looked at" "$(told UDEV 'DM_UUID=SPARED-.*DISK_RULES_FLAG=1|DISK_RULES_FLAG=1.*DM_UUID=SPARED-')" 4
+lab_stream_stop private
 before=$(tails)
 without $udev_lock
 plug_again

@@ -477,37 +477,6 @@ static void nothing_waits_in_a_cache(void **state _unused_)
 	rig_free(&r);
 }
 
-static int count_settles(void *u, enum fake_dm_call call, const char *name _unused_, unsigned nth _unused_)
-{
-	unsigned *n = u;
-
-	*n += call == FAKE_SETTLE;
-	return 0;
-}
-
-/* What udev makes of the private devices of a claim nobody waits for, before there is nothing else to do. */
-static void claims_do_not_wait(void **state _unused_)
-{
-	unsigned n = 0;
-	struct plan *p;
-	struct err why;
-
-	load("spare-global", false);
-	p = plan_of(STEP_CLAIM, -1);
-	fake_dm_set_hook(r.dm, count_settles, &n);
-	assert_int_equal(exec_plan(r.x, p, &why), 0);
-	plan_free(p);
-	assert_non_null(strstr(fake_dm_log(r.dm), "spared-claim-"));
-	assert_int_equal(n, 0);
-	exec_settle(r.x);
-	assert_int_equal(n, 1);
-	p = plan_of(STEP_ASSEMBLE, -1);
-	assert_int_equal(exec_plan(r.x, p, &why), 0);
-	plan_free(p);
-	assert_in_range(n, 2, 3);
-	rig_free(&r);
-}
-
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -531,7 +500,6 @@ int main(void)
 		unit(one_after_the_other),
 		unit(replace_loses_new),
 		unit(nothing_waits_in_a_cache),
-		unit(claims_do_not_wait),
 	};
 
 	log_setup((enum log_level)0, NULL);
