@@ -28,6 +28,8 @@
 	X(restore_path)                                                                                                \
 	X(copy_back)                                                                                                   \
 	X(note_disk)                                                                                                   \
+	X(snapshot)                                                                                                    \
+	X(drop_snapshot)                                                                                               \
 	X(queue_io)                                                                                                    \
 	X(fail_io)                                                                                                     \
 	X(mark)                                                                                                        \

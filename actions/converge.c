@@ -59,10 +59,10 @@ int run_find(struct exec *x, struct volume_run *run, struct err *e)
 	int r;
 
 	run->running = false;
-	r = dm->info(dm->u, run->dm, &run->info, e);
+	r = layer_find(x, run, e);
 	if (r < 0 || !run->info.exists)
 		return r;
-	snprintf(uuid, sizeof(uuid), "SPARED-%s-%s", x->set.format->name, run->guid);
+	snprintf(uuid, sizeof(uuid), "SPARED-%s-%s%s", x->set.format->name, run->guid, run->layered ? "-real" : "");
 	if (strcmp(run->info.uuid, uuid) != 0)
 		return 0;
 	if (run->info.inactive_table || (run->info.suspended && run->info.live_table)) {
@@ -87,6 +87,8 @@ int run_read(struct exec *x, struct volume_run *run, struct err *e)
 		r = dm->table(dm->u, run->dm, run->table, e);
 	if (r == 0)
 		r = read_listed(x, run, e);
+	if (r == 0)
+		r = snapshots_read(x, run, e);
 	if (r < 0)
 		return r;
 	options_read(run);
@@ -526,6 +528,8 @@ int converge(struct exec *x, struct volume_run *run, struct err *e)
 		run->behind = table_differs(x, run, v) && may_wait(x, run, v);
 		r = table_differs(x, run, v) && !run->behind ? follow(x, run, e) : 0;
 	}
+	if (r == 0)
+		layer_settle(x, run);
 	if (r == 0)
 		legs_drop_strays(x, run);
 	return r;

@@ -77,6 +77,21 @@ int exec_open_node(void *u, const struct plan_device *d, struct blockdev **ret, 
 	return blockio_open_fd(fd, strncmp(d->node, "/dev/", 5) == 0 ? d->node + 5 : d->node, ret, e);
 }
 
+int exec_open_free(void *u, const char *node, struct blockdev **ret, struct err *e)
+{
+	int fd = open(node, O_RDWR | O_DIRECT | O_CLOEXEC | O_EXCL);
+	struct stat st;
+
+	(void)u;
+	if (fd < 0)
+		return errno == EBUSY ? err_set(e, EBUSY, "%s is in use", node) : err_sys(e, errno, "%s", node);
+	if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode)) {
+		close(fd);
+		return err_set(e, ENOTBLK, "%s is no block device", node);
+	}
+	return blockio_open_fd(fd, strncmp(node, "/dev/", 5) == 0 ? node + 5 : node, ret, e);
+}
+
 /* --- the set as edited ------------------------------------------------------------------------------------ */
 
 int exec_work(struct exec *x, struct meta_set **ret, struct err *e)
@@ -140,8 +155,9 @@ struct volume_run *exec_run(struct exec *x, const char *guid)
 		return NULL;
 	memcpy(run->guid, v->guid, sizeof(run->guid));
 	/* A volume without a name goes by its number. */
-	if (dm_name_escape(v->name, run->dm) < 0)
-		snprintf(run->dm, sizeof(run->dm), "%s", v->guid);
+	if (dm_name_escape(v->name, run->top) < 0)
+		snprintf(run->top, sizeof(run->top), "%s", v->guid);
+	memcpy(run->dm, run->top, sizeof(run->dm));
 	x->run[x->n_runs++] = run;
 	return run;
 }
@@ -320,6 +336,7 @@ static int show_plan(struct exec *x, struct err *e)
 		else
 			buf_add(&text, "none");
 		buf_addc(&text, '\n');
+		snapshots_show(x, run, &text);
 	}
 	tell_show(x, buf_str(&text));
 	return 0;

@@ -14,6 +14,8 @@ struct exec_env {
 	const struct clock *clock;
 	/* Opens a plan's device read-write. */
 	int (*open)(void *u, const struct plan_device *d, struct blockdev **ret, struct err *e);
+	/* Opens a block device that nobody else uses read-write. */
+	int (*open_free)(void *u, const char *node, struct blockdev **ret, struct err *e);
 	uint64_t (*random)(void *u);
 	unsigned io_threads; /* disks that are written at the same time; 0: one after another, in a fixed order */
 	/* Each message for the broker, in order: {"event":..}, {"step":i,"result":..,"reason":..}, {"state":..},
@@ -27,6 +29,8 @@ struct exec_env {
 
 /* The .open of a real machine: the node, if it still is the device and disk that the plan means. */
 int exec_open_node(void *u, const struct plan_device *d, struct blockdev **ret, struct err *e);
+/* Its .open_free. */
+int exec_open_free(void *u, const char *node, struct blockdev **ret, struct err *e);
 
 /* What stays open between plans on one set: disks, joined metadata, what was last seen of the kernel. */
 struct exec;
@@ -45,8 +49,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e);
 /* The state message: {"set","seq","view":meta_view,"current":[ids of the disks that hold
  * it],"volumes":[{"guid","running","dm":"name","event_nr","read_only", "behind":its table still lists who has left,
  * "health","action","done","total","mismatches","cut":the last check was ended before it was through, "options":as
- * options_state, "copies":as copies_state, "copy-ended":why the last one broke, "slots":[ref or "" by slot, as the live
- * table lists them]}],"timing":{phase: microseconds of the last plan}}; of a plan that makes something
- * "disks":[{"id","ref","room","sectors"}], too. Sent as {"state":..} at the end of each plan.
+ * options_state, "copies":as copies_state, "copy-ended":why the last one broke, "snapshots":as snapshots_state,
+ * "slots":[ref or "" by slot, as the live table lists them]}],"timing":{phase: microseconds of the last plan}}; of a
+ * plan that makes something "disks":[{"id","ref","room","sectors"}], too. Sent as {"state":..} at the end of each plan.
  */
 json_t *exec_state(struct exec *x);

@@ -27,10 +27,25 @@ struct table_options {
 	uint32_t min_rate, max_rate; /* KiB a second and member; 0: the kernel's own */
 };
 
+enum { SNAPSHOTS_MAX = 8 };
+
+/* What a volume was at a moment, as the kernel has it. */
+struct snapshot {
+	char name[SNAPSHOT_NAME_MAX];
+	char dm[DM_NAME_LEN_MAX + 1];
+	struct dm_cow cow;
+	struct dm_snapshot_status status;
+	int open_count;
+};
+
 /* One volume and the kernel's device for it. */
 struct volume_run {
 	char guid[META_GUID_MAX];
-	char dm[DM_NAME_LEN_MAX + 1];
+	char top[DM_NAME_LEN_MAX + 1]; /* the device that people have open */
+	char dm[DM_NAME_LEN_MAX + 1];  /* the one with the raid table: the same, or, if layered, one below it */
+	bool layered;		       /* for snapshots: layer.c */
+	size_t n_snapshots;
+	struct snapshot snapshot[SNAPSHOTS_MAX];
 	bool running;	/* the top device has a live table */
 	bool read_only; /* shown only: nothing of it is written, recorded or swapped */
 	struct dm_info_view info;
@@ -200,6 +215,30 @@ int swap(struct exec *x, struct volume_run *run, const struct dm_target *target,
 int swap_back_out(struct exec *x, const char *name);
 /* An earlier process died in the middle: clears what it had loaded and resumes. */
 int swap_recover(struct exec *x, struct volume_run *run, struct err *e);
+
+/* A health character is not as noted, but for what a suspension does to it; notes in run->seen_failed what failed.
+ * Allocates nothing. */
+bool swap_health_changed(struct exec *x, struct volume_run *run, const char *noted);
+
+/* --- layer.c ------------------------------------------------------------------------------------------------- */
+
+/* Which device has the raid table, and its info; puts right what an earlier process left half done. */
+int layer_find(struct exec *x, struct volume_run *run, struct err *e);
+int snapshots_read(struct exec *x, struct volume_run *run, struct err *e);
+/* [{"name","dm","major","minor":of the device that it fills,"lost","used","total":sectors of that}] */
+json_t *snapshots_state(const struct volume_run *run);
+int snapshot_make(struct exec *x, struct volume_run *run, const char *name, const struct dm_cow *cow, struct err *e);
+int snapshot_drop(struct exec *x, struct volume_run *run, const char *name, struct err *e);
+/* Without a snapshot the layer goes; best effort. */
+void layer_settle(struct exec *x, struct volume_run *run);
+/* Removes the devices of a layered volume that nobody has open. */
+int layer_stop(struct exec *x, struct volume_run *run, struct err *e);
+int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_snapshot_finish(struct exec *x, const struct step *s, struct err *e);
+int step_drop_snapshot_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_drop_snapshot_finish(struct exec *x, const struct step *s, struct err *e);
+/* The tables that the plan's snapshots would bring, for a dry run. */
+void snapshots_show(const struct exec *x, const struct volume_run *run, struct buf *out);
 
 /* --- copies.c ------------------------------------------------------------------------------------------------ */
 

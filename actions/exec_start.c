@@ -376,6 +376,8 @@ static int device_remove(struct exec *x, struct volume_run *run, struct err *e)
 
 	/* udev may have it open for a moment after a start. */
 	dm->settle(dm->u);
+	if (run->layered)
+		return layer_stop(x, run, e);
 	r = dm->info(dm->u, run->dm, &run->info, e);
 	if (r == 0 && run->info.open_count > 0)
 		return err_set(e, EBUSY, "/dev/mapper/%s is in use: unmount it or stop what uses it", run->dm);

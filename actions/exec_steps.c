@@ -475,6 +475,8 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_READ_LAST] = {.prepare = step_read_last_prepare},
 	[STEP_REBUILD_SPEED] = {.prepare = step_speed_prepare},
 	[STEP_NOTE_DISK] = {.prepare = note_prepare},
+	[STEP_SNAPSHOT] = {.prepare = step_snapshot_prepare, .finish = step_snapshot_finish},
+	[STEP_DROP_SNAPSHOT] = {.prepare = step_drop_snapshot_prepare, .finish = step_drop_snapshot_finish},
 	[STEP_CREATE] = {.prepare = step_create_prepare, .finish = step_create_finish},
 	[STEP_DELETE] = {.prepare = step_delete_prepare, .finish = step_delete_finish},
 	[STEP_RENAME] = {.prepare = step_rename_prepare, .finish = step_rename_finish},

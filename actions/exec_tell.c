@@ -155,7 +155,7 @@ static json_t *run_state(struct exec *x, const struct volume_run *run, const str
 
 	for (unsigned i = 0; slots && i < v->slots; i++)
 		json_array_append_new(slots, json_string(run->running ? run->listed[i] : ""));
-	j = json_pack("{s:s,s:b,s:s,s:o}", "guid", run->guid, "running", run->running, "dm", run->dm, "slots", slots);
+	j = json_pack("{s:s,s:b,s:s,s:o}", "guid", run->guid, "running", run->running, "dm", run->top, "slots", slots);
 	if (j && run->running) {
 		json_object_set_new(j, "event_nr", json_integer(run->info.event_nr));
 		json_object_set_new(j, "read_only", json_boolean(run->read_only));
@@ -169,6 +169,7 @@ static json_t *run_state(struct exec *x, const struct volume_run *run, const str
 		json_object_set_new(j, "copies", copies_state(x, run));
 		json_object_set_new(j, "copy-ended", json_string(run->copy_ended));
 		json_object_set_new(j, "options", options_state(run));
+		json_object_set_new(j, "snapshots", snapshots_state(run));
 		json_object_set_new(j, "major", json_integer(run->info.major));
 		json_object_set_new(j, "minor", json_integer(run->info.minor));
 	}

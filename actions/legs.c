@@ -72,7 +72,7 @@ static void leg_forget(struct exec *x, const char *name)
 static int leg_name(const struct volume_run *run, unsigned slot, const char *ref, bool meta,
 		    char ret[DM_NAME_LEN_MAX + 1])
 {
-	int n = snprintf(ret, DM_NAME_LEN_MAX + 1, "%.80s-%s%u-%s", run->dm, meta ? "meta" : "leg", slot, ref);
+	int n = snprintf(ret, DM_NAME_LEN_MAX + 1, "%.80s-%s%u-%s", run->top, meta ? "meta" : "leg", slot, ref);
 
 	return n > DM_NAME_LEN_MAX ? -ENAMETOOLONG : 0;
 }

@@ -34,6 +34,8 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_RENAME] = {"rename-array", NULL},
 	[STEP_RESTORE] = {"restore", NULL},
 	[STEP_NOTE_DISK] = {"note-disk", "of"},
+	[STEP_SNAPSHOT] = {"snapshot", NULL},
+	[STEP_DROP_SNAPSHOT] = {"drop-snapshot", NULL},
 	[STEP_DELETE_SET] = {"delete-set", NULL},
 	[STEP_READ_CHECK] = {"read-check", "at", true},
 	[STEP_FAIL_PATH] = {"fail-path", "of", true},
@@ -153,6 +155,10 @@ static void print_upkeep(const struct step *s, struct buf *out)
 		buf_add(out, " to ");
 		value_escape(s->by_name[0] ? s->by_name : s->by, 0, out);
 		break;
+	case STEP_SNAPSHOT:
+		buf_addf(out, " on ");
+		value_escape(s->by, 0, out);
+		break;
 	case STEP_READ_LAST:
 		buf_add(out, s->undo ? " no longer" : "");
 		break;
@@ -226,7 +232,11 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	if (s->op == STEP_CREATE && p->create)
 		create_print(p, out);
 	if (s->to[0]) {
-		buf_add(out, s->op == STEP_NOTE_DISK ? ": " : s->op == STEP_RESTORE ? " as before " : " to ");
+		bool snapshot = s->op == STEP_SNAPSHOT || s->op == STEP_DROP_SNAPSHOT;
+
+		buf_add(out, snapshot || s->op == STEP_NOTE_DISK ? ": "
+			     : s->op == STEP_RESTORE		 ? " as before "
+								 : " to ");
 		value_escape(s->to, 0, out);
 		buf_add(out, s->wiped ? ": what was wiped" : "");
 	}

@@ -27,6 +27,8 @@ enum step_op {
 	STEP_DELETE_SET,     /* a set without volumes: its disks are blank again */
 	STEP_RESTORE,	     /* the set's metadata become what they were before the plan .to */
 	STEP_NOTE_DISK,	     /* what is known of a disk's health is written down */
+	STEP_SNAPSHOT,	     /* the volume as it is now is kept as .to, what is written over on the device .by */
+	STEP_DROP_SNAPSHOT,  /* of that name */
 	STEP_READ_CHECK,     /* alone: about one device, done by a process of its own, see step_op_alone */
 	STEP_FAIL_PATH,	     /* alone */
 	STEP_REINSTATE_PATH, /* alone */
@@ -46,7 +48,13 @@ enum step_op {
 enum step_failure { FAILURE_STOP, FAILURE_CONTINUE };
 enum plan_origin { PLAN_RULE, PLAN_OPERATOR, PLAN_BUILTIN, PLAN_SHUTDOWN };
 
-enum { PLAN_STEPS_MAX = 16, PLAN_DEVICES_MAX = META_DISKS_MAX, PLAN_ID_MAX = 24, PLAN_REASON_MAX = 256 };
+enum {
+	PLAN_STEPS_MAX = 16,
+	PLAN_DEVICES_MAX = META_DISKS_MAX,
+	PLAN_ID_MAX = 24,
+	PLAN_REASON_MAX = 256,
+	SNAPSHOT_NAME_MAX = 32
+};
 
 struct step {
 	enum step_op op;

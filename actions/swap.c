@@ -36,7 +36,7 @@ static char standing(char health)
 
 /* What is 'D' now was failed by the kernel, whatever the resume makes of it. Returns true if anything is not as noted.
  */
-static bool health_changed(struct exec *x, struct volume_run *run, const char *noted)
+bool swap_health_changed(struct exec *x, struct volume_run *run, const char *noted)
 {
 	struct dm_raid_status now;
 	bool changed = false;
@@ -75,8 +75,8 @@ int swap(struct exec *x, struct volume_run *run, const struct dm_target *target,
 		return r;
 	}
 	/* From here to the resume: no allocation, fork, log, wait or load. */
-	changed = health_changed(x, run, noted) || !copies_hold(x, run);
-	r = changed ? -EAGAIN : dm->resume(dm->u, run->dm, false, e);
+	changed = swap_health_changed(x, run, noted) || !copies_hold(x, run);
+	r = changed ? -EAGAIN : dm->resume(dm->u, run->dm, run->layered, e);
 	left = r < 0 ? swap_back_out(x, run->dm) : 0;
 	resumed = exec_now(x);
 	x->timing.load += (loaded - begin) / NS_PER_US;
@@ -94,7 +94,7 @@ int swap_recover(struct exec *x, struct volume_run *run, struct err *e)
 	if (!run->info.live_table || !run->info.suspended) {
 		r = run->info.inactive_table ? dm->clear(dm->u, run->dm, e) : 0;
 	} else {
-		health_changed(x, run, run->status.health);
+		swap_health_changed(x, run, run->status.health);
 		r = swap_back_out(x, run->dm);
 		if (r < 0)
 			err_sys(e, -r, "%s is suspended and cannot be resumed with its old table", run->dm);

@@ -155,6 +155,7 @@ static struct exec *make_exec(struct act *a)
 	struct exec_env env = {.dm = &dm_kernel,
 			       .clock = &clock_system,
 			       .open = exec_open_node,
+			       .open_free = exec_open_free,
 			       .random = random_number,
 			       .io_threads = IO_THREADS,
 			       .report = report,

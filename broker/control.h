@@ -91,6 +91,8 @@
  *   array-scrub array [mode] [cancel]                      mode: check (default) or repair; cancel: the one that runs
  *   array-read-last [array] [device] [slot] [off]
  *   array-speed array [limit]                              bytes a second and member, or "max"; the kernel's own
+ *   array-snapshot array name on [wipe]                    on: path of an empty device, or with wipe of any
+ *   array-snapshot-remove array name
  *   spare-add device [array]                               array: for it alone; else for its set, or all
  *   spare-remove device [array]
  *   spare-activate array [slot] [device]

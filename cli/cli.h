@@ -52,6 +52,8 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
 	X(WITH, "with", 0, "DEVICE", "by this disk; else by the spare that fits best")                                 \
 	X(CANCEL, "cancel", 0, NULL, "end the one that runs")                                                          \
+	X(ON, "on", 0, "DEVICE", "an empty device, which holds what is written over")                                  \
+	X(REMOVE, "remove", 0, NULL, "end it; what it held is gone")                                                   \
 	X(OFF, "off", 0, NULL, "take it back")                                                                         \
 	X(LIVE, "live", 0, NULL, "the real thing: the event is counted and rules act")                                 \
 	X(WATCH, "watch", 'w', NULL, "draw again whenever something happens")                                          \
@@ -165,6 +167,7 @@ int verb_set_create(struct cli *c);
 int verb_delete(struct cli *c);
 int verb_set_delete(struct cli *c);
 int verb_rename(struct cli *c);
+int verb_snapshot(struct cli *c);
 int verb_disk_check(struct cli *c);
 int verb_path(struct cli *c);
 int verb_undo(struct cli *c);

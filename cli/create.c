@@ -292,6 +292,22 @@ int verb_undo(struct cli *c)
 	return status;
 }
 
+int verb_snapshot(struct cli *c)
+{
+	bool remove = GIVEN(c, REMOVE);
+	json_t *request = client_request(remove ? "array-snapshot-remove" : "array-snapshot");
+
+	request_text(request, "array", c->args[0]);
+	request_text(request, "name", c->args[1]);
+	if (remove == GIVEN(c, ON) || (remove && GIVEN(c, WIPE))) {
+		json_decref(request);
+		return cli_fail(c, CLI_USAGE, "usage", "a snapshot is made with --on DEVICE, or ended with --remove");
+	}
+	request_text(request, "on", c->opt[OPT_ON]);
+	request_flag(request, "wipe", c->opt[OPT_WIPE]);
+	return cli_change(c, request);
+}
+
 int verb_rename(struct cli *c)
 {
 	json_t *request = client_request("array-rename");

@@ -152,8 +152,29 @@ static void print_array_head(const struct cli *c, const json_t *a, struct buf *o
 	buf_addc(out, '\n');
 }
 
+static void print_snapshot(const struct cli *c, const json_t *s, struct buf *out)
+{
+	bool active = strcmp(j_str(s, "state"), "active") == 0;
+	int64_t size = j_int(s, "size");
+
+	buf_add(out, "     snapshot ");
+	out_text(out, j_str(s, "name"));
+	buf_add(out, "  /dev/mapper/");
+	out_text(out, j_str(s, "dm"));
+	buf_add(out, "  ");
+	if (!active)
+		out_word(c, out, TONE_BAD, j_str(s, "state"), 0);
+	else
+		buf_addf(out, "%" PRId64 "%% of ", size > 0 ? j_int(s, "used") * 100 / size : 0);
+	if (active)
+		out_size(out, (uint64_t)size);
+	buf_addc(out, '\n');
+}
+
 static void print_array(const struct cli *c, const json_t *a, struct buf *out)
 {
+	const json_t *snapshots = j_list(a, "snapshots");
+
 	const json_t *members = j_list(a, "members"), *spares = j_list(a, "spares");
 
 	print_array_head(c, a, out);
@@ -166,6 +187,8 @@ static void print_array(const struct cli *c, const json_t *a, struct buf *out)
 		print_member(c, json_array_get(members, i), i + 1 == json_array_size(members), out);
 	for (size_t i = 0; i < json_array_size(spares); i++)
 		print_spare(c, json_array_get(spares, i), out);
+	for (size_t i = 0; i < json_array_size(snapshots); i++)
+		print_snapshot(c, json_array_get(snapshots, i), out);
 	if (j_bool(a, "managed") && j_int(a, "redundancy-full") > 0 && j_int(a, "spares-fit") == 0) {
 		buf_add(out, "     ");
 		out_word(c, out, TONE_WARN, "no spare", 0);

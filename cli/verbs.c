@@ -381,6 +381,28 @@ const struct verb cli_verbs[] = {
 		.see = "array create, array stop, set delete",
 	},
 	{
+		"array snapshot",
+		"ARRAY NAME",
+		"keep an array as it is now, for a backup",
+		CHANGING | OPT(ON) | OPT(WIPE) | OPT(REMOVE),
+		2,
+		2,
+		verb_snapshot,
+		.about =
+			"The array goes on; /dev/mapper/ARRAY-snap-NAME stays as the array is now. A file system on it "
+			"is written\n"
+			"out and frozen for that moment. What is written over is kept on DEVICE, which must be empty "
+			"and not lie\n"
+			"on the array; when it is full, or fails, the snapshot is invalid, and the array goes on. A "
+			"snapshot ends\n"
+			"with --remove, and with the machine's run.",
+		.examples = {{"sparectl array snapshot data nightly --on /dev/sdx",
+			      "mount it read-only, and back it up"},
+			     {"sparectl array snapshot data nightly --remove", "afterwards"}},
+		.exits = CHANGES,
+		.see = "array stop, status",
+	},
+	{
 		"array rename",
 		"ARRAY NAME",
 		"give an array another name",

@@ -23,6 +23,7 @@ const char *const attention_words[] = {"inquiry-changed", "capacity-changed",
 				       "reset",		  "medium-changed",
 				       "other",		  NULL};
 const char *const corrupt_words[] = {"data", "metadata", "other", NULL};
+const char *const snapshot_words[] = {"active", "invalid", NULL};
 const char *const resync_words[] = {"resync", "rebuild", "check", "repair", "replace", NULL};
 const char *const resync_result_words[] = {"done", "interrupted", "failed", NULL};
 const char *const read_check_words[] = {"running", "ok", "failed", "unfinished", "stopped", NULL};
@@ -72,6 +73,9 @@ const char *const event_kinds[] = {
 	"array.resync-finished",
 	"array.mismatch",
 	"array.optimal",
+	"snapshot.added",
+	"snapshot.invalid",
+	"snapshot.removed",
 	"spare.added",
 	"spare.lost",
 	"spare.activated",

@@ -156,6 +156,8 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(SNAPSHOT_ORIGIN, "snapshot.origin", V_STRING, NULL, FROM_INVENTORY, "snapshot", false,                       \
 	  "what it is a snapshot of")                                                                                  \
 	X(SNAPSHOT_USED, "snapshot.used", V_PERCENT, NULL, FROM_INVENTORY, "snapshot", false, "how full it is")        \
+	X(SNAPSHOT_STATE, "snapshot.state", V_ENUM, snapshot_words, FROM_INVENTORY, "snapshot", true,                  \
+	  "invalid: its device is full, or failed")                                                                    \
 	X(RESYNC_KIND, "resync.kind", V_ENUM, resync_words, FROM_EVENT, "array.resync-*", false, "what ran")           \
 	X(RESYNC_RESULT, "resync.result", V_ENUM, resync_result_words, FROM_EVENT, "array.resync-finished", false,     \
 	  "how")                                                                                                       \
@@ -240,10 +242,11 @@ extern const char *const origin_words[],
 											*const attention_words[],
 												*const corrupt_words[],
 													*const resync_words[],
-														*const resync_result_words[],
-															*const action_words[],
-																*const read_check_words
-																	[];
+														*const snapshot_words[],
+															*const resync_result_words[],
+																*const action_words[],
+																	*const read_check_words
+																		[];
 
 enum origin { ORIGIN_KERNEL, ORIGIN_OPERATOR, ORIGIN_OWN, ORIGIN_SYNTHESISED, ORIGIN_INJECTED };
 enum media { MEDIA_HDD, MEDIA_SSD, MEDIA_NVME, MEDIA_OTHER };

@@ -167,9 +167,18 @@ bool builtin_pending(const struct pipeline *p)
 	return false;
 }
 
+/* The kernel tells when a snapshot is invalid, and not how full it is. */
+static bool fills(const struct array *a)
+{
+	for (unsigned i = 0; a->running && i < a->n_snapshots; i++)
+		if (!a->snapshot[i].lost)
+			return true;
+	return false;
+}
+
 static bool progresses(const struct array *a)
 {
-	return a->was_rebuilding || (a->running && a->copy_to[0]);
+	return a->was_rebuilding || (a->running && a->copy_to[0]) || fills(a);
 }
 
 static bool anything_rebuilds(const struct pipeline *p)

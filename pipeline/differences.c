@@ -217,6 +217,48 @@ static void compare_copy(const struct telling *t, struct array *a, const char be
 	a->copied_slot = a->copy_slot;
 }
 
+/* ---- snapshots ---- */
+
+static void tell_snapshot(const struct telling *t, const char *kind, const struct array *a,
+			  const struct array_snapshot *s)
+{
+	struct event *ev = make(t, kind, a, NULL, -1);
+
+	if (ev) {
+		ev->snapshot = strdup(s->id);
+		event_set(ev, FACT_SNAPSHOT_NAME, value_str(s->name));
+	}
+	tell(t, ev);
+}
+
+static const struct array_snapshot *among(const struct array_snapshot *list, unsigned n, const char *id)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(list[i].id, id) == 0)
+			return &list[i];
+	return NULL;
+}
+
+/* What was there before this process is no news, but that one is invalid is. */
+static void compare_snapshots(const struct telling *t, struct array *a)
+{
+	for (unsigned i = 0; i < a->n_snapshots_told; i++)
+		if (!among(a->snapshot, a->n_snapshots, a->snapshot_told[i].id))
+			tell_snapshot(t, "snapshot.removed", a, &a->snapshot_told[i]);
+	for (unsigned i = 0; i < a->n_snapshots; i++) {
+		const struct array_snapshot *s = &a->snapshot[i],
+					    *was = among(a->snapshot_told, a->n_snapshots_told, s->id);
+
+		if (!was && a->snapshots_known)
+			tell_snapshot(t, "snapshot.added", a, s);
+		if (s->lost && !(was && was->lost))
+			tell_snapshot(t, "snapshot.invalid", a, s);
+	}
+	memcpy(a->snapshot_told, a->snapshot, sizeof(a->snapshot_told));
+	a->n_snapshots_told = a->n_snapshots;
+	a->snapshots_known = a->snapshots_known || a->running;
+}
+
 /* ---- arrays and spares ---- */
 
 static void compare_state(const struct telling *t, struct array *a)
@@ -250,6 +292,7 @@ static void compare_array(const struct telling *t, struct array *a)
 	compare_copy(t, a, before);
 	compare_state(t, a);
 	compare_resync(t, a, was_rebuilding);
+	compare_snapshots(t, a);
 	a->known_before = true;
 }
 

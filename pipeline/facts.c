@@ -365,7 +365,7 @@ static const struct array *member_of(const struct inventory *inv, const char *id
 	return a && array_visible(a) && slash[1] && !*end && *slot < a->volume->slots ? a : NULL;
 }
 
-/* The next snapshot after that id, in order; NULL: none. All that is known of one is what was told. */
+/* The next snapshot after that id, in order, of which only what was told is known; NULL: none. */
 static const char *next_snapshot(const struct inventory *inv, const char *after)
 {
 	const char *next = NULL;
@@ -379,22 +379,49 @@ static const char *next_snapshot(const struct inventory *inv, const char *after)
 	return next;
 }
 
+static const struct array_snapshot *find_snapshot(const struct inventory *inv, const char *id, const struct array **of)
+{
+	for (size_t i = 0; i < inventory_arrays(inv); i++) {
+		const struct array *a = inventory_array_at(inv, i);
+
+		for (unsigned k = 0; k < a->n_snapshots; k++)
+			if (strcmp(a->snapshot[k].id, id) == 0) {
+				*of = a;
+				return &a->snapshot[k];
+			}
+	}
+	return NULL;
+}
+
 static bool bind_snapshot(const struct inventory *inv, const char *id, struct facts *f)
 {
 	const struct array *origin = NULL;
+	const struct array_snapshot *found = find_snapshot(inv, id, &origin);
+	const char *told = found ? NULL : next_snapshot(inv, "");
 
-	for (const char *s = next_snapshot(inv, ""); s; s = next_snapshot(inv, s)) {
-		if (strcmp(s, id) != 0)
-			continue;
-		f->v[FACT_SNAPSHOT_ID] = f->v[FACT_SNAPSHOT_NAME] = value_str(s);
-		bind_told(inv, SORT_SNAPSHOT, s, f);
+	if (found) {
+		f->v[FACT_SNAPSHOT_ID] = value_str(found->id);
+		f->v[FACT_SNAPSHOT_NAME] = value_str(found->name);
+		f->v[FACT_SNAPSHOT_ORIGIN] = value_str(origin->name);
+		f->v[FACT_SNAPSHOT_STATE] = fact_enum(FACT_SNAPSHOT_STATE, found->lost);
+		f->v[FACT_SNAPSHOT_USED] = value_percent(found->lost	? 1
+							 : found->total ? (double)found->used / (double)found->total
+									: 0);
+		bind_told(inv, SORT_SNAPSHOT, id, f);
+	}
+	while (told && strcmp(told, id) != 0)
+		told = next_snapshot(inv, told);
+	if (!found && !told)
+		return false;
+	if (told) {
+		f->v[FACT_SNAPSHOT_ID] = f->v[FACT_SNAPSHOT_NAME] = value_str(told);
+		bind_told(inv, SORT_SNAPSHOT, told, f);
 		if (f->v[FACT_SNAPSHOT_ORIGIN].type == V_STRING)
 			origin = inventory_find_array(inv, f->v[FACT_SNAPSHOT_ORIGIN].str);
-		if (origin && array_visible(origin))
-			bind_array(inv, origin, f);
-		return true;
 	}
-	return false;
+	if (origin && array_visible(origin))
+		bind_array(inv, origin, f);
+	return true;
 }
 
 static bool world_bind(void *u, enum subject_sort sort, const char *id, struct facts *f)
@@ -464,6 +491,9 @@ static int each_snapshot(const struct inventory *inv, int (*fn)(void *fu, const 
 {
 	int r = 0;
 
+	for (size_t i = 0; i < inventory_arrays(inv) && r == 0; i++)
+		for (unsigned k = 0; k < inventory_array_at(inv, i)->n_snapshots && r == 0; k++)
+			r = fn(fu, inventory_array_at(inv, i)->snapshot[k].id);
 	for (const char *s = next_snapshot(inv, ""); s && r == 0; s = next_snapshot(inv, s))
 		r = fn(fu, s);
 	return r;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "actions/actions.h"
+#include "actions/plan.h"
 #include "config/settings.h"
 #include "core/event.h"
 #include "rules/rules.h"
@@ -73,6 +74,17 @@ struct member_memory {
 	bool read_last;		    /* this device, by the table, or when it ran last */
 };
 
+enum { ARRAY_SNAPSHOTS_MAX = 8 };
+
+/* As act tells. */
+struct array_snapshot {
+	char id[META_GUID_MAX + 8 + SNAPSHOT_NAME_MAX]; /* array.id/name */
+	char name[SNAPSHOT_NAME_MAX], dm[128];
+	unsigned major, minor; /* of the device that holds what was written over */
+	bool lost;
+	uint64_t used, total; /* sectors of that */
+};
+
 struct array {
 	char id[META_GUID_MAX + 8]; /* the volume's GUID */
 	char set[META_GUID_MAX];
@@ -96,6 +108,11 @@ struct array {
 	char copy_ended[PLAN_REASON_MAX]; /* why the last one broke; empty: it did not */
 	int copied_slot;		  /* the one that ran at the last differences */
 	char copied_to[DEVICE_ID_MAX];
+	unsigned n_snapshots;
+	struct array_snapshot snapshot[ARRAY_SNAPSHOTS_MAX];
+	bool snapshots_known;
+	unsigned n_snapshots_told; /* as they were at the last differences */
+	struct array_snapshot snapshot_told[ARRAY_SNAPSHOTS_MAX];
 	uint64_t differing;	/* sectors that the check which runs, or ran last, has found */
 	bool cut;		/* that was ended before it was through */
 	int64_t scrubbed;	/* wall: when a check was last through; 0: it is not known */

@@ -592,6 +592,8 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_CREATE:
 	case STEP_RESTORE:
 	case STEP_NOTE_DISK:
+	case STEP_SNAPSHOT:
+	case STEP_DROP_SNAPSHOT:
 	case STEP_CLAIM:
 	case STEP_RELEASE:
 	case STEP_READ_CHECK:

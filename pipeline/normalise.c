@@ -103,8 +103,9 @@ bool normalise_dm_uuid(const char *uuid, char *volume, size_t size, bool *ret_le
 		return false;
 	guid++;
 	n = strcspn(guid, "-");
-	*ret_leg = strncmp(guid + n, "-leg", 4) == 0 || strncmp(guid + n, "-meta", 5) == 0;
-	if (n == 0 || (guid[n] && !*ret_leg) || n >= size)
+	*ret_leg = strncmp(guid + n, "-leg", 4) == 0 || strncmp(guid + n, "-meta", 5) == 0 ||
+		   strncmp(guid + n, "-snap-", 6) == 0;
+	if (n == 0 || (guid[n] && !*ret_leg && strcmp(guid + n, "-real") != 0) || n >= size)
 		return false;
 	snprintf(volume, size, "%.*s", (int)n, guid);
 	return true;

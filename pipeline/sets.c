@@ -550,19 +550,51 @@ static void take_copy(struct array *a, const json_t *copies, const char *ended, 
 	a->copy_total = (uint64_t)total;
 }
 
+static void take_snapshots(struct array *a, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	a->n_snapshots = 0;
+	json_array_foreach((json_t *)list, i, item)
+	{
+		struct array_snapshot *s = &a->snapshot[a->n_snapshots];
+		char id[sizeof(s->id)];
+		const char *name = NULL, *dm = "";
+		json_int_t used = 0, total = 0;
+		int lost = 0, major = 0, minor = 0;
+
+		if (a->n_snapshots == ARRAY_SNAPSHOTS_MAX ||
+		    json_unpack(item, "{s:s s:s s:i s:i s:b s:I s:I}", "name", &name, "dm", &dm, "major", &major,
+				"minor", &minor, "lost", &lost, "used", &used, "total", &total) < 0 ||
+		    strlen(name) >= sizeof(s->name))
+			continue;
+		*s = (struct array_snapshot){.major = (unsigned)major,
+					     .minor = (unsigned)minor,
+					     .lost = lost,
+					     .used = (uint64_t)used,
+					     .total = (uint64_t)total};
+		snprintf(s->name, sizeof(s->name), "%s", name);
+		snprintf(s->dm, sizeof(s->dm), "%s", dm);
+		snprintf(id, sizeof(id), "%s/%s", a->id, name);
+		memcpy(s->id, id, sizeof(s->id));
+		a->n_snapshots++;
+	}
+}
+
 static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 {
 	const char *guid = NULL, *dm = "", *action = "idle";
 	json_int_t event_nr = 0, done = 0, total = 0, differing = 0;
 	int running = 0, read_only = 0, behind = 0, cut = 0;
 	const char *ended = "";
-	json_t *options = NULL, *copies = NULL;
+	json_t *options = NULL, *copies = NULL, *snapshots = NULL;
 	struct array *a;
 
-	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I s?I s?b s?o s?o s?s}", "guid", &guid, "running",
-		    &running, "dm", &dm, "event_nr", &event_nr, "read_only", &read_only, "behind", &behind, "action",
-		    &action, "done", &done, "total", &total, "mismatches", &differing, "cut", &cut, "options", &options,
-		    "copies", &copies, "copy-ended", &ended);
+	json_unpack((json_t *)j, "{s:s s?b s?s s?I s?b s?b s?s s?I s?I s?I s?b s?o s?o s?s s?o}", "guid", &guid,
+		    "running", &running, "dm", &dm, "event_nr", &event_nr, "read_only", &read_only, "behind", &behind,
+		    "action", &action, "done", &done, "total", &total, "mismatches", &differing, "cut", &cut, "options",
+		    &options, "copies", &copies, "copy-ended", &ended, "snapshots", &snapshots);
 	a = guid ? array_find(inv, guid) : NULL;
 	if (!a)
 		return;
@@ -582,6 +614,7 @@ static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 	a->cut = cut;
 	take_options(a, options);
 	take_copy(a, copies, ended, boot);
+	take_snapshots(a, snapshots);
 	if (running)
 		a->stopped_by = STOPPED_NONE;
 }

@@ -100,6 +100,23 @@ static void add_progress(const struct pipeline *p, const struct array *a, json_t
 	}
 }
 
+static void add_snapshots(const struct array *a, json_t *j)
+{
+	json_t *list = a->n_snapshots ? json_array() : NULL;
+
+	for (unsigned i = 0; list && i < a->n_snapshots; i++) {
+		const struct array_snapshot *s = &a->snapshot[i];
+		char on[32];
+
+		snprintf(on, sizeof(on), "%u:%u", s->major, s->minor);
+		json_array_append_new(list, json_pack("{s:s s:s s:s s:s s:s s:I s:I}", "id", s->id, "name", s->name,
+						      "dm", s->dm, "on", on, "state", snapshot_words[s->lost], "used",
+						      (json_int_t)s->used * 512, "size", (json_int_t)s->total * 512));
+	}
+	if (list)
+		json_object_set_new(j, "snapshots", list);
+}
+
 static json_t *array_status(const struct pipeline *p, const struct array *a)
 {
 	const struct array_cache *c = array_cached(p->inv, a);
@@ -127,6 +144,7 @@ static json_t *array_status(const struct pipeline *p, const struct array *a)
 		json_object_set_new(j, "rate",
 				    a->rate == PLAN_RATE_MAX ? json_string("max") : json_integer((json_int_t)a->rate));
 	add_progress(p, a, j);
+	add_snapshots(a, j);
 	return j;
 }
 

@@ -51,6 +51,8 @@ static const struct inverse {
 	[STEP_DELETE_SET] = {"restore", NULL, NULL, true},
 	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be given up again"},
 	[STEP_COPY_BACK] = {NULL, NULL, "'sparectl array replace --cancel' ends the copy while it runs"},
+	[STEP_SNAPSHOT] = {"drop-snapshot", NULL, NULL},
+	[STEP_DROP_SNAPSHOT] = {NULL, NULL, "what the snapshot held is gone"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
 	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
 	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},
@@ -94,6 +96,8 @@ static json_t *inverse_ask(const struct pipeline *p, const struct job *j, const 
 		json_object_set_new(params, "array", json_string(j->array));
 	if (s->op == STEP_STOP) /* it may have run without some members */
 		json_object_set_new(params, "degraded", json_true());
+	if (s->op == STEP_SNAPSHOT)
+		json_object_set_new(params, "name", json_string(s->to));
 	if (s->op == STEP_RENAME)
 		json_object_set_new(params, "to", json_string(j->plan->array_name));
 	return json_pack("{s:s s:s s:o}", "action", inv->action, "device", s->device, "params", params);

@@ -24,6 +24,7 @@ static const struct kind_reach {
 	{"link.*", BIT_DEVICE | BIT_MEMBER | BIT_ARRAY | BIT_SPARE | BIT_PATH, FACT_DEVICE_ID},
 	{"path.*", BIT_DEVICE | BIT_MEMBER | BIT_ARRAY | BIT_PATH, FACT_DEVICE_ID},
 	{"spare.*", BIT_DEVICE | BIT_SPARE | BIT_ARRAY, FACT_DEVICE_ID},
+	{"snapshot.*", BIT_SNAPSHOT | BIT_ARRAY, FACT_SNAPSHOT_ID},
 	{"array.member-failed", BIT_DEVICE | BIT_MEMBER | BIT_ARRAY, FACT_MEMBER_ID},
 	{"array.*", BIT_ARRAY, FACT_ARRAY_ID},
 	{"*", ~0u, -1},

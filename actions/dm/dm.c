@@ -244,23 +244,21 @@ static int kernel_load(void *u, const char *name, const struct dm_target *t, siz
 	return r < 0 ? failed(e, r, "load a table for", name) : 0;
 }
 
-static int kernel_suspend(void *u, const char *name, bool noflush, struct err *e)
+static int hold(const char *name, uint32_t flags, struct err *e)
 {
 	int r;
 
-	(void)u;
 	if (held_find(name) < dm.n_held)
 		return 0;
 	if (dm.n_held == HELD_MAX)
 		return err_set(e, ENOSPC, "%d devices are suspended already", HELD_MAX);
 	r = control_open(e);
-	/* Two for each: the resume that swaps may fail, the one that rolls back must not need memory. */
+	/* Two for each: the resume that swaps may fail, the one that rolls back must not need memory; and two devices
+	 * that come live meanwhile, a snapshot and what it is of. */
 	if (r == 0)
-		r = cookie_prepare(2 * (dm.n_held + 1), e);
-	/* No freeze of the file system above: that writes all its dirty pages first, and a swap of members needs none.
-	 */
+		r = cookie_prepare(2 * (dm.n_held + 2), e);
 	if (r == 0)
-		r = small_request(name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | (noflush ? DM_NOFLUSH_FLAG : 0), e);
+		r = small_request(name, DM_SUSPEND_FLAG | flags, e);
 	if (r < 0)
 		return r;
 	r = dm_ioctl(DM_DEV_SUSPEND, &dm.u.io);
@@ -268,6 +266,19 @@ static int kernel_suspend(void *u, const char *name, bool noflush, struct err *e
 		return failed(e, r, "suspend", name);
 	memcpy(dm.held[dm.n_held++], name, strlen(name) + 1);
 	return 0;
+}
+
+/* No freeze of the file system above: that writes all its dirty pages first, and a swap of members needs none. */
+static int kernel_suspend(void *u, const char *name, bool noflush, struct err *e)
+{
+	(void)u;
+	return hold(name, DM_SKIP_LOCKFS_FLAG | (noflush ? DM_NOFLUSH_FLAG : 0), e);
+}
+
+static int kernel_suspend_frozen(void *u, const char *name, struct err *e)
+{
+	(void)u;
+	return hold(name, 0, e);
 }
 
 /* Of the live table's first target. */
@@ -557,6 +568,7 @@ const struct dm_ops dm_kernel = {
 	.create = kernel_create,
 	.load = kernel_load,
 	.suspend = kernel_suspend,
+	.suspend_frozen = kernel_suspend_frozen,
 	.status = kernel_status,
 	.table = kernel_table,
 	.target = kernel_target,

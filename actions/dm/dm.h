@@ -76,6 +76,25 @@ struct dm_mirror_status {
 };
 int dm_mirror_status_parse(const char *params, struct dm_mirror_status *ret, struct err *e);
 
+/* What is written to the origin for the first time is copied to the snapshots' devices before: the origin's own device
+ * has this table, over the device that its data are on. */
+void dm_origin_print(unsigned major, unsigned minor, uint64_t len, struct dm_target *ret);
+
+/* Where a snapshot keeps what was written over. */
+struct dm_cow {
+	unsigned major, minor;
+};
+/* A snapshot of that device, as it is when the snapshot is resumed. It ends with the machine's run. */
+void dm_snapshot_print(unsigned major, unsigned minor, const struct dm_cow *cow, uint64_t len, struct dm_target *ret);
+/* Reads such a table. False: it is none. */
+bool dm_snapshot_parse(const char *params, struct dm_cow *ret);
+
+struct dm_snapshot_status {
+	bool lost;	      /* its device is full, or failed: reads of it fail from then on */
+	uint64_t used, total; /* sectors of its device */
+};
+int dm_snapshot_status_parse(const char *params, struct dm_snapshot_status *ret, struct err *e);
+
 enum dm_raid_action { DM_IDLE, DM_FROZEN, DM_RESYNC, DM_RECOVER, DM_CHECK, DM_REPAIR, DM_RESHAPE, DM_UNDEF };
 
 struct dm_raid_status {
@@ -112,6 +131,8 @@ struct dm_ops {
 	int (*load)(void *u, const char *name, const struct dm_target *t, size_t n, bool read_only, struct err *e);
 	/* Preallocates what status_held needs, then suspends. noflush as told. */
 	int (*suspend)(void *u, const char *name, bool noflush, struct err *e);
+	/* The same; a file system on it is written out and frozen before, and thaws with the resume. */
+	int (*suspend_frozen)(void *u, const char *name, struct err *e);
 	/* Status of the live table; never flushes; usable while suspended, then it allocates nothing. params:
 	 * DM_PARAMS_MAX bytes */
 	int (*status)(void *u, const char *name, char *params, struct err *e);

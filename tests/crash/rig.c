@@ -28,6 +28,47 @@ static int rig_open(void *u, const struct plan_device *d, struct blockdev **ret,
 	return q < 0 ? err_sys(e, -q, "%s", d->node) : 0;
 }
 
+static int empty_read(struct blockdev *d, uint64_t pos, void *buf, size_t len)
+{
+	(void)d, (void)pos;
+	memset(buf, 0, len);
+	return 0;
+}
+
+static int empty_write(struct blockdev *d, uint64_t pos, const void *buf, size_t len)
+{
+	(void)d, (void)pos, (void)buf, (void)len;
+	return 0;
+}
+
+static int empty_flush(struct blockdev *d)
+{
+	(void)d;
+	return 0;
+}
+
+static void empty_close(struct blockdev *d)
+{
+	(void)d;
+}
+
+/* Some other device, with nothing on it. */
+static int rig_open_free(void *u, const char *node, struct blockdev **ret, struct err *e)
+{
+	static struct blockdev empty = {.read = empty_read,
+					.write = empty_write,
+					.flush = empty_flush,
+					.close = empty_close,
+					.name = "loop0",
+					.major = 7,
+					.sectors = 2048,
+					.sector_size = 512};
+
+	(void)u, (void)node, (void)e;
+	*ret = &empty;
+	return 0;
+}
+
 static uint64_t rig_random(void *u)
 {
 	struct rig *r = u;
@@ -79,6 +120,7 @@ void rig_restart_act(struct rig *r)
 		.dm = fake_dm_ops(r->dm),
 		.clock = &clock_system,
 		.open = rig_open,
+		.open_free = rig_open_free,
 		.random = rig_random,
 		.report = rig_report,
 		.u = r,

@@ -25,9 +25,9 @@ struct rig_ack {
 
 struct rig_volume {
 	char guid[META_GUID_MAX], top[META_NAME_MAX];
-	char live[DM_PARAMS_MAX + 64]; /* the table that the kernel has begun */
-	uint64_t generation;	       /* of the last write, acknowledged or not */
-	bool broken;		       /* the kernel could not acknowledge it: it has lost too many members */
+	char live[DM_PARAMS_MAX + 128]; /* the device and table that the kernel has begun */
+	uint64_t generation;		/* of the last write, acknowledged or not */
+	bool broken;			/* the kernel could not acknowledge it: it has lost too many members */
 	size_t n_acks;
 	struct rig_ack ack[RIG_ACKS_MAX];
 };

@@ -28,6 +28,18 @@ const char *rig_suspended(struct rig *r)
 	return NULL;
 }
 
+/* Under a snapshot-origin the raid table is below. */
+static const char *raid_dm(struct rig *r, const struct rig_volume *v)
+{
+	static char below[META_NAME_MAX + 8];
+	const char *live = fake_dm_live(r->dm, v->top);
+
+	if (!live || !strstr(live, " snapshot-origin "))
+		return v->top;
+	snprintf(below, sizeof(below), "%s-real", v->top);
+	return below;
+}
+
 static struct fake_disk *disk_of(struct rig *r, unsigned minor)
 {
 	return minor / 16 >= r->n_disks || r->absent[minor / 16] ? NULL : r->disk[minor / 16];
@@ -67,7 +79,7 @@ struct member {
 /* What the volume's live table lists. Returns the number of slots. */
 static unsigned members(struct rig *r, const struct rig_volume *v, struct member *m)
 {
-	const char *live = fake_dm_live(r->dm, v->top), *health = fake_dm_health(r->dm, v->top);
+	const char *live = fake_dm_live(r->dm, raid_dm(r, v)), *health = fake_dm_health(r->dm, raid_dm(r, v));
 	unsigned n = (unsigned)(live ? strlen(health) : 0);
 	char copy[DM_PARAMS_MAX + 64], *words[512], *save = NULL;
 	size_t n_words = 0;
@@ -140,13 +152,13 @@ static bool works(char health)
  * Returns true if it is failed now. */
 static bool write_failed(struct rig *r, const struct rig_volume *v, unsigned slot)
 {
-	const char *health = fake_dm_health(r->dm, v->top);
+	const char *health = fake_dm_health(r->dm, raid_dm(r, v));
 	bool others = false;
 
 	for (unsigned i = 0; health[i]; i++)
 		others = others || (i != slot && health[i] == 'A');
 	if (others)
-		fake_dm_fail_member(r->dm, v->top, slot);
+		fake_dm_fail_member(r->dm, raid_dm(r, v), slot);
 	return others;
 }
 
@@ -191,30 +203,36 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 		update_supers(r, rv);
 }
 
-/* A new table came live: super_init_validation takes what the freshest superblock calls failed for a member that
- * returns. */
+/* A new table came live, or an old one on another device: super_init_validation takes what the freshest superblock
+ * calls failed for a member that returns, and goes on with one that was not whole. */
 static void begin_table(struct rig *r, struct rig_volume *v)
 {
 	_Alignas(4096) static uint8_t buf[4096];
-	const char *live = r->x && r->dm ? fake_dm_live(r->dm, v->top) : NULL;
+	const char *on = r->x && r->dm ? raid_dm(r, v) : NULL, *table = on ? fake_dm_live(r->dm, on) : NULL;
 	struct slice_super s, fresh = {0};
+	bool part[META_SLOTS_MAX] = {0};
 	struct member m[META_SLOTS_MAX];
+	char live[sizeof(v->live)];
 	unsigned n;
 
-	if (!live || strcmp(live, v->live) == 0)
+	snprintf(live, sizeof(live), "%s %.*s", on ? on : "", DM_PARAMS_MAX, table ? table : "");
+	if (!table || strcmp(live, v->live) == 0)
 		return;
-	snprintf(v->live, sizeof(v->live), "%s", live);
+	memcpy(v->live, live, sizeof(live));
 	n = members(r, v, m);
 	for (unsigned i = 0; i < n; i++) {
 		if (m[i].health != 'A' || !m[i].disk)
 			continue;
 		fake_disk_peek(m[i].disk, m[i].slice.sector * 512, buf, sizeof(buf));
-		if (slice_super_parse(buf, &s) == 0 && s.events > fresh.events)
+		if (slice_super_parse(buf, &s) < 0)
+			continue;
+		part[i] = s.recovery_offset != UINT64_MAX;
+		if (s.events > fresh.events)
 			fresh = s;
 	}
 	for (unsigned i = 0; i < n; i++)
-		if (fresh.failed >> i & 1)
-			fake_dm_recover(r->dm, v->top, i);
+		if (part[i] || fresh.failed >> i & 1)
+			fake_dm_recover(r->dm, raid_dm(r, v), i);
 }
 
 void rig_begin_tables(struct rig *r)
@@ -253,7 +271,7 @@ void rig_fail(struct rig *r, unsigned slot)
 {
 	if (r->dead)
 		return;
-	fake_dm_fail_member(r->dm, r->volume[0].top, slot);
+	fake_dm_fail_member(r->dm, raid_dm(r, &r->volume[0]), slot);
 	update_supers(r, &r->volume[0]);
 }
 
@@ -309,7 +327,7 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 			write_failed(r, v, i);
 	if (!n)
 		return;
-	fake_dm_rebuilt(r->dm, v->top);
+	fake_dm_rebuilt(r->dm, raid_dm(r, v));
 	update_supers(r, v);
 }
 
@@ -448,7 +466,7 @@ const char *rig_stale(struct rig *r)
 static bool enough_in(struct rig *r, const struct rig_volume *rv, const struct fake_disk *without)
 {
 	uint64_t acknowledged = rv->n_acks ? rv->ack[rv->n_acks - 1].generation : 1;
-	const char *health = fake_dm_live(r->dm, rv->top) ? fake_dm_health(r->dm, rv->top) : NULL;
+	const char *health = fake_dm_live(r->dm, raid_dm(r, rv)) ? fake_dm_health(r->dm, raid_dm(r, rv)) : NULL;
 	const struct meta_volume *v = exec_volume(r->x, rv->guid);
 	bool current[META_SLOTS_MAX];
 

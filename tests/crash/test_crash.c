@@ -337,6 +337,35 @@ static void old_disk_unreadable(struct rig *r)
 	rig_write(r);
 }
 
+static int snapshot_plan(struct rig *r, enum step_op op, struct err *e)
+{
+	struct plan *p = rig_plan(r, 0);
+	struct step *s = rig_step(p, op, -1);
+
+	snprintf(s->to, sizeof(s->to), "nightly");
+	snprintf(s->by, sizeof(s->by), "/dev/loop0");
+	return rig_run(r, p, e);
+}
+
+static void snapshot(struct rig *r)
+{
+	snapshot_plan(r, STEP_SNAPSHOT, NULL);
+	rig_write(r);
+}
+
+static void with_snapshot(struct rig *r)
+{
+	start(r);
+	must(snapshot_plan(r, STEP_SNAPSHOT, NULL));
+	rig_write(r);
+}
+
+static void drop_snapshot(struct rig *r)
+{
+	snapshot_plan(r, STEP_DROP_SNAPSHOT, NULL);
+	rig_write(r);
+}
+
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
@@ -371,6 +400,11 @@ static const struct scenario scenarios[] = {
 	 "iiii ifii iffi", .every = 2},
 	{"raid10, one failure", "raid10", start, kernel_fails_then_record, "iiii ifii", .every = 4},
 	{"raid10, return", "raid10", member_gone, readd, "iiim iiir iiif iiii", .every = 6},
+	{"snapshot", "spare-global", start, snapshot, "iii"},
+	{"snapshot, its end", "spare-global", with_snapshot, drop_snapshot, "iii"},
+	{"snapshot, a member fails", "spare-global", with_snapshot, kernel_fails_then_record, "iii ifi", .every = 2},
+	{"snapshot, fail and spare", "spare-global", with_snapshot, fail_and_spare, "iii iri", .every = 2},
+	{"snapshot, replace", "spare-global", with_snapshot, replace_whole, "iii", .every = 4},
 	{"two volumes, start", "two-volumes", started_and_crashed, assemble, "iiii/iiiii", .every = 12},
 	{"two volumes, one failure", "two-volumes", start, kernel_fails_then_record, "iiii/iiiii ifii/ifiii",
 	 .every = 12},
@@ -454,6 +488,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	rig_write(r);
 	if (rig_one(r, STEP_RECORD, -1) < 0)
 		complain(s, how, n, "the next recording failed");
+	if (snapshot_plan(r, STEP_DROP_SNAPSHOT, &why) < 0)
+		complain(s, how, n, why.msg);
 	if (too_many_devices(r))
 		complain(s, how, n, "devices of a member that left are left over");
 	/* One volume's rebuild waits for the other's on the same disks. */

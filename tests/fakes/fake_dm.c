@@ -187,6 +187,11 @@ static int fake_suspend(void *u, const char *name, bool noflush, struct err *e)
 	return leave(late, name, e);
 }
 
+static int fake_suspend_frozen(void *u, const char *name, struct err *e)
+{
+	return fake_suspend(u, name, false, e);
+}
+
 static void status_line(const struct device *d, char *params)
 {
 	char type[16] = "raid", health[HEALTH_MAX + 1];
@@ -197,6 +202,10 @@ static void status_line(const struct device *d, char *params)
 	}
 	if (d->mirror) {
 		snprintf(params, DM_PARAMS_MAX, "2 8:0 8:16 %" PRIu64 "/16 1 %s 1 core", d->done, d->health);
+		return;
+	}
+	if (strstr(d->live.line, " snapshot ")) {
+		snprintf(params, DM_PARAMS_MAX, "0/2048 0");
 		return;
 	}
 	if (!d->live.raid) {
@@ -307,6 +316,25 @@ static void check_swap(struct fake_dm *f, const struct device *d)
 				d->health_at_load, d->health);
 }
 
+/* Two raid tables over the same slices, each of which would write them; or a snapshot of no moment at all. */
+static void check_others(struct fake_dm *f, const struct device *d)
+{
+	char origin[48];
+	struct device *o;
+
+	if (d->live.raid)
+		list_foreach (o, &f->devices, node)
+			if (o != d && !o->suspended && o->live.raid && strcmp(o->live.params, d->live.params) == 0)
+				violate(f, "%s and %s have the same live raid table", d->name, o->name);
+	if (!strstr(d->live.line, " snapshot "))
+		return;
+	snprintf(origin, sizeof(origin), " %.*s", (int)strcspn(d->live.params, " "), d->live.params);
+	list_foreach (o, &f->devices, node)
+		if ((strstr(o->live.line, origin) && strstr(o->live.line, "snapshot-origin") && !o->suspended) ||
+		    (strstr(o->inactive.line, origin) && strstr(o->inactive.line, "snapshot-origin") && !o->suspended))
+			violate(f, "%s is resumed while %s is written", d->name, o->name);
+}
+
 static int fake_resume(void *u, const char *name, bool private_dev, struct err *e)
 {
 	struct fake_dm *f = u;
@@ -330,8 +358,10 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 			memcpy(d->health, "AA", sizeof("AA"));
 			d->done = 0;
 		}
+		check_others(f, d);
 	} else if (d->suspended && d->live.raid) {
 		revive(d);
+		check_others(f, d);
 	}
 	d->suspended = false;
 	f->unsettled = f->unsettled || !private_dev;
@@ -495,6 +525,7 @@ struct fake_dm *fake_dm_new(void)
 		.create = fake_create,
 		.load = fake_load,
 		.suspend = fake_suspend,
+		.suspend_frozen = fake_suspend_frozen,
 		.status = fake_status,
 		.table = fake_table,
 		.clear = fake_clear,

@@ -63,7 +63,8 @@ const char *fake_dm_log(const struct fake_dm *f);
 
 /* The first illegal order, or NULL. Illegal: a load, create, remove, settle or list while anything is suspended; a
  * second suspend of one device; a swap of a raid table without the status read again since the suspend; a swap although
- * a health character is not as it was at the load. */
+ * a health character is not as it was at the load; a raid table that comes live while another device has the same; a
+ * snapshot that is resumed while its origin is not suspended. */
 const char *fake_dm_violation(const struct fake_dm *f);
 /* The same, at a plan's end: also a device left suspended, with an inactive table, or udev not waited for. */
 const char *fake_dm_violation_at_end(struct fake_dm *f);

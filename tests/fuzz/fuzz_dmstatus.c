@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The raid and the mirror target's status line: whatever it is, what is read from it fits. */
+/* The status line of the raid, the mirror and the snapshot target: whatever it is, what is read from it fits. */
 #include "actions/dm/dm.h"
 
 #include <errno.h>
@@ -13,7 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *line = malloc(size + 1), name[DM_NAME_LEN_MAX + 1];
 	struct dm_mirror_side side[2];
 	struct dm_mirror_status m;
+	struct dm_snapshot_status snap;
 	struct dm_raid_status s;
+	struct dm_cow cow;
 	struct err e = {0};
 	int r;
 
@@ -35,6 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r == 0 ? m.total == 0 || !strchr("ADSRFU", m.health[0]) || !m.health[0] : r != -EBADMSG || !e.msg[0])
 		abort();
 	dm_mirror_parse(line, side);
+	e = (struct err){0};
+	r = dm_snapshot_status_parse(line, &snap, &e);
+	if (r == 0 ? snap.used > snap.total || (!snap.lost && !snap.total) : r != -EBADMSG || !e.msg[0])
+		abort();
+	dm_snapshot_parse(line, &cow);
 	if (dm_name_escape(line, name) == 0 && (!name[0] || strpbrk(name, "/ \n")))
 		abort();
 	free(line);

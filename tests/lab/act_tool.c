@@ -203,6 +203,7 @@ static int run(struct tool *t, struct plan *p)
 		.dm = &dm_kernel,
 		.clock = &clock_system,
 		.open = exec_open_node,
+		.open_free = exec_open_free,
 		.random = tool_random,
 		.io_threads = t->threads,
 		.report = tool_report,

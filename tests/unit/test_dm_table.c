@@ -169,10 +169,50 @@ static void names(void **state _unused_)
 	assert_int_equal(dm_name_escape(longest, s), 0);
 }
 
+static void snapshots(void **state _unused_)
+{
+	static const struct {
+		const char *line;
+		bool ok, lost;
+		uint64_t used, total;
+	} lines[] = {{"160/131072 0", true, false, 160, 131072},
+		     {"2048/2048 16", true, false, 2048, 2048},
+		     {"Invalid", true, true, 0, 0},
+		     {"Overflow", true, true, 0, 0},
+		     {"Unknown", false, false, 0, 0},
+		     {"", false, false, 0, 0},
+		     {"3/2 0", false, false, 0, 0},
+		     {"0/0 0", false, false, 0, 0},
+		     {"1/2", false, false, 0, 0},
+		     {"1/2 0 0", false, false, 0, 0},
+		     {"-1/2 0", false, false, 0, 0},
+		     {"1/99999999999999999999 0", false, false, 0, 0}};
+	const struct dm_cow cow = {7, 1};
+	struct dm_snapshot_status s;
+	struct dm_target t;
+	struct dm_cow read;
+	struct err e;
+
+	dm_origin_print(253, 9, 32768, &t);
+	assert_string_equal(t.type, "snapshot-origin");
+	assert_string_equal(t.params, "253:9");
+	dm_snapshot_print(253, 9, &cow, 32768, &t);
+	assert_string_equal(t.type, "snapshot");
+	assert_string_equal(t.params, "253:9 7:1 N 32");
+	assert_true(dm_snapshot_parse(t.params, &read) && read.major == 7 && read.minor == 1);
+	assert_true(!dm_snapshot_parse("253:9", &read));
+	for_rows (i, lines) {
+		assert_int_equal(dm_snapshot_status_parse(lines[i].line, &s, &e), lines[i].ok ? 0 : -EBADMSG);
+		if (lines[i].ok)
+			assert_true(s.lost == lines[i].lost && s.used == lines[i].used && s.total == lines[i].total);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(goldens), unit(type_of), unit(full_width), unit(linear), unit(mirror), unit(names),
+		unit(goldens), unit(type_of), unit(full_width), unit(linear),
+		unit(mirror),  unit(names),   unit(snapshots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

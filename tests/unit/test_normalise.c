@@ -122,6 +122,8 @@ static void test_dm_uuid(void **state _unused_)
 	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-leg0-1234", guid, sizeof(guid), &leg) && leg);
 	assert_string_equal(guid, "4c696e7578");
 	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-meta0-1234", guid, sizeof(guid), &leg) && leg);
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-snap-nightly", guid, sizeof(guid), &leg) && leg);
+	assert_true(normalise_dm_uuid("SPARED-ddf-4c696e7578-real", guid, sizeof(guid), &leg) && !leg);
 	assert_true(!normalise_dm_uuid("SPARED-ddf-4c696e7578-claim-1234", guid, sizeof(guid), &leg));
 	assert_true(!normalise_dm_uuid("SPARED-ddf-", guid, sizeof(guid), &leg));
 	assert_true(!normalise_dm_uuid("SPARED-ddf", guid, sizeof(guid), &leg));
