@@ -127,9 +127,9 @@ static int leg_point(struct exec *x, const struct leg *leg, const struct dm_targ
 		return r;
 	}
 	exec_mark(x, "leg suspend");
-	r = dm->suspend(dm->u, leg->name, true, e);
+	r = dm->suspend(dm->u, leg->name, DM_PRIVATE, e);
 	if (r == 0)
-		r = dm->resume(dm->u, leg->name, true, e);
+		r = dm->resume(dm->u, leg->name, DM_PRIVATE, e);
 	if (r < 0 && swap_back_out(x, leg->name) < 0)
 		log_error("%s is suspended and cannot be resumed", leg->name);
 	return r;

@@ -241,7 +241,7 @@ static int device_make(struct exec *x, const struct volume_run *run, bool read_o
 		r = dm->load(dm->u, run->dm, &x->target[1], 1, read_only, e);
 	exec_mark(x, "start resume");
 	if (r == 0)
-		r = dm->resume(dm->u, run->dm, false, e);
+		r = dm->resume(dm->u, run->dm, DM_SHOWN, e);
 	return r;
 }
 

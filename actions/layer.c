@@ -41,12 +41,12 @@ static void device_uuid(const struct exec *x, const struct volume_run *run, cons
 }
 
 /* Again and again: there is no way back from where it is called. Allocates nothing. */
-static int resume_on(struct exec *x, const char *name, bool private_dev)
+static int resume_on(struct exec *x, const char *name, enum dm_shown shown)
 {
 	int r = -EIO;
 
 	for (unsigned i = 0; i < TRIES && r < 0; i++)
-		r = x->env.dm->resume(x->env.dm->u, name, private_dev, NULL);
+		r = x->env.dm->resume(x->env.dm->u, name, shown, NULL);
 	return r;
 }
 
@@ -90,7 +90,7 @@ static int leftovers_drop(struct exec *x, const struct volume_run *run, const ch
 
 	/* The table that waits in it fails everything: with it the raid table goes. */
 	if (info->live_table && info->suspended && info->inactive_table)
-		r = resume_on(x, real, true);
+		r = resume_on(x, real, DM_PRIVATE);
 	if (r < 0)
 		return left_suspended(real, r, e);
 	r = snapshots_list(x, run, &all, &n, &len, e);
@@ -106,7 +106,7 @@ static int not_layered(struct exec *x, struct volume_run *run, const char *real,
 	int r = 0;
 
 	if (run->info.live_table && run->info.suspended && info->live_table && !info->suspended) {
-		r = resume_on(x, run->top, false);
+		r = resume_on(x, run->top, DM_SHOWN);
 		if (r < 0)
 			return left_suspended(run->top, r, e);
 		memcpy(run->dm, real, sizeof(run->dm));
@@ -281,7 +281,7 @@ static int come_live(struct exec *x, const char *real)
 {
 	const struct dm_ops *dm = x->env.dm;
 	struct dm_info_view info = {0};
-	int r = dm->resume(dm->u, real, true, NULL);
+	int r = dm->resume(dm->u, real, DM_PRIVATE, NULL);
 
 	if (r < 0 && dm->info(dm->u, real, &info, NULL) == 0 && info.live_table && !info.suspended)
 		return 0;
@@ -308,8 +308,8 @@ static int snapshot_take(struct exec *x, struct volume_run *run, const struct ma
 	if (m->first)
 		r = swap_health_changed(x, run, noted) ? -EAGAIN : come_live(x, m->real);
 	if (r == 0)
-		taken = dm->resume(dm->u, m->snap, true, NULL);
-	left = r < 0 ? swap_back_out(x, run->top) : resume_on(x, run->top, false);
+		taken = dm->resume(dm->u, m->snap, DM_LINKED, NULL);
+	left = r < 0 ? swap_back_out(x, run->top) : resume_on(x, run->top, DM_SHOWN);
 	x->timing.suspended += (exec_now(x) - begin) / NS_PER_US;
 	if (left < 0)
 		return left_suspended(run->top, left, e);
@@ -371,7 +371,7 @@ static int layer_remove(struct exec *x, struct volume_run *run, struct err *e)
 	memcpy(run->dm, run->top, sizeof(run->dm));
 	run->layered = false;
 	exec_mark(x, "layer remove");
-	r = resume_on(x, real, true);
+	r = resume_on(x, real, DM_PRIVATE);
 	if (r < 0)
 		return left_suspended(real, r, e);
 	r = dm->remove(dm->u, real, true, e);
@@ -397,14 +397,14 @@ static int layer_swap(struct exec *x, struct volume_run *run, struct err *e)
 	if (r == 0)
 		changed = swap_health_changed(x, run, noted);
 	if (r == 0 && !changed)
-		r = resume_on(x, run->top, false);
+		r = resume_on(x, run->top, DM_SHOWN);
 	/* Above is the raid table, or the way back is open. */
 	if ((r < 0 || changed) && is_origin(x, run, &real, NULL) != 0) {
 		below = swap_back_out(x, run->dm);
 		left = swap_back_out(x, run->top);
 		left = below < 0 ? below : left;
 	} else if (r < 0) {
-		left = resume_on(x, run->top, false);
+		left = resume_on(x, run->top, DM_SHOWN);
 		r = left;
 	}
 	x->timing.suspended += (exec_now(x) - begin) / NS_PER_US;

@@ -191,7 +191,7 @@ static int private_make(struct exec *x, const char *name, const char *uuid, cons
 	if (r == 0)
 		r = dm->load(dm->u, name, t, 1, false, e);
 	if (r == 0)
-		r = dm->resume(dm->u, name, true, e);
+		r = dm->resume(dm->u, name, DM_PRIVATE, e);
 	if (r == 0)
 		r = dm->info(dm->u, name, info, e);
 	if (r < 0)

@@ -190,10 +190,10 @@ static int swap(struct work *w, struct dm_target *target)
 		return fail(w, r, &e);
 	r = dm->suspend(dm->u, name, true, &e);
 	if (r == 0)
-		r = dm->resume(dm->u, name, false, &e);
+		r = dm->resume(dm->u, name, DM_SHOWN, &e);
 	if (r < 0) {
 		dm->clear(dm->u, name, &ignored);
-		dm->resume(dm->u, name, false, &ignored);
+		dm->resume(dm->u, name, DM_SHOWN, &ignored);
 	}
 	dm->settle(dm->u);
 	return r < 0 ? fail(w, r, &e) : 0;

@@ -23,7 +23,7 @@ int swap_back_out(struct exec *x, const char *name)
 		return r;
 	r = -EIO;
 	for (unsigned i = 0; i < TRIES && r < 0; i++)
-		r = dm->resume(dm->u, name, false, NULL);
+		r = dm->resume(dm->u, name, DM_SHOWN, NULL);
 	return r;
 }
 
@@ -76,7 +76,7 @@ int swap(struct exec *x, struct volume_run *run, const struct dm_target *target,
 	}
 	/* From here to the resume: no allocation, fork, log, wait or load. */
 	changed = swap_health_changed(x, run, noted) || !copies_hold(x, run);
-	r = changed ? -EAGAIN : dm->resume(dm->u, run->dm, run->layered, e);
+	r = changed ? -EAGAIN : dm->resume(dm->u, run->dm, run->layered ? DM_PRIVATE : DM_SHOWN, e);
 	left = r < 0 ? swap_back_out(x, run->dm) : 0;
 	resumed = exec_now(x);
 	x->timing.load += (loaded - begin) / NS_PER_US;

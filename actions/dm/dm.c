@@ -35,11 +35,11 @@ enum {
 
 /* As cookie and its flags travel: the flags in the upper half of event_nr (libdevmapper.h). */
 #define UDEV_FLAGS(f) ((uint32_t)(f) << DM_UDEV_FLAGS_SHIFT)
+#define UDEV_ALONE                                                                                                     \
+	(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 /* What a private device's uevent carries: flags, and a cookie that nobody waits for. contrib/udev/09-spared.rules knows
  * this number, and spares udev the two programs that are run for each cookie. */
-#define UDEV_PRIVATE                                                                                                   \
-	UDEV_FLAGS(DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG |                            \
-		   DM_UDEV_DISABLE_OTHER_RULES_FLAG | DM_UDEV_PRIMARY_SOURCE_FLAG)
+#define UDEV_PRIVATE UDEV_FLAGS(UDEV_ALONE | DM_UDEV_PRIMARY_SOURCE_FLAG)
 
 static struct {
 	int control;	   /* /dev/mapper/control, -1 while closed */
@@ -142,10 +142,10 @@ static int cookie_prepare(unsigned want, struct err *e)
 }
 
 /* What the ioctl carries as event_nr. Without a udev that completes cookies: flags only. */
-static uint32_t cookie_take(void)
+static uint32_t cookie_take(uint16_t flags)
 {
 	dm.prepared--;
-	return (dm.cookie & ~DM_UDEV_FLAGS_MASK) | UDEV_FLAGS(DM_UDEV_PRIMARY_SOURCE_FLAG);
+	return (dm.cookie & ~DM_UDEV_FLAGS_MASK) | UDEV_FLAGS(flags | DM_UDEV_PRIMARY_SOURCE_FLAG);
 }
 
 /* After the ioctl: where the kernel sent no uevent, no rule will count down. */
@@ -374,7 +374,7 @@ static int kernel_clear(void *u, const char *name, struct err *e)
 	return r < 0 ? failed(e, r, "clear the inactive table of", name) : 0;
 }
 
-static int kernel_resume(void *u, const char *name, bool private_dev, struct err *e)
+static int kernel_resume(void *u, const char *name, enum dm_shown shown, struct err *e)
 {
 	int r;
 
@@ -383,15 +383,15 @@ static int kernel_resume(void *u, const char *name, bool private_dev, struct err
 	if (r < 0)
 		return r;
 	/* Does nothing after a suspend, which has prepared it. */
-	if (!private_dev)
+	if (shown != DM_PRIVATE)
 		r = cookie_prepare(1, e);
 	if (r == 0)
 		r = small_request(name, DM_SKIP_LOCKFS_FLAG, e);
 	if (r < 0)
 		return r;
-	dm.u.io.event_nr = private_dev ? UDEV_PRIVATE : cookie_take();
+	dm.u.io.event_nr = shown == DM_PRIVATE ? UDEV_PRIVATE : cookie_take(shown == DM_LINKED ? UDEV_ALONE : 0);
 	r = dm_ioctl(DM_DEV_SUSPEND, &dm.u.io);
-	if (!private_dev)
+	if (shown != DM_PRIVATE)
 		cookie_used(r, &dm.u.io);
 	if (r < 0)
 		return failed(e, r, "resume", name);
@@ -453,7 +453,7 @@ static int kernel_remove(void *u, const char *name, bool retry, struct err *e)
 			r = small_request(name, 0, e);
 		if (r < 0)
 			return r;
-		dm.u.io.event_nr = cookie_take();
+		dm.u.io.event_nr = cookie_take(0);
 		r = dm_ioctl(DM_DEV_REMOVE, &dm.u.io);
 		cookie_used(r, &dm.u.io);
 		if (r != -EBUSY)

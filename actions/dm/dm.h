@@ -124,6 +124,13 @@ struct dm_info_view {
 	char name[DM_NAME_LEN_MAX + 1], uuid[DM_UUID_LEN_MAX + 1];
 };
 
+/* To whom udev shows a device that is resumed. */
+enum dm_shown {
+	DM_SHOWN,
+	DM_PRIVATE, /* rules of others leave it alone, and nobody waits for udev */
+	DM_LINKED   /* rules of others leave it alone; its name is waited for */
+};
+
 /* Every call: 0 or -errno with a message that names the device. What udev makes of a resume or a remove is waited for
  * by settle, with a cookie; what it makes of a private device nobody waits for. */
 struct dm_ops {
@@ -142,8 +149,7 @@ struct dm_ops {
 	int (*target)(void *u, const char *name, char type[16], uint64_t *len, struct err *e);
 	int (*message)(void *u, const char *name, const char *text, struct err *e); /* to its first target */
 	int (*clear)(void *u, const char *name, struct err *e);			    /* drops the inactive table */
-	/* private_dev: no link and no cookie, and udev flags that keep rules of others away. */
-	int (*resume)(void *u, const char *name, bool private_dev, struct err *e);
+	int (*resume)(void *u, const char *name, enum dm_shown shown, struct err *e);
 	int (*settle)(void *u); /* waits for udev to have done all that resume and remove asked for */
 	int (*remove)(void *u, const char *name, bool retry, struct err *e);
 	int (*info)(void *u, const char *name, struct dm_info_view *ret,

@@ -335,7 +335,7 @@ static void check_others(struct fake_dm *f, const struct device *d)
 			violate(f, "%s is resumed while %s is written", d->name, o->name);
 }
 
-static int fake_resume(void *u, const char *name, bool private_dev, struct err *e)
+static int fake_resume(void *u, const char *name, enum dm_shown shown, struct err *e)
 {
 	struct fake_dm *f = u;
 	struct device *d;
@@ -345,7 +345,8 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 		return r;
 	if (!d->inactive.there && !d->live.there)
 		return err_set(e, EINVAL, "%s has no table", name);
-	buf_addf(&f->log, "resume %s%s%s\n", name, private_dev ? " private" : "", d->inactive.there ? " (swap)" : "");
+	buf_addf(&f->log, "resume %s%s%s\n", name, shown != DM_SHOWN ? " private" : "",
+		 d->inactive.there ? " (swap)" : "");
 	if (d->inactive.there) {
 		check_swap(f, d);
 		d->live = d->inactive;
@@ -364,7 +365,7 @@ static int fake_resume(void *u, const char *name, bool private_dev, struct err *
 		check_others(f, d);
 	}
 	d->suspended = false;
-	f->unsettled = f->unsettled || !private_dev;
+	f->unsettled = f->unsettled || shown != DM_PRIVATE;
 	return leave(late, name, e);
 }
 

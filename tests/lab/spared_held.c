@@ -64,10 +64,10 @@ static void on_mark(void *u, const char *what)
 	point(what);
 }
 
-static int on_resume(void *u, const char *name, bool private_dev, struct err *e)
+static int on_resume(void *u, const char *name, enum dm_shown shown, struct err *e)
 {
 	point("dm resume");
-	return dm_kernel.resume(u, name, private_dev, e);
+	return dm_kernel.resume(u, name, shown, e);
 }
 
 static int on_remove(void *u, const char *name, bool retry, struct err *e)

@@ -240,12 +240,12 @@ static void start(void **state _unused_)
 	assert_int_equal(spec->sector_start, 64);
 	assert_string_equal(spec->target_type, "error");
 	/* Nobody waits for what udev makes of a private device; contrib/udev/09-spared.rules knows the number. */
-	assert_int_equal(dm->resume(NULL, "leg", true, &e), 0);
+	assert_int_equal(dm->resume(NULL, "leg", DM_PRIVATE, &e), 0);
 	assert_true(seen.command == DM_DEV_SUSPEND && !(seen.io.flags & DM_SUSPEND_FLAG));
 	assert_int_equal(seen.io.event_nr, 5111808);
 	assert_int_equal(dm->settle(NULL), 0);
 	assert_int_equal(seen.cookies, 0);
-	assert_int_equal(dm->resume(NULL, "r1", false, &e), 0);
+	assert_int_equal(dm->resume(NULL, "r1", DM_SHOWN, &e), 0);
 	assert_int_equal(seen.io.event_nr, FLAGS_PUBLIC << 16 | (COOKIE & 0xffff));
 	assert_false(seen.semaphore_gone);
 	assert_int_equal(dm->settle(NULL), 0);
@@ -285,12 +285,12 @@ static void swap(void **state _unused_)
 	seen.suspended = true;
 	/* The swap fails; the way back needs no memory either. */
 	seen.error = ENOMEM;
-	assert_int_equal(dm->resume(NULL, "r1", false, &e), -ENOMEM);
+	assert_int_equal(dm->resume(NULL, "r1", DM_SHOWN, &e), -ENOMEM);
 	assert_int_equal(seen.completed, 1);
 	assert_int_equal(dm->clear(NULL, "r1", &e), 0);
 	assert_true(seen.command == DM_TABLE_CLEAR);
 	seen.no_uevent = true;
-	assert_int_equal(dm->resume(NULL, "r1", false, &e), 0);
+	assert_int_equal(dm->resume(NULL, "r1", DM_SHOWN, &e), 0);
 	assert_int_equal(seen.io.event_nr, FLAGS_PUBLIC << 16 | (COOKIE & 0xffff));
 	assert_int_equal(seen.completed, 2);
 	assert_int_equal(seen.other, 0);
@@ -329,8 +329,8 @@ static void held(void **state _unused_)
 	for (i = 0; i < 8; i++) {
 		snprintf(name, sizeof(name), "h%d", i);
 		seen.error = EIO;
-		assert_int_equal(dm->resume(NULL, name, false, &e), -EIO);
-		assert_int_equal(dm->resume(NULL, name, false, &e), 0);
+		assert_int_equal(dm->resume(NULL, name, DM_SHOWN, &e), -EIO);
+		assert_int_equal(dm->resume(NULL, name, DM_SHOWN, &e), 0);
 		seen.suspended = true;
 	}
 	assert_int_equal(seen.other, 0);

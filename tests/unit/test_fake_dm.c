@@ -16,7 +16,7 @@ static const struct dm_ops *started(struct fake_dm *f)
 
 	assert_int_equal(o->create(o->u, "r1", "SPARED-ddf-x", NULL), 0);
 	assert_int_equal(o->load(o->u, "r1", &start, 1, false, NULL), 0);
-	assert_int_equal(o->resume(o->u, "r1", false, NULL), 0);
+	assert_int_equal(o->resume(o->u, "r1", DM_SHOWN, NULL), 0);
 	assert_int_equal(o->settle(o->u), 0);
 	return o;
 }
@@ -35,7 +35,7 @@ static void swap(void **state _unused_)
 	assert_int_equal(o->suspend(o->u, "r1", true, NULL), 0);
 	assert_int_equal(o->status(o->u, "r1", params, NULL), 0);
 	assert_string_equal(params, "raid1 2 AD 32768/32768 frozen 0 0 -");
-	assert_int_equal(o->resume(o->u, "r1", false, NULL), 0);
+	assert_int_equal(o->resume(o->u, "r1", DM_SHOWN, NULL), 0);
 	assert_int_equal(o->settle(o->u), 0);
 	assert_int_equal(o->status(o->u, "r1", params, NULL), 0);
 	assert_int_equal(dm_raid_status_parse(params, &s, NULL), 0);
@@ -110,7 +110,7 @@ static void illegal(void **state _unused_)
 				fake_dm_fail_member(f, "r1", 0);
 				break;
 			default:
-				o->resume(o->u, "r1", false, NULL);
+				o->resume(o->u, "r1", DM_SHOWN, NULL);
 			}
 		}
 		assert_string_equal(fake_dm_violation(f), cases[i].violation);
@@ -148,10 +148,10 @@ static void faults(void **state _unused_)
 	fake_dm_set_hook(f, NULL, NULL);
 	fake_dm_fail_member(f, "r1", 0);
 	assert_int_equal(o->suspend(o->u, "r1", false, &e), 0);
-	assert_int_equal(o->resume(o->u, "r1", false, &e), 0);
+	assert_int_equal(o->resume(o->u, "r1", DM_SHOWN, &e), 0);
 	assert_string_equal(fake_dm_health(f, "r1"), "aA");
 	assert_int_equal(o->remove(o->u, "r1", false, &e), 0);
-	assert_int_equal(o->resume(o->u, "r1", false, &e), -ENXIO);
+	assert_int_equal(o->resume(o->u, "r1", DM_SHOWN, &e), -ENXIO);
 }
 
 int main(void)

@@ -194,9 +194,9 @@ static int k_suspend(void *u _unused_, const char *name _unused_, bool noflush, 
 	return 0;
 }
 
-static int k_resume(void *u _unused_, const char *name _unused_, bool private_dev, struct err *e)
+static int k_resume(void *u _unused_, const char *name _unused_, enum dm_shown shown, struct err *e)
 {
-	assert_false(private_dev);
+	assert_int_equal(shown, DM_SHOWN);
 	if (kernel.fail_resume-- > 0)
 		return err_set(e, ENOMEM, "cannot resume mp");
 	kernel.suspended = false;
