@@ -80,6 +80,47 @@ static void start_after_seen_failure(void **state _unused_)
 	rig_free(&r);
 }
 
+/* An array with a snapshot is not stopped by mistake; at the machine's end it is. A second one adds no layer. */
+static void stop_with_snapshot(void **state _unused_)
+{
+	static const char *const names[] = {"one", "two"};
+	struct plan *p;
+	struct err why;
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	for (unsigned i = 0; i < 4; i++) {
+		struct step *s;
+
+		p = rig_plan(&r, 0);
+		s = rig_step(p, STEP_SNAPSHOT, -1);
+		snprintf(s->to, sizeof(s->to), "%s", names[i / 2]);
+		snprintf(s->by, sizeof(s->by), "/dev/loop0");
+		assert_int_equal(rig_run(&r, p, NULL), 0);
+		assert_memory_equal(buf_str(&r.steps), i % 2 ? "0 already" : "0 ok /dev", 9);
+	}
+	rig_write(&r);
+	assert_int_equal(r.x->run[0]->n_snapshots, 2);
+	assert_null(strstr(fake_dm_live(r.dm, "v5-real"), "snapshot"));
+	p = rig_plan(&r, 0);
+	rig_step(p, STEP_STOP, -1);
+	assert_int_equal(rig_run(&r, p, &why), -EBUSY);
+	assert_non_null(strstr(why.msg, "has the snapshot"));
+	assert_true(rig_running(&r));
+	p = rig_plan(&r, 0);
+	p->origin = PLAN_SHUTDOWN;
+	rig_step(p, STEP_STOP, -1);
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	assert_null(fake_dm_live(r.dm, "v5"));
+	assert_null(fake_dm_live(r.dm, "v5-real"));
+	assert_null(fake_dm_live(r.dm, "v5-snap-one"));
+	assert_int_equal(rig_assemble(&r, false, false, NULL), 0);
+	assert_null(rig_stale(&r));
+	assert_null(fake_dm_violation_at_end(r.dm));
+	rig_free(&r);
+}
+
 /* What is known of a disk's health is on all disks of the set, adds up, and nothing else changes. */
 static void note_disk(void **state _unused_)
 {
@@ -313,6 +354,7 @@ int main(void)
 		unit(release),
 		unit(start_after_seen_failure),
 		unit(note_disk),
+		unit(stop_with_snapshot),
 		unit(fail_with_two_volumes),
 		unit(failed_or_pulled),
 		unit(half_wiped),
