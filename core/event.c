@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of a storm's events each is made by this: no printf, and malloc, for glibc keeps nothing at hand for calloc. */
+/* Of a storm's events each is made by this: no printf; malloc, for glibc keeps nothing at hand for calloc; and each
+ * field by itself, for GCC clears the whole by one instruction, which takes longer. */
 static void take_word(char *to, size_t size, const char *from)
 {
 	size_t n = strnlen(from, size - 1);
@@ -20,7 +21,17 @@ struct event *event_new(const char *kind, const char *source, enum origin origin
 
 	if (!ev)
 		return NULL;
-	*ev = (struct event){.origin = origin, .count = 1, .slot = -1};
+	ev->seq = 0;
+	ev->time = ev->wall = 0;
+	ev->origin = origin;
+	ev->count = 1;
+	ev->generation = 0;
+	ev->cause[0] = '\0';
+	ev->device = ev->array = ev->snapshot = ev->map = NULL;
+	ev->slot = -1;
+	ev->extra = NULL;
+	ev->facts = NULL;
+	ev->n_facts = 0;
 	take_word(ev->kind, sizeof(ev->kind), kind);
 	take_word(ev->source, sizeof(ev->source), source);
 	return ev;

@@ -101,15 +101,6 @@ int fact_lookup(const char *name)
 	return -ENOENT;
 }
 
-struct value fact_enum(enum fact_id id, int word)
-{
-	struct value v = value_int(word);
-
-	v.type = V_ENUM;
-	v.words = fact_table[id].words;
-	return v;
-}
-
 bool kind_known(const char *kind)
 {
 	for (size_t i = 0; event_kinds[i]; i++)

@@ -296,7 +296,14 @@ enum action_result { ACTION_OK, ACTION_FAILED, ACTION_REFUSED, ACTION_TIMEOUT };
 
 /* The fact of that name, or -ENOENT. */
 int fact_lookup(const char *name);
-struct value fact_enum(enum fact_id id, int word);
+static inline struct value fact_enum(enum fact_id id, int word)
+{
+	struct value v = value_int(word);
+
+	v.type = V_ENUM;
+	v.words = fact_table[id].words;
+	return v;
+}
 
 /* All built-in event kinds, NULL-terminated. */
 extern const char *const event_kinds[];

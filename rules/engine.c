@@ -146,8 +146,16 @@ static void evaluate_watches(struct engine *e)
 	}
 }
 
+/* Mostly there is nothing to do, of which there is much. */
+static bool is_settled(const struct engine *e)
+{
+	return !e->dirty && !e->any_dirty_fact && !e->ended_marks && !e->n_queue;
+}
+
 void engine_settle(struct engine *e)
 {
+	if (is_settled(e))
+		return;
 	evaluate_watches(e);
 	marks_free(e);
 	verdicts_flush(e);
@@ -229,7 +237,7 @@ static void set_time(struct engine *e, int64_t boot, int64_t awake)
 /* Fires timers in order. What fires at one moment is handed out together, before the next moment. */
 static void run_timers(struct engine *e, int64_t boot, int64_t awake, bool inclusive)
 {
-	bool settled = false;
+	bool settled = is_settled(e);
 	int64_t when = boot;
 
 	for (;;) {

@@ -150,7 +150,10 @@ int hits_add(struct hits *h, const struct hit *from, const struct hit_more *more
 		return -ENOMEM;
 	hit = at(h, h->unused);
 	h->unused = hit->chain;
-	*hit = *from;
+	hit->time = from->time;
+	hit->seq = from->seq;
+	hit->weight = from->weight;
+	hit->chain = 0;
 	order_add(h, hit);
 	if (more)
 		*hits_more(h, hit) = *more;

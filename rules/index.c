@@ -369,10 +369,10 @@ const struct rule *candidates_next(struct candidates *c)
 		if (!first || (*c->run[k].next)->index < first->index)
 			first = *c->run[k].next;
 	while (i < c->n) {
-		if (*c->run[i].next == first && ++c->run[i].next == c->run[i].end)
-			c->run[i] = c->run[--c->n];
-		else
+		if (*c->run[i].next != first || ++c->run[i].next < c->run[i].end)
 			i++;
+		else if (i < --c->n)
+			c->run[i] = c->run[c->n];
 	}
 	return first;
 }

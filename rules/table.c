@@ -14,20 +14,39 @@ uint64_t text_hash(uint64_t seed, const char *text)
 	return h ^ h >> 29;
 }
 
+static uint64_t eight_bytes(const char *text)
+{
+	uint64_t word;
+
+	memcpy(&word, text, sizeof(word));
+	return word;
+}
+
+/* Of less than eight; some may be in it twice. */
+static uint64_t last_bytes(const char *text, size_t n)
+{
+	uint32_t first, last;
+
+	if (n < sizeof(first))
+		return n ? (uint64_t)(unsigned char)text[0] << 16 | (uint64_t)(unsigned char)text[n / 2] << 8 |
+				       (unsigned char)text[n - 1]
+			 : 0;
+	memcpy(&first, text, sizeof(first));
+	memcpy(&last, text + n - sizeof(last), sizeof(last));
+	return (uint64_t)first << 32 | last;
+}
+
 uint64_t key_hash(uint64_t seed, const char *text)
 {
 	const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
 	size_t left = strlen(text);
-	uint64_t h = seed * prime ^ left, word;
+	uint64_t h = seed * prime ^ left;
 
-	for (; left >= sizeof(word); left -= sizeof(word), text += sizeof(word)) {
-		memcpy(&word, text, sizeof(word));
-		h = (h ^ word) * prime;
+	for (; left >= sizeof(h); left -= sizeof(h), text += sizeof(h)) {
+		h = (h ^ eight_bytes(text)) * prime;
 		h ^= h >> 32;
 	}
-	word = 0;
-	memcpy(&word, text, left);
-	h = (h ^ word) * prime;
+	h = (h ^ last_bytes(text, left)) * prime;
 	return h ^ h >> 32;
 }
 
@@ -84,12 +103,13 @@ static bool is_of(const struct entry_node *n, uint32_t hash, size_t rule, const 
 
 struct entry_node *table_find(const struct table *t, size_t rule, const char *key)
 {
-	uint32_t h = (uint32_t)key_hash(rule, key);
 	struct entry_node *n = t->of_rule[rule].newest;
+	uint32_t h;
 
 	/* Many rules have but one. */
-	if (!n || is_of(n, h, rule, key))
+	if (!n || strcmp(entry_key(n), key) == 0)
 		return n;
+	h = (uint32_t)key_hash(rule, key);
 	for (n = t->slots[h & (t->n_slots - 1)]; n && !is_of(n, h, rule, key); n = n->next)
 		;
 	return n;
@@ -133,13 +153,23 @@ static void order_remove(struct entry_order *o, struct entry_node *n, enum entry
 	o->room -= n->room;
 }
 
+static void order_renew(struct entry_order *o, struct entry_node *n, enum entry_orders which)
+{
+	if (o->newest == n)
+		return;
+	order_remove(o, n, which);
+	order_add(o, n, which);
+}
+
 void table_touch(struct table *t, struct entry_node *n, size_t room)
 {
-	order_remove(&t->all, n, OF_ALL);
-	order_remove(&t->of_rule[n->rule], n, OF_RULE);
+	struct entry_order *mine = &t->of_rule[n->rule];
+
+	order_renew(&t->all, n, OF_ALL);
+	order_renew(mine, n, OF_RULE);
+	t->all.room += room - n->room;
+	mine->room += room - n->room;
 	n->room = (uint32_t)room;
-	order_add(&t->all, n, OF_ALL);
-	order_add(&t->of_rule[n->rule], n, OF_RULE);
 }
 
 void evicted(struct engine *e, size_t rule)
