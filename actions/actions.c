@@ -44,6 +44,7 @@
 	X(create_array)                                                                                                \
 	X(delete_array)                                                                                                \
 	X(rename_array)                                                                                                \
+	X(grow_array)                                                                                                  \
 	X(restore)
 
 const struct action_ops *const action_list[] = {

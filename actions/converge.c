@@ -77,12 +77,15 @@ int run_read(struct exec *x, struct volume_run *run, struct err *e)
 {
 	const struct dm_ops *dm = x->env.dm;
 	int r = run_find(x, run, e);
+	char type[16];
 
 	if (r <= 0 || !exec_volume(x, run->guid))
 		return r < 0 ? r : 0;
 	r = dm->status(dm->u, run->dm, x->dm_params, e);
 	if (r == 0)
 		r = dm_raid_status_parse(x->dm_params, &run->status, e);
+	if (r == 0)
+		r = dm->target(dm->u, run->dm, type, &run->sectors, e);
 	if (r == 0)
 		r = dm->table(dm->u, run->dm, run->table, e);
 	if (r == 0)
@@ -92,6 +95,9 @@ int run_read(struct exec *x, struct volume_run *run, struct err *e)
 	if (r < 0)
 		return r;
 	options_read(run);
+	/* What was added to it is resynced as if a person had asked for a repair from there on (raid_preresume). */
+	if (run->status.action == DM_REPAIR && !exec_volume(x, run->guid)->initialised)
+		run->status.action = DM_RESYNC;
 	run->running = true;
 	run->read_only = run->info.read_only;
 	return 0;
@@ -230,7 +236,8 @@ static int sayable(struct exec *x, const struct meta_volume *v, enum member_stat
 /* The first resync of a volume has ended: md says so in the superblocks when all of it is in sync. */
 static bool redundancy_made(struct exec *x, const struct volume_run *run, const struct meta_volume *v)
 {
-	if (v->initialised || v->level == RAID0 || run->status.action != DM_IDLE || !dm_raid_settled(&run->status))
+	if (v->initialised || v->level == RAID0 || run->sectors != v->sectors || run->status.action != DM_IDLE ||
+	    !dm_raid_settled(&run->status))
 		return false;
 	for (unsigned i = 0; i < v->slots; i++) {
 		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
@@ -239,7 +246,9 @@ static bool redundancy_made(struct exec *x, const struct volume_run *run, const 
 		if (v->members[i].state != MEMBER_IN_SYNC || !d || !d->dev || set_slice_refresh(d, v->guid) < 0)
 			return false;
 		b = &d->bay[set_bay_of(d, v->guid)];
-		if (b->super_status < 0 || b->super.resync_offset != UINT64_MAX)
+		/* Of the old size: what was added is not known to it yet. */
+		if (b->super_status < 0 || b->super.resync_offset != UINT64_MAX ||
+		    b->super.sectors != v->member_sectors)
 			return false;
 	}
 	return true;
@@ -353,12 +362,20 @@ static int slot_target(struct exec *x, struct volume_run *run, const struct meta
 	return 0;
 }
 
+/* As long as the format says, unless what is new could not be resynced with this table. */
+static uint64_t table_sectors(const struct exec *x, const struct volume_run *run, const struct meta_volume *v)
+{
+	if (run->running)
+		return grow_due(x, run, v) ? v->sectors : run->sectors;
+	return x->start && x->start->sectors ? x->start->sectors : v->sectors;
+}
+
 int target_build(struct exec *x, struct volume_run *run, const struct meta_volume *v, bool make, struct dm_target *ret,
 		 struct err *e)
 {
 	static const int levels[] = {[RAID0] = 0, [RAID1] = 1, [RAID5] = 5, [RAID6] = 6, [RAID10] = 10};
 	struct dm_raid_slot slot[META_SLOTS_MAX] = {0};
-	struct dm_raid_table t = {.sectors = v->sectors,
+	struct dm_raid_table t = {.sectors = table_sectors(x, run, v),
 				  .chunk = v->chunk,
 				  .min_rate = run->want.min_rate,
 				  .max_rate = run->want.max_rate,
@@ -413,7 +430,7 @@ static bool table_differs(const struct exec *x, const struct volume_run *run, co
 	for (unsigned i = 0; i < v->slots; i++)
 		if (strcmp(run->listed[i], wanted(x, run, v, i) ? v->members[i].ref : "") != 0)
 			return true;
-	return options_differ(run);
+	return options_differ(run) || grow_due(x, run, v);
 }
 
 /* Beyond redundancy the metadata stay at the last state that could run, and so does the table. */
@@ -473,7 +490,9 @@ static int follow(struct exec *x, struct volume_run *run, struct err *e)
 	for (unsigned i = 0; i < v->slots; i++) /* it was about the disk, not about the slot */
 		run->want.read_last[i] = run->want.read_last[i] && stays(run, v, i);
 	run->scrub_cut = run->scrub_cut || run->status.action == DM_CHECK || run->status.action == DM_REPAIR;
-	r = target_build(x, run, v, true, &x->target[1], e);
+	r = grow_due(x, run, v) ? legs_grow(x, v, e) : 0;
+	if (r == 0)
+		r = target_build(x, run, v, true, &x->target[1], e);
 	x->timing.enter += (exec_now(x) - begin) / NS_PER_US;
 	if (r == 0)
 		r = swap(x, run, &x->target[1], e);

@@ -114,8 +114,7 @@ json_t *copies_state(struct exec *x, const struct volume_run *run)
 
 /* --- making and ending --------------------------------------------------------------------------------------- */
 
-/* Another table for a leg under I/O; what waits in it goes on with that. */
-static int leg_point(struct exec *x, const struct leg *leg, const struct dm_target *t, struct err *e)
+int leg_point(struct exec *x, const struct leg *leg, const struct dm_target *t, struct err *e)
 {
 	const struct dm_ops *dm = x->env.dm;
 	int r;

@@ -308,6 +308,21 @@ static int converge_all(struct exec *x, const struct plan *p, struct err *e)
 	return first;
 }
 
+/* Of an array that gets another one. */
+static void show_size(const struct exec *x, const struct meta_volume *after, struct buf *out)
+{
+	const struct meta_volume *v = exec_volume(x, after->guid);
+	struct value was = value_size(v ? v->sectors * 512 : 0), is = value_size(after->sectors * 512);
+
+	if (!v || v->sectors == after->sectors)
+		return;
+	buf_addf(out, "size of %s before: ", after->name);
+	value_print(&was, VALUE_CANONICAL, out);
+	buf_addf(out, "\nsize of %s after:  ", after->name);
+	value_print(&is, VALUE_CANONICAL, out);
+	buf_addc(out, '\n');
+}
+
 /* What would be written and loaded, and nothing of it done. */
 static int show_plan(struct exec *x, struct err *e)
 {
@@ -328,6 +343,7 @@ static int show_plan(struct exec *x, struct err *e)
 
 		if (!v || (!run->running && strcmp(run->guid, x->plan->volume) != 0))
 			continue;
+		show_size(x, v, &text);
 		buf_addf(&text, "table of %s before: ", run->dm);
 		target_show(x, run->running ? run->table : "none", &text);
 		buf_addf(&text, "\ntable of %s after:  ", run->dm);

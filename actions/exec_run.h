@@ -51,6 +51,7 @@ struct volume_run {
 	struct dm_info_view info;
 	struct dm_raid_status status;
 	char table[DM_PARAMS_MAX];
+	uint64_t sectors; /* of the live table */
 	char listed[META_SLOTS_MAX][META_REF_MAX]; /* by the live table; empty: "- -" */
 	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended or at its stop: a resume may have revived it,
 					     the status is gone, the fact stays */
@@ -256,6 +257,16 @@ int copies_end_to(struct exec *x, const struct set_disk *to, struct err *e);
 /* [{"slot","to":device,"done","total":regions}] */
 json_t *copies_state(struct exec *x, const struct volume_run *run);
 
+/* Another table for a leg under I/O; what waits in it goes on with that. */
+int leg_point(struct exec *x, const struct leg *leg, const struct dm_target *t, struct err *e);
+
+/* --- exec_grow.c --------------------------------------------------------------------------------------------- */
+
+/* The volume is larger by the format than in the kernel, and its next table may be as long as it shall be. */
+bool grow_due(const struct exec *x, const struct volume_run *run, const struct meta_volume *v);
+/* The members' private devices first. */
+int legs_grow(struct exec *x, const struct meta_volume *v, struct err *e);
+
 /* --- turns.c ------------------------------------------------------------------------------------------------- */
 
 /* Of arrays that share disks one is rebuilt at a time. Best effort. */
@@ -300,6 +311,8 @@ int step_delete_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_delete_finish(struct exec *x, const struct step *s, struct err *e);
 int step_rename_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_rename_finish(struct exec *x, const struct step *s, struct err *e);
+int step_grow_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_grow.c */
+int step_grow_finish(struct exec *x, const struct step *s, struct err *e);
 int step_delete_set_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_delete_set_finish(struct exec *x, const struct step *s, struct err *e);
 /* The device that a volume will have must not be somebody else's. */

@@ -479,6 +479,7 @@ const struct step_ops step_table[STEP_OP_MAX] = {
 	[STEP_DROP_SNAPSHOT] = {.prepare = step_drop_snapshot_prepare, .finish = step_drop_snapshot_finish},
 	[STEP_CREATE] = {.prepare = step_create_prepare, .finish = step_create_finish},
 	[STEP_DELETE] = {.prepare = step_delete_prepare, .finish = step_delete_finish},
+	[STEP_GROW] = {.prepare = step_grow_prepare, .finish = step_grow_finish},
 	[STEP_RENAME] = {.prepare = step_rename_prepare, .finish = step_rename_finish},
 	[STEP_DELETE_SET] = {.prepare = step_delete_set_prepare, .finish = step_delete_set_finish},
 	[STEP_RESTORE] = {.prepare = step_restore_prepare, .finish = step_restore_finish},

@@ -252,13 +252,13 @@ static int layer_load(struct exec *x, struct volume_run *run, const struct meta_
 		r = dm->info(dm->u, m->real, &info, e);
 	if (r < 0)
 		return r;
-	dm_origin_print(info.major, info.minor, v->sectors, &x->target[1]);
+	dm_origin_print(info.major, info.minor, run->sectors, &x->target[1]);
 	exec_mark(x, "layer load");
 	return dm->load(dm->u, run->top, &x->target[1], 1, false, e);
 }
 
-static int snapshot_load(struct exec *x, const struct volume_run *run, const struct meta_volume *v, const char *name,
-			 struct making *m, struct err *e)
+static int snapshot_load(struct exec *x, const struct volume_run *run, const char *name, struct making *m,
+			 struct err *e)
 {
 	const struct dm_ops *dm = x->env.dm;
 	char uuid[DM_UUID_LEN_MAX + 1], rest[SNAPSHOT_NAME_MAX + 8];
@@ -272,7 +272,7 @@ static int snapshot_load(struct exec *x, const struct volume_run *run, const str
 	exec_mark(x, "snapshot create");
 	r = dm->create(dm->u, m->snap, uuid, e);
 	m->snap_made = r == 0 || r == -EIO;
-	dm_snapshot_print(real.major, real.minor, &m->cow, v->sectors, &x->target[1]);
+	dm_snapshot_print(real.major, real.minor, &m->cow, run->sectors, &x->target[1]);
 	return r < 0 ? r : dm->load(dm->u, m->snap, &x->target[1], 1, false, e);
 }
 
@@ -346,7 +346,7 @@ int snapshot_make(struct exec *x, struct volume_run *run, const char *name, cons
 	if (m.first)
 		r = layer_load(x, run, v, &m, e);
 	if (r == 0)
-		r = snapshot_load(x, run, v, name, &m, e);
+		r = snapshot_load(x, run, name, &m, e);
 	if (r == 0)
 		r = snapshot_take(x, run, &m, e);
 	if (r < 0) {
@@ -423,7 +423,7 @@ static int layer_drop(struct exec *x, struct volume_run *run, struct err *e)
 	if (r == 0)
 		r = dm->load(dm->u, run->top, &x->target[1], 1, false, e);
 	if (r == 0) {
-		dm_error_print(v->sectors, &x->target[1]);
+		dm_error_print(run->sectors, &x->target[1]);
 		r = dm->load(dm->u, run->dm, &x->target[1], 1, false, e);
 	}
 	if (r == 0)
@@ -551,6 +551,8 @@ int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e)
 		return -ENODEV;
 	if (snapshot_find(run, s->to))
 		return 1;
+	if (run->sectors != exec_volume(x, run->guid)->sectors)
+		return err_set(e, EBUSY, "%s is being made larger: a snapshot is made when that has ended", run->top);
 	if (run->n_snapshots == SNAPSHOTS_MAX)
 		return err_set(e, ENOSPC, "%s has %d snapshots, and more slow it down too much", run->top,
 			       SNAPSHOTS_MAX);

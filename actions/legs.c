@@ -173,13 +173,15 @@ static int private_make(struct exec *x, const char *name, const char *uuid, cons
 {
 	const struct dm_ops *dm = x->env.dm;
 	int r = dm->info(dm->u, name, info, e);
+	uint64_t len = 0;
+	char type[16];
 
 	if (r < 0)
 		return r;
 	if (info->exists && strcmp(info->uuid, uuid) != 0)
 		return err_set(e, EEXIST, "a device called %s is there and not ours (UUID %s)", name, info->uuid);
 	if (info->exists && info->live_table && !info->suspended && dm->table(dm->u, name, x->dm_params, NULL) == 0 &&
-	    strcmp(x->dm_params, t->params) == 0)
+	    strcmp(x->dm_params, t->params) == 0 && dm->target(dm->u, name, type, &len, NULL) == 0 && len == t->len)
 		return 0;
 	if (info->exists) {
 		r = dm->remove(dm->u, name, true, e);

@@ -32,6 +32,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_CREATE] = {"create-array", NULL},
 	[STEP_DELETE] = {"delete-array", NULL},
 	[STEP_RENAME] = {"rename-array", NULL},
+	[STEP_GROW] = {"grow-array", NULL},
 	[STEP_RESTORE] = {"restore", NULL},
 	[STEP_NOTE_DISK] = {"note-disk", "of"},
 	[STEP_SNAPSHOT] = {"snapshot", NULL},
@@ -84,6 +85,7 @@ enum field_type {
 	FIELD_FLAG,
 	FIELD_COUNT,
 	FIELD_RATE, /* bytes a second; PLAN_RATE_MAX is -1 */
+	FIELD_SIZE, /* bytes */
 };
 
 struct step_field {
@@ -104,6 +106,7 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("ref", FIELD_TEXT, ref),
 	STEP_FIELD("map", FIELD_TEXT, map),
 	STEP_FIELD("speed", FIELD_RATE, speed),
+	STEP_FIELD("size", FIELD_SIZE, size),
 	STEP_FIELD("group", FIELD_COUNT, group),
 	STEP_FIELD("was-alone", FIELD_FLAG, was_alone),
 	STEP_FIELD("degraded", FIELD_FLAG, degraded),
@@ -140,7 +143,7 @@ static void print_assembly(const struct step *s, struct buf *out)
 
 static void print_upkeep(const struct step *s, struct buf *out)
 {
-	struct value rate = value_size(s->rate);
+	struct value rate = value_size(s->rate), size = value_size(s->size);
 
 	switch (s->op) {
 	case STEP_SCRUB:
@@ -158,6 +161,13 @@ static void print_upkeep(const struct step *s, struct buf *out)
 	case STEP_SNAPSHOT:
 		buf_addf(out, " on ");
 		value_escape(s->by, 0, out);
+		break;
+	case STEP_GROW:
+		buf_add(out, " to ");
+		if (s->size)
+			value_print(&size, VALUE_CANONICAL, out);
+		else
+			buf_add(out, "all there is room for");
 		break;
 	case STEP_READ_LAST:
 		buf_add(out, s->undo ? " no longer" : "");
@@ -278,6 +288,7 @@ static void set_field(json_t *j, const struct step_field *f, const void *from)
 			json_object_set_new(j, f->key, json_integer(*(const unsigned *)from));
 		return;
 	case FIELD_RATE:
+	case FIELD_SIZE:
 		if (*(const uint64_t *)from)
 			json_object_set_new(j, f->key, json_integer((json_int_t) * (const uint64_t *)from));
 		return;
@@ -384,6 +395,11 @@ static int take_field(const struct step_field *f, const json_t *v, void *to, str
 		if (!json_is_integer(v) || n < -1)
 			break;
 		*(uint64_t *)to = n < 0 ? PLAN_RATE_MAX : (uint64_t)n;
+		return 0;
+	case FIELD_SIZE:
+		if (!json_is_integer(v) || n < 0)
+			break;
+		*(uint64_t *)to = (uint64_t)n;
 		return 0;
 	}
 	return err_set(e, EINVAL, "plan: step: '%s' is not what it has to be", f->key);

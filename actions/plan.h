@@ -24,6 +24,7 @@ enum step_op {
 	STEP_CREATE,	     /* a volume, in a set that is there or in a new one: plan.create says which */
 	STEP_DELETE,	     /* the volume's records go; it does not run */
 	STEP_RENAME,	     /* the volume gets another name; it does not run */
+	STEP_GROW,	     /* the volume gets more of its disks */
 	STEP_DELETE_SET,     /* a set without volumes: its disks are blank again */
 	STEP_RESTORE,	     /* the set's metadata become what they were before the plan .to */
 	STEP_NOTE_DISK,	     /* what is known of a disk's health is written down */
@@ -75,6 +76,7 @@ struct step {
 	uint64_t rate;		 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
 	char map[DEVICE_ID_MAX]; /* STEP_*_PATH: the map that the path is of */
 	uint64_t speed;		 /* STEP_READ_CHECK: bytes a second at most */
+	uint64_t size;		 /* STEP_GROW: usable bytes; 0: all there is room for */
 	unsigned group;		 /* STEP_RESTORE_PATH: the priority group where it was, */
 	bool was_alone;		 /* alone or not */
 	bool table_later;	 /* STEP_RECORD: who only leaves is taken out of the table by the next plan */

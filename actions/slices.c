@@ -243,30 +243,61 @@ static int put_anew(struct exec *x, const struct meta_volume *v, const struct st
 	return 0;
 }
 
+/* The redundancy of the volume was being made, of all of it or of what was added. How far that has come only the
+ * superblock tells: of what was added the kernel writes no bits (md_bitmap_resize), and goes by the offset alone. */
+static int resync_rest(const struct meta_volume *v, const struct set_disk *d, uint64_t pos, struct slice_super *super,
+		       uint8_t *buf)
+{
+	uint64_t from = MIN(super->resync_offset, super->sectors);
+	int r = d->dev->read(d->dev, pos, buf, SLICE_BYTES);
+
+	if (r == 0)
+		r = slice_resync_from(buf, v->sectors, v->member_sectors, from);
+	if (r != -EBADMSG)
+		return r;
+	/* A bitmap that makes no sense is worth a resync of all. */
+	super->array_sectors = v->sectors;
+	super->sectors = v->member_sectors;
+	super->resync_offset = 0;
+	slice_encode(super, true, buf, SLICE_BYTES);
+	return 0;
+}
+
 /* After a crash the kernel's superblock says nothing of writes that were under way: its bitmap does, and is looked at
  * only if the superblock asks for a resync (md_bitmap_load: bits below recovery_cp are not "needed"). Changes that one
  * number; the bitmap stays. */
-static int put_resync(struct exec *x, const struct meta_volume *v, unsigned slot, uint8_t *buf, struct io_batch *batch,
-		      struct err *e)
+static int put_resync(struct exec *x, const struct meta_volume *v, const struct start *st, unsigned slot, uint8_t *buf,
+		      struct io_batch *batch, struct err *e)
 {
 	struct slice_super super;
 	struct set_disk *d;
 	int bay = bay_for(x, v, slot, &d, e), r;
+	unsigned number;
 	uint64_t pos;
 
 	if (bay < 0)
 		return bay;
+	number = set_disk_number(&x->set, d);
 	pos = set_slice_sector(d, (unsigned)bay) * 512;
 	r = d->dev->read(d->dev, pos, buf, SUPER_BYTES);
 	if (r == 0)
 		r = slice_super_parse(buf, &super);
+	if (r == 0 && !v->initialised && !st->sectors &&
+	    (super.resync_offset != UINT64_MAX || super.sectors < v->member_sectors)) {
+		r = resync_rest(v, d, pos, &super, buf);
+		/* The bits first: without them the superblock would call the rest in sync. */
+		if (r == 0)
+			io_batch_write(batch, number, d->dev, pos + SUPER_BYTES, buf + SUPER_BYTES,
+				       SLICE_BYTES - SUPER_BYTES, true);
+	} else if (r == 0) {
+		super.resync_offset = 0;
+		slice_encode(&super, false, buf, SLICE_BYTES);
+	}
 	if (r < 0) {
 		d->error = r;
 		return err_sys(e, -r, "%s: cannot read its slice", d->dev->name);
 	}
-	super.resync_offset = 0;
-	slice_encode(&super, false, buf, SLICE_BYTES);
-	io_batch_write(batch, set_disk_number(&x->set, d), d->dev, pos, buf, SUPER_BYTES, true);
+	io_batch_write(batch, number, d->dev, pos, buf, SUPER_BYTES, true);
 	return 0;
 }
 
@@ -277,7 +308,7 @@ static int put_start(struct exec *x, const struct meta_volume *v, const struct s
 	case START_ANEW:
 		return before ? put_anew(x, v, st, slot, buf, batch, e) : 0;
 	case START_AS_FOUND:
-		return !before && st->resync ? put_resync(x, v, slot, buf, batch, e) : 0;
+		return !before && st->resync ? put_resync(x, v, st, slot, buf, batch, e) : 0;
 	case START_REBUILD:
 		return before ? 0 : slice_enter(x, v, slot, false, e);
 	case START_OUT:

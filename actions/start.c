@@ -56,6 +56,12 @@ static bool current(const struct start_in *in, unsigned slot)
 	return start_stamp_matches(in, slot) && d->stamp.seq_intended == in->seq;
 }
 
+/* An array that was made larger: the format says so first, and the kernel's superblocks follow with its table. */
+static bool of_smaller(const struct meta_volume *v, const struct slice_super *s)
+{
+	return !v->initialised && s->sectors < v->member_sectors && s->array_sectors < v->sectors;
+}
+
 /* The slice is one that was made for this volume as it is. */
 static bool super_fits(const struct meta_volume *v, const struct start_disk *d, unsigned slot)
 {
@@ -63,8 +69,9 @@ static bool super_fits(const struct meta_volume *v, const struct start_disk *d, 
 
 	return d->super_status == 0 && slice_geometry(v, &level, &layout, &stripe) == 0 &&
 	       d->super.n_devices == v->slots && d->super.position == slot && d->super.level == level &&
-	       d->super.layout == layout && d->super.stripe_sectors == stripe && d->super.array_sectors == v->sectors &&
-	       d->super.sectors == v->member_sectors;
+	       d->super.layout == layout && d->super.stripe_sectors == stripe &&
+	       (of_smaller(v, &d->super) ||
+		(d->super.array_sectors == v->sectors && d->super.sectors == v->member_sectors));
 }
 
 static bool by_format(const struct meta_member *m)
@@ -176,6 +183,24 @@ static void decide_by_slices(const struct start_in *in, const struct trust *t, s
 	}
 }
 
+/* Its slices are of a smaller array, for the start before was cut while it was made larger. With all members it goes on
+ * from there: what is new is resynced. Else it runs at its old size until it is whole again, for what is new has no
+ * redundancy; but where a slice knows the new size, there may be data beyond the old one. */
+static void decide_size(const struct start_in *in, const struct trust *t, struct start *st)
+{
+	const struct meta_volume *v = in->volume;
+	unsigned smaller = 0, whole = 0;
+
+	for (unsigned i = 0; i < v->slots; i++) {
+		smaller += t->slot[i] && of_smaller(v, &in->disk[i].super);
+		whole += st->slot[i].how == START_AS_FOUND;
+	}
+	if (smaller == t->n && whole < v->slots)
+		st->sectors = in->disk[t->freshest].super.array_sectors;
+	else if (smaller > 0)
+		st->resync = true;
+}
+
 /* First use, or another tool changed the array, or no table of the epoch was ever live: the format alone knows. */
 static void decide_anew(const struct start_in *in, struct start *st)
 {
@@ -237,6 +262,7 @@ static void force_in(const struct start_in *in, struct start *st)
 			st->slot[best].edit = false;
 		in_sync[best] = true;
 		st->anew = true;
+		st->resync = st->resync || !in->volume->initialised;
 	}
 	for (unsigned i = 0; i < in->volume->slots && st->anew; i++)
 		if (st->slot[i].how == START_AS_FOUND)
@@ -292,7 +318,8 @@ static int check_dirty(const struct start_in *in, struct start *st, struct err *
 	if (!st->anew && in_sync_slots(st, v, in_sync) < v->slots) {
 		/* A resync that had not ended, by the freshest slice itself. */
 		for (unsigned i = 0; i < v->slots && !st->write_hole; i++)
-			if (st->slot[i].how == START_AS_FOUND && in->disk[i].super.resync_offset != UINT64_MAX)
+			if (st->slot[i].how == START_AS_FOUND && (in->disk[i].super.resync_offset != UINT64_MAX ||
+								  (!st->sectors && of_smaller(v, &in->disk[i].super))))
 				st->write_hole = has_parity(v);
 		if (st->write_hole && in->force) {
 			st->anew = true;
@@ -366,10 +393,12 @@ int start_analyse(const struct start_in *in, struct start *ret, struct err *e)
 			return err_set(e, ESTALE, "%s: two of its members each had the other failed", v->name);
 		for (unsigned i = 0; i < v->slots; i++)
 			all = all && (t.slot[i] || v->members[i].state != MEMBER_IN_SYNC || !current(in, i));
-		if (t.n > 0 && (t.running || all))
+		if (t.n > 0 && (t.running || all)) {
 			decide_by_slices(in, &t, &st);
-		else
+			decide_size(in, &t, &st);
+		} else {
 			decide_anew(in, &st);
+		}
 		r = check_members(in, &st, e);
 		if (r == 0)
 			r = check_dirty(in, &st, e);
@@ -378,7 +407,7 @@ int start_analyse(const struct start_in *in, struct start *ret, struct err *e)
 		return r;
 	st.events = next_events(in);
 	if (st.anew)
-		st.epoch = 0;
+		st.epoch = st.sectors = 0; /* its slices are of the format's size */
 	*ret = st;
 	return 0;
 }

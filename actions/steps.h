@@ -54,5 +54,5 @@ extern const struct action_ops action_assemble, action_stop_array, action_fail_m
 	action_fail_path, action_reinstate_path, action_demote_path, action_restore_path, action_queue_io,
 	action_fail_io, action_notify, action_exec, action_replace_member, action_scrub, action_read_last,
 	action_rebuild_speed, action_emit, action_mark, action_unmark, action_inhibit, action_create_array,
-	action_delete_array, action_rename_array, action_note_disk, action_snapshot, action_drop_snapshot,
-	action_restore, action_copy_back;
+	action_delete_array, action_rename_array, action_grow_array, action_note_disk, action_snapshot,
+	action_drop_snapshot, action_restore, action_copy_back;

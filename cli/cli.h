@@ -167,6 +167,7 @@ int verb_set_create(struct cli *c);
 int verb_delete(struct cli *c);
 int verb_set_delete(struct cli *c);
 int verb_rename(struct cli *c);
+int verb_grow(struct cli *c);
 int verb_snapshot(struct cli *c);
 int verb_disk_check(struct cli *c);
 int verb_path(struct cli *c);

@@ -316,3 +316,16 @@ int verb_rename(struct cli *c)
 	request_text(request, "to", c->args[1]);
 	return cli_change(c, request);
 }
+
+int verb_grow(struct cli *c)
+{
+	json_t *request = client_request("array-grow");
+	const char *size = c->opt[OPT_SIZE];
+
+	request_text(request, "array", c->args[0]);
+	if (size && strcmp(size, "max") != 0 && set_size(c, request, "size", size) != CLI_OK) {
+		json_decref(request);
+		return CLI_USAGE;
+	}
+	return cli_change(c, request);
+}

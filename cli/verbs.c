@@ -419,6 +419,28 @@ const struct verb cli_verbs[] = {
 		.see = "array stop, array start",
 	},
 	{
+		"array grow",
+		"ARRAY",
+		"give an array more of its disks' space",
+		CHANGING | OPT(SIZE),
+		1,
+		1,
+		verb_grow,
+		.about =
+			"Takes what is free right behind the array on all of its disks: where they are larger than it, "
+			"or what\n"
+			"lay there was deleted. It may run and be in use. All members must be in sync. What is added "
+			"is\n"
+			"resynced. What lies on the array is not told: 'resize2fs' or the like comes after it. It "
+			"cannot "
+			"be\n"
+			"taken back. A RAID10 is refused.",
+		.examples = {{"sparectl array grow data", "by all there is room for"},
+			     {"sparectl array grow data --size 2TiB --dry-run", "what would be written and loaded"}},
+		.exits = CHANGES,
+		.see = "array create, array replace",
+	},
+	{
 		"set create",
 		"DEVICE...",
 		"make a set of blank disks, without an array",

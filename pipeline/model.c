@@ -585,6 +585,12 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 		if (v)
 			snprintf(v->name, sizeof(v->name), "%s", step->to);
 		return 0;
+	case STEP_GROW:
+		if (v && step->size) {
+			v->member_sectors = v->member_sectors * (step->size / 512) / v->sectors;
+			v->sectors = step->size / 512;
+		}
+		return 0;
 	case STEP_DELETE_SET:
 		model_keep(m, s, p->id);
 		model_delete_set(m, s);

@@ -47,6 +47,7 @@ static const struct inverse {
 	[STEP_ACTIVATE_SPARE] = {NULL, NULL,
 				 "the array is rebuilt onto the spare, and the disk before it is behind since"},
 	[STEP_RENAME] = {"rename-array", NULL, NULL},
+	[STEP_GROW] = {NULL, NULL, "an array is never made smaller"},
 	[STEP_DELETE] = {"restore", NULL, NULL, true},
 	[STEP_DELETE_SET] = {"restore", NULL, NULL, true},
 	[STEP_RESTORE] = {NULL, NULL, "what it gave back can be given up again"},

@@ -293,6 +293,9 @@ int ddf_create_set(const char *guid, uint64_t disk_sectors, unsigned sector_size
 int ddf_create_volume(struct meta_set *s, const struct meta_create *create, struct err *e);
 int ddf_delete_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e);
 int ddf_rename_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e);
+int ddf_grow_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e); /* ddf_grow.c */
+/* Sectors that no volume uses, right behind the extent that begins there. */
+uint64_t ddf_room_behind(const struct meta_set *s, uint32_t ref, uint64_t start);
 /* add_disk with a disk to take the places from. */
 int ddf_add_like(struct meta_set *s, const struct ddf_member *like, uint64_t disk_sectors, const char *serial,
 		 char ref[META_REF_MAX], struct err *e);

@@ -60,6 +60,24 @@ int ddf_find_space(const struct meta_set *s, uint32_t ref, uint64_t need, uint64
 	return -ENOSPC;
 }
 
+uint64_t ddf_room_behind(const struct meta_set *s, uint32_t ref, uint64_t start)
+{
+	struct extent used[META_VOLUMES_MAX];
+	uint64_t limit = ddf_sectors(s->unit, ddf_pd(s, ref)->size), end = limit;
+	size_t n = extents(s, ref, used, ARRAY_SIZE(used));
+
+	/* Where they could not all be listed, none is known to be free. */
+	if (n == ARRAY_SIZE(used))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (used[i].start == start)
+			end = start + used[i].sectors;
+		else if (used[i].start > start)
+			limit = MIN(limit, used[i].start);
+	}
+	return limit > end ? limit - end : 0;
+}
+
 static bool lists(const struct meta_set *s, const struct ddf_conf *c, uint32_t ref)
 {
 	for (unsigned i = 0; i < s->max_elements; i++)

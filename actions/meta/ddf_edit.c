@@ -448,6 +448,7 @@ int ddf_edit(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 		[META_SET_INITIALISED] = set_initialised,
 		[META_DELETE_VOLUME] = ddf_delete_volume,
 		[META_RENAME_VOLUME] = ddf_rename_volume,
+		[META_GROW_VOLUME] = ddf_grow_volume,
 		[META_NOTE_DISK] = note_disk,
 		[META_STAND_IN] = ddf_stand_in,
 		[META_SPARE_AGAIN] = ddf_spare_again,

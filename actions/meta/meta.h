@@ -132,6 +132,9 @@ enum meta_edit_op {
 			       */
 	META_DELETE_VOLUME,   /* volume: its records go, its extents are free; who was its dedicated spare is global */
 	META_RENAME_VOLUME,   /* volume, name */
+	META_GROW_VOLUME,     /* volume, sectors: usable size, 0: all that there is room for right behind its extents;
+				 its redundancy has to be made there, and it counts as not initialised. -ENOSPC names
+				 the disk that has not enough; an array is never made smaller */
 	META_NOTE_DISK,	      /* ref, predicted, read_errors: what is known of its health beside its state */
 	META_STAND_IN,	  /* ref of a member, clean: true: it is a spare again once its slot has another disk; false:
 			     it is not */
@@ -149,6 +152,7 @@ struct meta_edit {
 	bool revertible; /* META_ADD_SPARE: it gives its slot back */
 	bool predicted, read_errors;
 	char name[META_NAME_MAX];
+	uint64_t sectors; /* META_GROW_VOLUME */
 };
 
 /* A volume that is to be made. */

@@ -196,6 +196,43 @@ void slice_encode(const struct slice_super *s, bool dirty, void *buf, size_t len
 		bit[bits / 8] = (uint8_t)((1u << bits % 8) - 1);
 }
 
+bool slice_same_regions(uint64_t array_sectors, uint64_t other)
+{
+	return slice_region(array_sectors) == slice_region(other);
+}
+
+int slice_resync_from(void *buf, uint64_t array_sectors, uint64_t sectors, uint64_t from)
+{
+	const size_t room = (size_t)SLICE_SECTORS * 512 - BITMAP_POS - sizeof(struct disk_bitmap);
+	uint8_t *map = (uint8_t *)buf + BITMAP_POS, *bit = map + sizeof(struct disk_bitmap);
+	struct slice_super s;
+	struct disk_super d;
+	struct disk_bitmap b;
+	uint64_t region, sync_size, bits;
+	int r = slice_super_parse(buf, &s);
+
+	if (r < 0)
+		return r;
+	memcpy(&d, buf, sizeof(d));
+	memcpy(&b, map, sizeof(b));
+	sync_size = s.level == 10 ? array_sectors : sectors;
+	region = le32_get(b.chunk_bytes) / 512;
+	if (memcmp(b.magic, "bitm", sizeof(b.magic)) != 0 || region == 0 || (region & (region - 1)))
+		return -EBADMSG;
+	bits = (sync_size + region - 1) / region;
+	if (bits > (uint64_t)room * 8)
+		return -EBADMSG;
+	for (uint64_t i = from / region; i < bits; i++)
+		bit[i / 8] |= (uint8_t)(1u << i % 8);
+	d.array_sectors = le64_of(array_sectors);
+	d.sectors = le64_of(sectors);
+	d.resync_offset = le64_of(0);
+	b.sync_size = le64_of(sync_size);
+	memcpy(buf, &d, sizeof(d));
+	memcpy(map, &b, sizeof(b));
+	return 0;
+}
+
 int slice_geometry(const struct meta_volume *v, uint32_t *level, uint32_t *layout, uint32_t *stripe_sectors)
 {
 	static const struct {

@@ -165,6 +165,7 @@ static void mark_whole(struct rig *r)
 		const struct meta_volume *v = exec_volume(r->x, r->volume[n].guid);
 
 		r->volume[n].generation = 1;
+		r->volume[n].made = v->member_sectors;
 		for (unsigned i = 0; i < v->slots; i++)
 			if (rig_disk_of(r, v, i) >= 0 && v->members[i].state == MEMBER_IN_SYNC)
 				fake_disk_poke(r->disk[rig_disk_of(r, v, i)], v->members[i].offset * 512, &m,
@@ -246,7 +247,7 @@ static void keep_ack(struct rig_volume *v, size_t records)
 	struct rig_ack last = {.generation = 1};
 
 	for (size_t i = 0; i < v->n_acks && v->ack[i].records <= records; i++)
-		last.generation = v->ack[i].generation;
+		last = (struct rig_ack){.generation = v->ack[i].generation, .sectors = v->ack[i].sectors};
 	v->n_acks = 1;
 	v->ack[0] = last;
 }
@@ -263,6 +264,9 @@ void rig_boot(struct rig *r, struct fake_disks *disks, const struct rig *like, s
 		r->volume[i].live[0] = '\0';
 		r->volume[i].broken = false;
 		keep_ack(&r->volume[i], records);
+		if (r->volume[i].made_at > records)
+			r->volume[i].made = r->volume[i].made_before;
+		r->volume[i].made_at = 0;
 	}
 	for (size_t i = 0; i < r->n_disks; i++)
 		r->disk[i] = fake_disk_get(disks, disk_names[i]);

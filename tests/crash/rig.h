@@ -21,6 +21,7 @@ extern const struct rig_kept rig_kept[RIG_KEPT];
 struct rig_ack {
 	size_t records; /* that were down when the write was acknowledged */
 	uint64_t generation;
+	uint64_t sectors; /* of the array then */
 };
 
 struct rig_volume {
@@ -28,6 +29,10 @@ struct rig_volume {
 	char live[DM_PARAMS_MAX + 128]; /* the device and table that the kernel has begun */
 	uint64_t generation;		/* of the last write, acknowledged or not */
 	bool broken;			/* the kernel could not acknowledge it: it has lost too many members */
+	/* Sectors of each member whose redundancy is made, since so many records, and before; and from where on the
+	 * kernel's resync makes it, ~0: none runs. */
+	uint64_t made, made_before, resync_from;
+	size_t made_at;
 	size_t n_acks;
 	struct rig_ack ack[RIG_ACKS_MAX];
 };
@@ -110,3 +115,7 @@ bool rig_enough(struct rig *r, const struct fake_disk *without);
 /* NULL, or where the live tables and the metadata differ: a member that is listed and not in the format, or the other
  * way round. Beyond redundancy they may. */
 const char *rig_disagrees(struct rig *r);
+/* NULL, or the volume that is called initialised and is not, or whose table is longer than the metadata say, or shorter
+ * than it was when a write was acknowledged; settled: or that has not come to its end, a table of the metadata's size.
+ */
+const char *rig_unmade(struct rig *r, bool settled);

@@ -190,9 +190,7 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 		if (failed >> i & 1)
 			continue;
 		s.recovery_offset = m[i].health == 'A' ? UINT64_MAX : 0;
-		s.resync_offset = UINT64_MAX;
-		s.array_sectors = v->sectors;
-		s.sectors = v->member_sectors;
+		rig_grow_super(r, rv, &s);
 		slice_geometry(v, &s.level, &s.layout, &s.stripe_sectors);
 		slice_encode(&s, false, buf, sizeof(buf));
 		q = put_at(r, &m[i].slice, buf, 4096);
@@ -207,7 +205,7 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
  * calls failed for a member that returns, and goes on with one that was not whole. */
 static void begin_table(struct rig *r, struct rig_volume *v)
 {
-	_Alignas(4096) static uint8_t buf[4096];
+	_Alignas(4096) static uint8_t buf[SLICE_HEAD_BYTES], slice[SLICE_HEAD_BYTES];
 	const char *on = r->x && r->dm ? raid_dm(r, v) : NULL, *table = on ? fake_dm_live(r->dm, on) : NULL;
 	struct slice_super s, fresh = {0};
 	bool part[META_SLOTS_MAX] = {0};
@@ -227,9 +225,12 @@ static void begin_table(struct rig *r, struct rig_volume *v)
 		if (slice_super_parse(buf, &s) < 0)
 			continue;
 		part[i] = s.recovery_offset != UINT64_MAX;
-		if (s.events > fresh.events)
+		if (s.events > fresh.events) {
 			fresh = s;
+			memcpy(slice, buf, sizeof(slice));
+		}
 	}
+	rig_grow_begin(r, v, &fresh, slice);
 	for (unsigned i = 0; i < n; i++)
 		if (part[i] || fresh.failed >> i & 1)
 			fake_dm_recover(r->dm, raid_dm(r, v), i);
@@ -307,7 +308,8 @@ static void write_volume(struct rig *r, struct rig_volume *v)
 		update_supers(r, v);
 	v->broken = refused || !raid_runnable(meta->level, in_sync, meta->slots);
 	if (!v->broken && !held)
-		v->ack[v->n_acks++] = (struct rig_ack){fake_disks_recorded(r->disks), v->generation};
+		v->ack[v->n_acks++] =
+			(struct rig_ack){fake_disks_recorded(r->disks), v->generation, rig_live_sectors(r, v)};
 }
 
 void rig_write(struct rig *r)
@@ -328,6 +330,7 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 	if (!n)
 		return;
 	fake_dm_rebuilt(r->dm, raid_dm(r, v));
+	rig_resynced(r, v);
 	update_supers(r, v);
 }
 

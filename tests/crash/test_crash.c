@@ -19,8 +19,9 @@ struct scenario {
 	void (*run)(struct rig *r);
 	const char *states; /* that may be found after a cut, space-separated */
 	bool blank;	    /* one of its disks has no metadata at first */
-	unsigned every; /* of its writes are cut and failed: 0: all, n: every nth, each in another way; of its calls,
-			   every third of that */
+	unsigned every;	 /* of its writes are cut and failed: 0: all, n: every nth, each in another way; of its calls,
+			    every third of that */
+	bool may_refuse; /* a cut may leave it dirty and degraded: then a person decides */
 };
 
 static unsigned failures;
@@ -366,6 +367,47 @@ static void drop_snapshot(struct rig *r)
 	rig_write(r);
 }
 
+static void grow(struct rig *r)
+{
+	rig_one(r, STEP_GROW, -1);
+	rig_write(r);
+}
+
+static void grown_and_crashed(struct rig *r)
+{
+	start(r);
+	must(rig_one(r, STEP_GROW, -1));
+	rig_write(r);
+	rig_power_cycle(r);
+}
+
+static void grow_whole(struct rig *r)
+{
+	grow(r);
+	rig_rebuilt(r);
+	rig_one(r, STEP_RECORD, -1);
+	rig_write(r);
+}
+
+/* One of its members fails while what is new is resynced. */
+static void grow_then_fails(struct rig *r)
+{
+	grow(r);
+	kernel_fails_then_record(r);
+}
+
+static void grow_stopped(struct rig *r)
+{
+	rig_one(r, STEP_GROW, -1);
+	assemble(r);
+}
+
+static void stopped(struct rig *r)
+{
+	start(r);
+	must(rig_stop(r));
+}
+
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
@@ -413,6 +455,15 @@ static const struct scenario scenarios[] = {
 	 .every = 12},
 	{"two volumes, replace", "dirty", start, replace_whole, "iii/ii", .every = 12},
 	{"two volumes, stop", "two-volumes", start, stop, "iiii/iiiii", .every = 12},
+	{"grow, raid5", "spare-global", start, grow_whole, "iii", .every = 2},
+	{"grow, raid5, start after a crash", "spare-global", grown_and_crashed, assemble, "iii", .every = 2},
+	{"grow, raid5, a member fails", "spare-global", start, grow_then_fails, "iii ifi", .every = 2,
+	 .may_refuse = true},
+	{"grow, raid5, stopped", "spare-global", stopped, grow_stopped, "iii", .every = 2},
+	{"grow, raid1", "raid1", start, grow_whole, "ii", .every = 2},
+	{"grow, raid6", "raid6-n-continue", start, grow_whole, "iiii", .every = 4},
+	{"grow, two volumes", "two-volumes", start, grow_whole, "iiii/iiiii", .every = 12},
+	{"grow, blocks of 4096", "spare-global:4096", start, grow_whole, "iii", .every = 4},
 	{"blocks of 4096, fail and spare", "spare-global:4096", start, fail_and_spare, "iii iri", .every = 2},
 	{"blocks of 4096, start after a crash", "raid1:4096", started_and_crashed, assemble, "ii", .every = 2},
 	{"blocks of 4096, replace", "spare-global:4096", start, replace_whole, "iii", .every = 4},
@@ -475,6 +526,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	const char *stale;
 
 	if (!rig_running(r) && rig_assemble(r, true, false, &why) < 0) {
+		if (s->may_refuse && why.code == EUCLEAN)
+			return;
 		complain(s, how, n, why.msg);
 		return;
 	}
@@ -483,6 +536,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	stale = rig_stale(r);
 	if (stale)
 		complain(s, how, n, stale);
+	if (rig_unmade(r, false))
+		complain(s, how, n, rig_unmade(r, false));
 	if (!deep)
 		return;
 	rig_write(r);
@@ -500,6 +555,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	}
 	if (strchr(rig_states(r), 'r'))
 		complain(s, how, n, "a rebuild that ended is not recorded");
+	if (strncmp(s->name, "grow", 4) == 0 && !strpbrk(rig_states(r), "fm") && rig_unmade(r, true))
+		complain(s, how, n, rig_unmade(r, true));
 	if (rig_stop(r) < 0)
 		complain(s, how, n, "it cannot be stopped");
 	if (rig_assemble(r, true, false, &why) < 0)

@@ -250,6 +250,19 @@ static int fake_table(void *u, const char *name, char *params, struct err *e)
 	return leave(late, name, e);
 }
 
+static int fake_target(void *u, const char *name, char type[16], uint64_t *len, struct err *e)
+{
+	struct fake_dm *f = u;
+	struct device *d;
+	int late, r = enter_device(f, FAKE_TABLE, name, &d, &late, e);
+
+	if (r < 0)
+		return r;
+	if (!d->live.there || sscanf(d->live.line, "%*u %" SCNu64 " %15s", len, type) != 2)
+		return err_set(e, ENODATA, "%s has no live table", name);
+	return leave(late, name, e);
+}
+
 static int fake_clear(void *u, const char *name, struct err *e)
 {
 	struct fake_dm *f = u;
@@ -529,6 +542,7 @@ struct fake_dm *fake_dm_new(void)
 		.suspend_frozen = fake_suspend_frozen,
 		.status = fake_status,
 		.table = fake_table,
+		.target = fake_target,
 		.clear = fake_clear,
 		.resume = fake_resume,
 		.message = fake_message,
