@@ -279,6 +279,83 @@ static void renamed(void **state _unused_)
 	test_set_free(&s);
 }
 
+static void refused_to_grow(struct meta_set *set, uint64_t sectors, int r, const char *why)
+{
+	struct meta_edit edit = {.op = META_GROW_VOLUME, .volume = VOLUME_GUID, .sectors = sectors};
+	char *before = test_set_text(set), *after;
+	struct err e = {0};
+
+	assert_int_equal(meta_ddf.edit(set, &edit, &e), r);
+	if (!strstr(e.msg, why))
+		fail_msg("'%s' is not in: %s", why, e.msg);
+	after = test_set_text(set);
+	assert_string_equal(after, before);
+	free(before);
+	free(after);
+}
+
+static void grown(void **state _unused_)
+{
+	struct meta_edit edit = {.op = META_GROW_VOLUME, .volume = VOLUME_GUID, .sectors = 2 * 30000};
+	struct meta_edit gone = {.op = META_DELETE_VOLUME, .volume = OTHER_GUID};
+	struct test_set s;
+	struct meta_set *set = blank_set(&s, 4, 512);
+	struct meta_create c = request(&s, RAID5, 2, 128, 3);
+	struct meta_view *v = NULL;
+	struct err e = {0};
+
+	c.initialised = true;
+	c.sectors = 2 * 20480;
+	assert_int_equal(meta_ddf.create_volume(set, &c, &e), 0);
+	c = (struct meta_create){
+		.guid = OTHER_GUID, .name = "behind", .level = RAID1, .slots = 2, .sectors = 4096, .initialised = true};
+	memcpy(c.ref[0], s.disk[1].ref, META_REF_MAX);
+	memcpy(c.ref[1], s.disk[3].ref, META_REF_MAX);
+	assert_int_equal(meta_ddf.create_volume(set, &c, &e), 0);
+	commit(&s, &set);
+	refused_to_grow(set, 0, -ENOSPC, "has 0 KiB free right behind");
+	refused_to_grow(set, 2 * 20480 - 1, -EINVAL, "never made smaller");
+	test_edit(set, gone);
+	refused_to_grow(set, UINT64_MAX, -ENOSPC, "has 55296 KiB free right behind");
+	refused_to_grow(set, 2 * (uint64_t)(DISK_SECTORS - 65536) + 2, -ENOSPC, "each member needs 55297 KiB more");
+
+	/* In whole MiB, and for mdadm not initialised. */
+	test_edit(set, edit);
+	commit(&s, &set);
+	compare("grown", &s, set);
+	assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
+	assert_int_equal(volume(v, VOLUME_GUID)->member_sectors, 30720);
+	assert_int_equal(volume(v, VOLUME_GUID)->sectors, 2 * 30720);
+	assert_false(volume(v, VOLUME_GUID)->initialised);
+	meta_view_free(v);
+
+	edit.sectors = 0;
+	test_edit(set, edit);
+	assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
+	assert_int_equal(volume(v, VOLUME_GUID)->member_sectors, DISK_SECTORS - 65536);
+	meta_view_free(v);
+	refused_to_grow(set, 0, -ENOSPC, "there is no room");
+	gone = (struct meta_edit){.op = META_SET_MEMBER, .volume = VOLUME_GUID, .slot = 1, .state = MEMBER_FAILED};
+	test_edit(set, gone);
+	refused_to_grow(set, 0, -EINVAL, "slot 1 is failed");
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
+static void pairs_do_not_grow(void **state _unused_)
+{
+	struct test_set s;
+	struct meta_set *set = blank_set(&s, 4, 512);
+	struct meta_create c = request(&s, RAID10, 0x102, 128, 4);
+	struct err e = {0};
+
+	c.sectors = 40960;
+	assert_int_equal(meta_ddf.create_volume(set, &c, &e), 0);
+	refused_to_grow(set, 0, -ENOTSUP, "RAID10");
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
 /* Neither we nor mdadm find anything on a disk that was erased. */
 static void erased(void **state _unused_)
 {
@@ -387,8 +464,8 @@ static void guids(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(each_level), unit(blocks_of_4096), unit(several_volumes), unit(renamed),
-		unit(erased),	  unit(refused),	unit(guids),
+		unit(each_level),	 unit(blocks_of_4096), unit(several_volumes), unit(renamed), unit(grown),
+		unit(pairs_do_not_grow), unit(erased),	       unit(refused),	      unit(guids),
 	};
 
 	setenv("TZ", "UTC", 1); /* mdadm prints times */

@@ -183,6 +183,51 @@ static void set_resync(void **state _unused_)
 	free(want);
 }
 
+static unsigned bits_in(const uint8_t *buf, unsigned from, unsigned to)
+{
+	unsigned n = 0;
+
+	for (unsigned i = from; i < to; i++)
+		n += buf[4096 + 256 + i / 8] >> i % 8 & 1;
+	return n;
+}
+
+/* An array that was made larger: what is new is resynced, and of the rest what its bitmap says. */
+static void resync_from(void **state _unused_)
+{
+	const size_t len = (size_t)SLICE_SECTORS * 512;
+	uint8_t *buf = blockio_alloc(len);
+	struct slice_super s = raid5, now;
+	const unsigned region = 8192;
+
+	s.sectors = 4 * region;
+	s.array_sectors = 2 * s.sectors;
+	assert_int_equal(slice_resync_from(buf, 1, 1, 0), -ENODATA);
+	slice_encode(&s, false, buf, len);
+	buf[4096 + 256] = 1; /* a write was under way in the first region */
+	assert_int_equal(slice_resync_from(buf, 2 * 10 * region, 10 * region, s.sectors), 0);
+	assert_int_equal(slice_super_parse(buf, &now), 0);
+	assert_int_equal(now.sectors, 10 * region);
+	assert_int_equal(now.array_sectors, 20 * region);
+	assert_int_equal(now.resync_offset, 0);
+	assert_int_equal(now.events, s.events);
+	assert_int_equal(bits_in(buf, 0, 4), 1);
+	assert_int_equal(bits_in(buf, 4, 10), 6);
+	assert_int_equal(bits_in(buf, 10, 80), 0);
+	assert_int_equal(buf[4096 + 40] | buf[4096 + 41] << 8 | buf[4096 + 42] << 16, 10 * region);
+	/* From the middle of a region: all of it. */
+	slice_encode(&s, false, buf, len);
+	assert_int_equal(slice_resync_from(buf, 2 * 4 * region, 4 * region, 2 * region + 100), 0);
+	assert_int_equal(bits_in(buf, 0, 8), 2);
+	/* More bits than there is room for, and no bitmap. */
+	assert_int_equal(slice_resync_from(buf, UINT64_MAX, UINT64_MAX / 2, 0), -EBADMSG);
+	buf[4096] = 'x';
+	assert_int_equal(slice_resync_from(buf, 2 * 4 * region, 4 * region, 0), -EBADMSG);
+	assert_true(slice_same_regions(1 << 20, 1 << 21));
+	assert_false(slice_same_regions(UINT64_C(1) << 33, UINT64_C(1) << 36));
+	free(buf);
+}
+
 static void bays(void **state _unused_)
 {
 	assert_int_equal(slice_bay_sector(1000, 0), 1000);
@@ -310,7 +355,7 @@ static void hash(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(superblock_bytes), unit(bitmap), unit(parse), unit(set_resync), unit(bays),
+		unit(superblock_bytes), unit(bitmap), unit(parse), unit(set_resync), unit(resync_from), unit(bays),
 		unit(geometry),		unit(stamps), unit(hash),
 	};
 

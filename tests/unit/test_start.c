@@ -359,6 +359,61 @@ static void unfinished_resync(void **state _unused_)
 	assert_string_equal(how(), "NN-");
 }
 
+/* By the format it is larger than by its slices. */
+static void grow(void)
+{
+	volume.member_sectors *= 2;
+	volume.sectors *= 2;
+	volume.initialised = false;
+	for (unsigned i = 0; i < volume.slots; i++)
+		in.disk[i].hash = in.disk[i].stamp.hash_current = in.disk[i].stamp.hash_intended =
+			volume_hash(&volume, i);
+}
+
+static void made_larger(void **state _unused_)
+{
+	given(RAID5, 3);
+	with_slices(false);
+	grow();
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF");
+	assert_true(st.resync && !st.sectors && !st.anew);
+
+	/* Without one of them it runs at its old size. */
+	in.disk[2].present = false;
+	in.degraded = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FF-");
+	assert_int_equal(st.sectors, volume.sectors / 2);
+	assert_true(!st.resync && !st.write_hole);
+
+	/* Not if there may be data beyond that. */
+	in.disk[0].super.sectors = volume.member_sectors;
+	in.disk[0].super.array_sectors = volume.sectors;
+	assert_int_equal(analyse(), -EUCLEAN);
+	in.force = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NN-");
+	assert_int_equal(st.sectors, 0);
+}
+
+/* One that is whole and initialised has no smaller slices: another array's. */
+static void smaller_slices(void **state _unused_)
+{
+	given(RAID5, 3);
+	with_slices(true);
+	grow();
+	volume.initialised = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNN");
+	/* Nor are they larger. */
+	grow();
+	for (unsigned i = 0; i < 3; i++)
+		in.disk[i].super.sectors = 2 * volume.member_sectors;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNN");
+}
+
 static void plain_raid0(void **state _unused_)
 {
 	given(RAID0, 3);
@@ -400,6 +455,8 @@ int main(void)
 		unit(two_halves),
 		unit(raid10_pairs),
 		unit(unfinished_resync),
+		unit(made_larger),
+		unit(smaller_slices),
 		unit(plain_raid0),
 		unit(unsupported),
 	};
