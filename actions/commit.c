@@ -49,6 +49,42 @@ uint64_t commit_epoch(const struct exec *x, const struct meta_volume *v)
 	return epoch;
 }
 
+/* A member is rebuilt in full, or was: not one that returns by bitmap. */
+static bool rebuilt(const struct exec *x, const struct meta_volume *v, unsigned slot)
+{
+	const struct set_disk *d = set_disk_by_ref(&x->set, v->members[slot].ref);
+	int n = d && d->dev ? set_bay_of(d, v->guid) : -1;
+	enum member_state state = v->members[slot].state;
+
+	if (state != MEMBER_REBUILDING && (state != MEMBER_IN_SYNC || n < 0 || d->bay[n].stamp.epoch))
+		return false;
+	for (size_t i = 0; i < x->n_runs; i++) {
+		const struct volume_run *run = x->run[i];
+
+		if (strcmp(run->guid, v->guid) == 0)
+			return strcmp(run->listed[slot], v->members[slot].ref) == 0 ? run->rebuild[slot]
+										    : !run->by_bitmap[slot];
+	}
+	return true;
+}
+
+/* The number of the last emptying of the bitmap that the members in sync share. */
+static uint64_t emptied(const struct commit *c, const struct meta_volume *v)
+{
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct set_disk *d = set_disk_by_ref(&c->x->set, v->members[i].ref);
+		int n = d && d->dev && v->members[i].state == MEMBER_IN_SYNC ? set_bay_of(d, v->guid) : -1;
+
+		if (rebuilt(c->x, v, i))
+			return c->seq;
+		if (n >= 0)
+			last = MAX(last, d->bay[n].stamp.emptied);
+	}
+	return last;
+}
+
 /* The next number: above everything that a copy has or a stamp announced, also by an update that was cut. */
 static uint64_t next_seq(const struct exec *x)
 {
@@ -93,6 +129,23 @@ static void announce(struct commit *c, struct set_disk *d, struct bay *b)
 		b->stamp.epoch = 0;
 }
 
+/* Before any of them is announced, which gives members their epoch. */
+static void note_emptied(struct commit *c)
+{
+	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
+		struct set_disk *d = c->x->set.disk[i];
+
+		for (unsigned b = 0; c->in[i] && b < d->n_bays; b++) {
+			struct stamp *s = &d->bay[b].stamp;
+			const struct meta_volume *v = d->bay[b].used ? meta_view_volume(c->view, s->volume) : NULL;
+			const struct meta_member *m = member_of(v, d->ref, s->slot);
+
+			if (m && m->state == MEMBER_IN_SYNC)
+				s->emptied = emptied(c, v);
+		}
+	}
+}
+
 static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned bay)
 {
 	struct set_disk *d = c->x->set.disk[number];
@@ -111,6 +164,8 @@ static void put_stamp(struct commit *c, unsigned number, struct bay *b, unsigned
 static void put_stamps(struct commit *c, bool done)
 {
 	c->n_stamps = 0;
+	if (!done)
+		note_emptied(c);
 	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
 		struct set_disk *d = c->x->set.disk[i];
 		unsigned last = d->n_bays;

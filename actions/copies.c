@@ -306,8 +306,10 @@ static int edit_replaced(struct exec *x, const struct meta_volume *v, const stru
 	int r = edit_format(x, v, leg->slot, to, e);
 
 	/* Its slice is the old one's, word for word. */
-	if (r == 0 && bay >= 0 && own >= 0)
+	if (r == 0 && bay >= 0 && own >= 0) {
 		to->bay[own].stamp.epoch = from->bay[bay].stamp.epoch;
+		to->bay[own].stamp.emptied = from->bay[bay].stamp.emptied;
+	}
 	return r;
 }
 

@@ -156,6 +156,8 @@ int slices_of_start(struct exec *x, const struct meta_volume *v, const struct st
 		    struct err *e);
 /* A slice for a read-only start, in a bay that no stamp holds; no stamp is written. Returns the bay or -errno. */
 int slice_shown(struct exec *x, const struct meta_volume *v, const struct start *st, unsigned slot, struct err *e);
+/* True if no member of v is rebuilt in full, or was since one left: its stamp's .emptied is that of all in sync. */
+bool slices_kept(const struct exec *x, const struct volume_run *run, const struct meta_volume *v, uint64_t emptied);
 /* True if the survivors' slices hold the slot failed, so that their bitmap has lived since it left. Reads them. */
 bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, uint64_t epoch);
 

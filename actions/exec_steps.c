@@ -135,7 +135,8 @@ static int remove_prepare(struct exec *x, const struct step *s, struct err *e)
 }
 
 /* Why the member's return needs a full rebuild; NULL: its bitmap suffices. */
-static const char *why_not_by_bitmap(struct exec *x, const struct meta_volume *v, unsigned slot, struct set_disk *d)
+static const char *why_not_by_bitmap(struct exec *x, const struct volume_run *run, const struct meta_volume *v,
+				     unsigned slot, struct set_disk *d)
 {
 	struct start_in *in = calloc(1, sizeof(*in));
 	_cleanup_(freep) struct start_in *own = in;
@@ -155,6 +156,8 @@ static const char *why_not_by_bitmap(struct exec *x, const struct meta_volume *v
 		return "its metadata were changed elsewhere since it left";
 	if (!epoch || in->disk[slot].stamp.epoch != epoch)
 		return "the array's bitmaps were made anew since it left, or it was not in sync";
+	if (!slices_kept(x, run, v, in->disk[slot].stamp.emptied))
+		return "another member was rebuilt since it left, which empties the bitmap";
 	if (!slices_missed(x, v, slot, epoch))
 		return "the survivors' slices do not tell what it missed";
 	return NULL;
@@ -203,7 +206,7 @@ static int readd_prepare(struct exec *x, const struct step *s, struct err *e)
 		r = set_disk_read(&x->set, d, e);
 	if (r < 0)
 		return r;
-	why = why_not_by_bitmap(x, v, (unsigned)slot, d);
+	why = why_not_by_bitmap(x, run, v, (unsigned)slot, d);
 	snprintf(x->note, sizeof(x->note), why ? "full rebuild: %s" : "by bitmap", why);
 	run->by_bitmap[slot] = !why;
 	d->adopted = true;

@@ -373,6 +373,20 @@ int slice_shown(struct exec *x, const struct meta_volume *v, const struct start 
 
 /* --- a return by bitmap ----------------------------------------------------------------------------------- */
 
+bool slices_kept(const struct exec *x, const struct volume_run *run, const struct meta_volume *v, uint64_t emptied)
+{
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		int bay = d && d->dev ? set_bay_of(d, v->guid) : -1;
+
+		if (v->members[i].state == MEMBER_REBUILDING && run->rebuild[i])
+			return false;
+		if (v->members[i].state == MEMBER_IN_SYNC && (bay < 0 || d->bay[bay].stamp.emptied != emptied))
+			return false;
+	}
+	return true;
+}
+
 bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, uint64_t epoch)
 {
 	uint64_t events = 0, failed = 0;

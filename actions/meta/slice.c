@@ -270,7 +270,8 @@ struct disk_stamp {
 	le64 seq_current, seq_intended;
 	le64 hash_current, hash_intended;
 	le64 generation;
-	uint8_t rest[3920];
+	le64 emptied;
+	uint8_t rest[3912];
 	le64 checksum; /* FNV-1a 64 of all bytes before it: a torn write of any sector shows */
 };
 _Static_assert(sizeof(struct disk_stamp) == STAMP_SECTORS * 512, "stamp");
@@ -296,6 +297,7 @@ int stamp_parse(const void *buf, struct stamp *ret)
 		.hash_intended = le64_get(d->hash_intended),
 		.running = le32_get(d->flags) & STAMP_RUNNING,
 		.generation = le64_get(d->generation),
+		.emptied = le64_get(d->emptied),
 	};
 	memcpy(ret->set, d->set, sizeof(ret->set));
 	memcpy(ret->volume, d->volume, sizeof(ret->volume));
@@ -318,6 +320,7 @@ void stamp_encode(const struct stamp *s, void *buf)
 	d->hash_current = le64_of(s->hash_current);
 	d->hash_intended = le64_of(s->hash_intended);
 	d->generation = le64_of(s->generation);
+	d->emptied = le64_of(s->emptied);
 	d->checksum = le64_of(meta_hash(META_HASH_START, d, offsetof(struct disk_stamp, checksum)));
 }
 

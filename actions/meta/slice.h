@@ -62,6 +62,9 @@ struct stamp {
 	uint64_t seq_current, seq_intended;   /* the format's */
 	uint64_t hash_current, hash_intended; /* of the array's record: meta_volume_hash */
 	bool running;			      /* a table with this slice is or was live: cleared at a clean stop */
+	/* The format's number with which a full rebuild last began or ended: it empties the kernel's bitmap, also of
+	 * what other members miss that are out. They keep the one they had. 0: none was. */
+	uint64_t emptied;
 	uint64_t generation; /* copies A and B are written in turn: of two valid ones the higher counts */
 };
 

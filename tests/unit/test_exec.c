@@ -184,6 +184,60 @@ static void readd(void **state _unused_)
 	rig_free(&r);
 }
 
+static void gone(unsigned slot, int disk)
+{
+	r.absent[disk] = true;
+	rig_fail(&r, slot);
+	rig_write(&r);
+	assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+}
+
+/* Two are out. By bitmap both can return; not the one that is left when the other was rebuilt in full: that empties the
+ * kernel's bitmap, whose bits told what both had missed. */
+static void readd_beside_a_rebuild(void **state _unused_)
+{
+	static const char full[] =
+		"0 ok full rebuild: another member was rebuilt since it left, which empties the bitmap\n";
+	struct plan *p;
+	int one_disk, other;
+
+	load("raid6-n-continue", true);
+	one_disk = rig_disk_in(&r, 1);
+	other = rig_disk_in(&r, 3);
+	gone(1, one_disk);
+	gone(3, other);
+	memset(r.absent, 0, sizeof(r.absent));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_string_equal(one(STEP_READD_MEMBER, i ? other : one_disk), "0 ok by bitmap\n");
+		rig_rebuilt(&r);
+		assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+	}
+	assert_string_equal(rig_states(&r), "iiii");
+	for (unsigned ended = 0; ended < 2; ended++) {
+		gone(3, other);
+		assert_string_equal(one(STEP_FAIL_MEMBER, one_disk), "0 ok \n");
+		assert_string_equal(one(STEP_REMOVE_MEMBER, one_disk), "0 ok \n");
+		assert_string_equal(one(STEP_ADD_SPARE, one_disk), "0 ok \n");
+		p = plan_of(STEP_ACTIVATE_SPARE, one_disk);
+		p->step[0].slot = 1;
+		assert_string_equal(outcome(p), "0 ok \n");
+		if (ended) {
+			rig_rebuilt(&r);
+			assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+		}
+		assert_string_equal(rig_states(&r), ended ? "iiim" : "irim");
+		r.absent[other] = false;
+		assert_string_equal(one(STEP_READD_MEMBER, other), full);
+		rig_rebuilt(&r);
+		assert_string_equal(one(STEP_RECORD, -1), "0 ok \n");
+		assert_string_equal(rig_states(&r), "iiii");
+	}
+	gone(3, other);
+	r.absent[other] = false;
+	assert_string_equal(one(STEP_READD_MEMBER, other), "0 ok by bitmap\n");
+	rig_free(&r);
+}
+
 static void spares(void **state _unused_)
 {
 	struct plan *p;
@@ -490,6 +544,7 @@ int main(void)
 		unit(start_refused),
 		unit(fail_and_remove),
 		unit(readd),
+		unit(readd_beside_a_rebuild),
 		unit(spares),
 		unit(spare_fails),
 		unit(survivor_fails),
