@@ -1,0 +1,231 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=300
+# What mdadm's own tests of DDF (tests/10ddf-* of its source) put mdadm and mdmon through, with spared in their place; what came
+# of it mdadm reads on the disks (-E). docs/formats.md has the table. ddf-scenarios.sh all: each of them;
+# ddf-scenarios.sh NAME..: only these.
+. "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/spared.sh"
+
+lab_disks 7 48
+rm -f /etc/mdadm/mdadm.conf
+spared_configure nothing-yet
+echo "budget: {plans-per-hour: 100}" >> /etc/spared/spared.yaml
+spared_quick 2s 300s
+# Disks that come back wait for the script.
+sed -i 's/^disable: .*/disable: [shared-cause, member-returned]/; /member-returned:/d' /etc/spared/rules.d/90-quick.yaml
+spared_start
+
+devs() { local n; for n in "$@"; do lab_dev "$n"; done; }
+# create NAME SIZE LEVEL DISK..: in a set of its own. beside ARRAY NAME ..: in that array's.
+create() { ok "$1 is made" sparectl array create "$1" --wipe --size "$2" --level "$3" $(devs "${@:4}"); }
+beside() { ok "$2 is made" sparectl array create "$2" --size "$3" --level "$4" --in "$(spared_array "$1" set)" $(devs "${@:5}"); }
+fail() { ok "disk $2 of $1 fails" sparectl array fail "$1" "$(lab_dev "$2")"; }
+give() { local n; for n in "$@"; do ok "disk $n is given" sparectl spare add "$(lab_dev "$n")"; done; }
+stop() { local a; for a in "$@"; do ok "$a stops" sparectl array stop "$a"; done; }
+whole() { local a; for a in "$@"; do ok "$a is whole" spared_optimal "$a" 60; done; }
+# refused WHAT REGEX COMMAND..
+refused() {
+	local what=$1 why=$2 status=0
+	shift 2
+	"$@" > /run/lab/files/why 2>&1 < /dev/null || status=$?
+	like "$what: refused" "$status $(cat /run/lab/files/why)" "^[1-9].*$why"
+}
+# The last one goes with its set.
+delete() {
+	local a
+	for a in "$@"; do
+		ok "$a is deleted" sparectl array delete "$a" --stop --yes $([ "$a" != "${*: -1}" ] || echo --container)
+	done
+}
+# By mdadm, on a disk: what state an array is in; what the disks of the set are, with how many of each.
+md_state() {
+	mdadm -E "$(lab_dev "$2")" | awk -v name="$1" '/^ *state\[/ { sub(/.*: /, ""); state = $0 }
+		/^ *Name\[/ && $NF == name { print state }'
+}
+md_disks() {
+	mdadm -E "$(lab_dev "$1")" | sed -n 's/^ *[0-9]\+ \+[0-9a-f]\{8\} .*\///p' | sort | uniq -c | sed 's/^ *//' | paste -sd, | sed 's/,/, /g; s/,  /, /g'
+}
+md_seq() { mdadm -E "$(lab_dev "$1")" | sed -n 's/^ *Seq : //p'; }
+says() { is "by mdadm: $1 $3" "$(md_state "$1" "$2")" "$3"; }
+disks() { is "by mdadm: $2" "$(md_disks "$1")" "$2"; }
+
+readd() {
+	say "fail-readd-readonly: nothing is written while it is away"
+	create m 4MiB raid1 1 2
+	whole m
+	fail m 1
+	says m 2 "Degraded, Not Consistent" # as it is while it runs
+	disks 2 "1 Offline, Failed, 1 Online"
+	ok "it is taken back" sparectl array re-add m "$(lab_dev 1)"
+	whole m
+	says m 2 "Optimal, Not Consistent"
+	say "fail-readd: it is removed, the other is written, it is given again"
+	refused "a member in use is removed" "fail it first" sparectl array remove m "$(lab_dev 1)"
+	fail m 1
+	ok "it is removed" sparectl array remove m "$(lab_dev 1)"
+	mke2fs -q -F /dev/mapper/m
+	give 1
+	whole m
+	disks 2 "2 Online"
+	say "fail-stop-readd: stopped and started meanwhile"
+	fail m 1
+	stop m
+	says m 2 "Degraded, Consistent"
+	ok "it starts" sparectl array start m --degraded
+	lab_fill /dev/mapper/m 4
+	ok "it is taken back" sparectl array re-add m "$(lab_dev 1)"
+	whole m
+	say "sudden-degraded: it starts with one disk"
+	stop m
+	lab_pull 2
+	ok "it starts" sparectl array start m --degraded
+	lab_fill /dev/mapper/m 5
+	like "by mdadm: the other is missing" "$(md_disks 1)" "^1 Offline, (Failed, )?Missing, 1 Online"
+	lab_plug 2
+	spared_stale "$(lab_dev 2)"
+	ok "it is taken back" sparectl array re-add m "$(lab_dev 2)"
+	whole m
+	stop m
+	for n in 1 2; do says m $n "Optimal, Consistent"; done
+	delete m
+}
+
+race() {
+	local racing
+	say "fail-create-race: an array is made at the moment when its disk fails"
+	create m 4MiB raid1 1 2
+	whole m
+	sparectl array create race --level raid1 --size 2MiB --in "$(spared_array m set)" $(devs 1 2) > /run/lab/files/race 2>&1 &
+	racing=$!
+	fail m 1
+	wait $racing || true
+	tail -n1 /run/lab/files/race | lab_quiet
+	says m 2 "Degraded, Not Consistent"
+	disks 2 "1 Offline, Failed, 1 Online"
+	like "the new one is degraded, or is not there" "$(md_state race 2)" "^$|^Degraded"
+	[ -z "$(md_state race 2)" ] || delete race
+	delete m
+}
+
+two_spares() {
+	say "create-fail-rebuild: a disk of two arrays is replaced"
+	create six 8MiB raid6 1 2 3 4
+	refused "a name that is taken" "an array 'six' already" \
+		sparectl array create six --size 2MiB --level raid1 --in "$(spared_array six set)" $(devs 1 2)
+	beside six ten 8MiB raid10 1 2 3 4
+	for a in six ten; do lab_fill /dev/mapper/$a 5; done
+	whole six ten
+	refused "a member in use is removed" "fail it first" sparectl array remove ten "$(lab_dev 1)"
+	fail six 1
+	says ten 2 "Degraded, Not Consistent"
+	says six 2 "Partially Optimal, Not Consistent"
+	ok "it is removed" sparectl array remove six "$(lab_dev 1)"
+	give 5
+	whole six ten
+	disks 5 "4 Online"
+	say "fail-two-spares: two of their disks, one after the other"
+	lab_md_speed 1000 # the second one fails while the first is rebuilt
+	give 6 7
+	fail ten 2
+	fail ten 3
+	lab_wait_for '[ "$(spared_states six) $(spared_states ten)" = "in-sync in-sync in-sync in-sync in-sync in-sync in-sync in-sync" ]' 60
+	lab_md_speed 200000
+	whole six ten
+	disks 4 "2 Offline, Failed, 4 Online"
+	for a in six ten; do says $a 4 "Optimal, Not Consistent"; done
+	for a in six ten; do ok "$a has its data" lab_check_fill /dev/mapper/$a 5; done
+	delete six ten # the last one here: the disk that was removed is not of the set any more, and keeps what it has of it
+}
+
+incomplete() {
+	say "assemble-missing, incremental-wrong-order: of two arrays one runs without disks that both have; these come back"
+	create far 8MiB raid10 1 3 2 4
+	beside far near 4MiB raid1 1 2
+	whole far near
+	lab_fill /dev/mapper/far 1
+	lab_fill /dev/mapper/near 2
+	stop far near
+	lab_pull 1
+	lab_pull 2
+	ok "far starts" sparectl array start far --degraded
+	refused "near starts" "too few" sparectl array start near --degraded
+	lab_fill /dev/mapper/far 6
+	stop far
+	says far 3 "Degraded, Consistent"
+	like "by mdadm: two are missing" "$(md_disks 3)" "^2 Offline, (Failed, )?Missing, 2 Online"
+	lab_plug 1
+	lab_plug 2
+	for n in 1 2; do spared_stale "$(lab_dev $n)"; done
+	ok "mdadm finds another number on them" test "$(md_seq 1)" != "$(md_seq 3)"
+	# DDF has one number for the set, and says of a disk as a whole that it was missing.
+	refused "near is started" "here and current" sparectl array start near --degraded
+	ok "it starts when it is told to" sparectl array start near --force --yes
+	ok "and has its data" lab_check_fill /dev/mapper/near 2
+	ok "far starts" sparectl array start far --degraded
+	for n in 1 2; do
+		for a in far near; do ok "disk $n is taken back by $a" sparectl array re-add $a "$(lab_dev $n)"; done
+	done
+	whole far near
+	ok "far has what was written meanwhile" lab_check_fill /dev/mapper/far 6
+	ok "near has its data" lab_check_fill /dev/mapper/near 2
+	stop far near
+	for a in far near; do for n in 1 4; do [ $a$n = near4 ] || says $a $n "Optimal, Consistent"; done; done
+	is "by mdadm: one number" "$(md_seq 1)" "$(md_seq 4)"
+	delete far near
+}
+
+# Not one of mdadm's: two are out, and one is rebuilt in full before the other returns.
+two_out() {
+	local level=$1
+	say "$level without two members: one is given anew, then the other returns"
+	create v 8MiB "$level" 1 2 3 4
+	whole v
+	fail v 1
+	fail v 3
+	lab_fill /dev/mapper/v 7
+	ok "it is removed" sparectl array remove v "$(lab_dev 1)"
+	give 1
+	lab_wait_for '[ "$(spared_array v "members | map(select(.state == \"in-sync\")) | length")" = 3 ]' 60
+	like "not by bitmap: the rebuild has emptied it" "$(sparectl array re-add v "$(lab_dev 3)")" "full rebuild: another member was rebuilt"
+	whole v
+	ok "it has its data" lab_check_fill /dev/mapper/v 7
+	ok "a check" sparectl array check v
+	lab_wait_for '[ "$(spared_array v scrubbed)" != 0 ]' 60
+	is "nothing differs" "$(spared_array v mismatches)" 0
+	delete v
+}
+
+spare() {
+	say "fail-spare: no array is made of the disk that failed, nor of the spare that serves"
+	ok "m is made" sparectl array create m --level raid1 $(devs 1 2) --spare "$(devs 3 4 5 | paste -sd,)"
+	fail m 1
+	lab_wait_for '[ "$(spared_states m)" = "in-sync in-sync" ]' 60
+	whole m
+	says m 2 "Optimal, Not Consistent"
+	disks 2 "1 Offline, Failed, 4 Online"
+	refused "one of the failed disk" "is failed" sparectl array create five --level raid5 --in "$(spared_array m set)" $(devs 1 4 5)
+	refused "one of a full disk" "no room" sparectl array create five --level raid5 --in "$(spared_array m set)" $(devs 2 4 5)
+	delete m
+}
+
+twice() {
+	say "fail-twice: one disk of each of two arrays, and one spare"
+	create one 4MiB raid1 1 2
+	beside one five 8MiB raid5 3 4 5
+	whole one five
+	fail one 1
+	fail five 3
+	give 6
+	lab_wait_for '[[ "$(spared_array one state) $(spared_array five state)" =~ ^(optimal degraded|degraded optimal)$ ]]' 60
+	is "by mdadm: one is whole" "$({ md_state one 4; md_state five 4; } | sort | paste -sd' ')" "Degraded, Not Consistent Optimal, Not Consistent"
+	disks 4 "2 Offline, Failed, 4 Online"
+	delete one five
+}
+
+case ${1:-} in
+'') set -- readd incomplete two_out:raid10 ;;
+all) set -- readd incomplete two_out:raid10 two_out:raid6 race spare twice two_spares ;;
+esac
+for scenario in "$@"; do ${scenario/:/ }; done
+lab_done
