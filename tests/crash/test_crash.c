@@ -389,6 +389,19 @@ static void grow_whole(struct rig *r)
 	rig_write(r);
 }
 
+/* The volume behind the other one on the same disks. */
+static void grow_second(struct rig *r)
+{
+	struct plan *p = rig_plan(r, 1);
+
+	rig_step(p, STEP_GROW, -1);
+	rig_run(r, p, NULL);
+	rig_write(r);
+	rig_rebuilt(r);
+	rig_one(r, STEP_RECORD, -1);
+	rig_write(r);
+}
+
 /* One of its members fails while what is new is resynced. */
 static void grow_then_fails(struct rig *r)
 {
@@ -462,7 +475,7 @@ static const struct scenario scenarios[] = {
 	{"grow, raid5, stopped", "spare-global", stopped, grow_stopped, "iii", .every = 2},
 	{"grow, raid1", "raid1", start, grow_whole, "ii", .every = 2},
 	{"grow, raid6", "raid6-n-continue", start, grow_whole, "iiii", .every = 4},
-	{"grow, two volumes", "two-volumes", start, grow_whole, "iiii/iiiii", .every = 12},
+	{"grow, two volumes", "two-volumes", start, grow_second, "iiii/iiiii", .every = 12},
 	{"grow, blocks of 4096", "spare-global:4096", start, grow_whole, "iii", .every = 4},
 	{"blocks of 4096, fail and spare", "spare-global:4096", start, fail_and_spare, "iii iri", .every = 2},
 	{"blocks of 4096, start after a crash", "raid1:4096", started_and_crashed, assemble, "ii", .every = 2},
