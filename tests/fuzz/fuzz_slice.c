@@ -27,6 +27,12 @@ static void slice(uint8_t *buf)
 	if (slice_super_parse(whole, &again) < 0 || again.events != s.events || again.failed != s.failed ||
 	    again.sectors != s.sectors || again.position != s.position)
 		abort();
+	memcpy(whole + 4096 + 52, buf + 4092, 4); /* the bitmap's regions, of any size */
+	r = slice_resync_from(whole, s.array_sectors, s.sectors, s.resync_offset);
+	if (r != 0 && r != -EBADMSG)
+		abort();
+	if (slice_super_parse(whole, &again) < 0 || again.sectors != s.sectors || (r == 0 && again.resync_offset))
+		abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

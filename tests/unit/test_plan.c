@@ -163,9 +163,11 @@ static struct plan *creation(void)
 		snprintf(c->disk[i].name, sizeof(c->disk[i].name), "sd%c", 'b' + (int)i);
 	}
 	c->disk[2].wipe = true;
-	p->n_steps = 2;
+	p->n_steps = 4;
 	p->step[0] = (struct step){.op = STEP_CREATE, .slot = -1};
 	p->step[1] = (struct step){.op = STEP_RENAME, .slot = -1, .to = "other"};
+	p->step[2] = (struct step){.op = STEP_GROW, .slot = -1, .size = UINT64_C(1) << 40};
+	p->step[3] = (struct step){.op = STEP_GROW, .slot = -1};
 	return p;
 }
 
@@ -184,7 +186,9 @@ static void test_creation(void **state _unused_)
 	assert_string_equal(buf_str(&a),
 			    "create-array vault: raid5 of sdb, sdc, sdd (wiped), chunks of 64KiB, 512TiB, spare sde, "
 			    "assumed to be clean, in the new set c0ffee\n"
-			    "rename-array vault to other\n");
+			    "rename-array vault to other\n"
+			    "grow-array vault to 1TiB\n"
+			    "grow-array vault to all there is room for\n");
 	assert_int_equal(plan_from_json(j, &back, &e), 0);
 	plan_print(back, &b);
 	assert_string_equal(buf_str(&b), buf_str(&a));
