@@ -227,6 +227,9 @@ bool swap_health_changed(struct exec *x, struct volume_run *run, const char *not
 
 /* Which device has the raid table, and its info; puts right what an earlier process left half done. */
 int layer_find(struct exec *x, struct volume_run *run, struct err *e);
+/* The name of the device below, "data-real". */
+void layer_name(const struct volume_run *run, char ret[DM_NAME_LEN_MAX + 1]);
+const struct snapshot *snapshot_find(const struct volume_run *run, const char *name);
 int snapshots_read(struct exec *x, struct volume_run *run, struct err *e);
 /* [{"name","dm","major","minor":of the device that it fills,"lost","used","total":sectors of that}] */
 json_t *snapshots_state(const struct volume_run *run);
@@ -236,12 +239,18 @@ int snapshot_drop(struct exec *x, struct volume_run *run, const char *name, stru
 void layer_settle(struct exec *x, struct volume_run *run);
 /* Removes the devices of a layered volume that nobody has open. */
 int layer_stop(struct exec *x, struct volume_run *run, struct err *e);
-int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e);
+int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_snapshot.c */
 int step_snapshot_finish(struct exec *x, const struct step *s, struct err *e);
 int step_drop_snapshot_prepare(struct exec *x, const struct step *s, struct err *e);
 int step_drop_snapshot_finish(struct exec *x, const struct step *s, struct err *e);
 /* The tables that the plan's snapshots would bring, for a dry run. */
 void snapshots_show(const struct exec *x, const struct volume_run *run, struct buf *out);
+
+/* --- cow.c --------------------------------------------------------------------------------------------------- */
+
+/* The device that a snapshot of the volume is to fill: it is nobody's, not on the volume, and empty, or is wiped. */
+int cow_open(struct exec *x, const struct volume_run *run, const char *node, bool wipe, struct dm_cow *ret,
+	     struct err *e);
 
 /* --- copies.c ------------------------------------------------------------------------------------------------ */
 

@@ -23,7 +23,7 @@
 
 enum { TRIES = 3 };
 
-static void layer_name(const struct volume_run *run, char ret[DM_NAME_LEN_MAX + 1])
+void layer_name(const struct volume_run *run, char ret[DM_NAME_LEN_MAX + 1])
 {
 	snprintf(ret, DM_NAME_LEN_MAX + 1, "%.80s-real", run->top);
 }
@@ -214,7 +214,7 @@ json_t *snapshots_state(const struct volume_run *run)
 	return list;
 }
 
-static const struct snapshot *snapshot_find(const struct volume_run *run, const char *name)
+const struct snapshot *snapshot_find(const struct volume_run *run, const char *name)
 {
 	for (size_t i = 0; i < run->n_snapshots; i++)
 		if (strcmp(run->snapshot[i].name, name) == 0)
@@ -491,138 +491,4 @@ int layer_stop(struct exec *x, struct volume_run *run, struct err *e)
 		run->n_snapshots = 0;
 	}
 	return r;
-}
-
-/* --- the steps ---------------------------------------------------------------------------------------------- */
-
-static struct volume_run *step_run(struct exec *x, struct err *e)
-{
-	struct volume_run *run = exec_run(x, x->plan->volume);
-
-	if (run && run->running && !run->read_only)
-		return run;
-	err_set(e, ENODEV, "%s is not running", run ? run->top : x->plan->volume);
-	return NULL;
-}
-
-/* Zeroes at both ends: there every format keeps what it is known by. */
-static int cow_empty(struct blockdev *d, bool wipe, struct err *e)
-{
-	enum { END = 1 << 20 };
-	_cleanup_(freep) uint8_t *buf = blockio_alloc(END), *zero = blockio_alloc(END);
-	uint64_t size = d->sectors * 512, at[2] = {0, size - MIN(size, (uint64_t)END)};
-	size_t len = (size_t)MIN(size, (uint64_t)END);
-	int r = buf && zero ? 0 : -ENOMEM;
-
-	for (unsigned i = 0; i < 2 && r == 0; i++) {
-		if (wipe)
-			r = d->write(d, at[i], zero, len);
-		else
-			r = d->read(d, at[i], buf, len);
-		if (r == 0 && !wipe && memcmp(buf, zero, len) != 0)
-			return err_set(e, EBUSY, "%s is not empty: with --wipe what it holds is given up", d->name);
-	}
-	if (r == 0 && wipe)
-		r = d->flush(d);
-	return r < 0 ? err_sys(e, -r, "%s", d->name) : 0;
-}
-
-static int cow_open(struct exec *x, const struct step *s, bool dry, struct dm_cow *ret, struct err *e)
-{
-	_cleanup_(blockdev_closep) struct blockdev *d = NULL;
-	int r = x->env.open_free(x->env.u, s->by, &d, e);
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < x->set.n_disks; i++)
-		if (x->set.disk[i]->dev && x->set.disk[i]->dev->major == d->major &&
-		    x->set.disk[i]->dev->minor == d->minor)
-			return err_set(e, EBUSY, "%s is a disk of the set itself", d->name);
-	*ret = (struct dm_cow){.major = d->major, .minor = d->minor};
-	return cow_empty(d, s->wipe && !dry, e);
-}
-
-int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e)
-{
-	struct volume_run *run = step_run(x, e);
-	struct dm_cow cow;
-
-	if (!run)
-		return -ENODEV;
-	if (snapshot_find(run, s->to))
-		return 1;
-	if (run->sectors != exec_volume(x, run->guid)->sectors)
-		return err_set(e, EBUSY, "%s is being made larger: a snapshot is made when that has ended", run->top);
-	if (run->n_snapshots == SNAPSHOTS_MAX)
-		return err_set(e, ENOSPC, "%s has %d snapshots, and more slow it down too much", run->top,
-			       SNAPSHOTS_MAX);
-	return x->plan->dry_run && s->wipe ? 0 : cow_open(x, s, x->plan->dry_run, &cow, e);
-}
-
-int step_snapshot_finish(struct exec *x, const struct step *s, struct err *e)
-{
-	struct volume_run *run = step_run(x, e);
-	struct dm_cow cow;
-	int r = -EAGAIN;
-
-	if (!run)
-		return -ENODEV;
-	if (snapshot_find(run, s->to))
-		return 0;
-	r = cow_open(x, s, false, &cow, e);
-	if (r < 0)
-		return r;
-	r = snapshot_make(x, run, s->to, &cow, e);
-	/* What failed meanwhile is recorded, and then it is tried once more. */
-	if (r == -EAGAIN) {
-		r = converge(x, run, e);
-		if (r == 0 && run->running)
-			r = snapshot_make(x, run, s->to, &cow, e);
-	}
-	if (r == 0)
-		snprintf(x->note, sizeof(x->note), "/dev/mapper/%.120s", run->snapshot[run->n_snapshots - 1].dm);
-	return r;
-}
-
-int step_drop_snapshot_prepare(struct exec *x, const struct step *s, struct err *e)
-{
-	struct volume_run *run = step_run(x, e);
-
-	if (!run)
-		return -ENODEV;
-	return snapshot_find(run, s->to) ? 0 : 1;
-}
-
-int step_drop_snapshot_finish(struct exec *x, const struct step *s, struct err *e)
-{
-	struct volume_run *run = step_run(x, e);
-	int r = run ? snapshot_drop(x, run, s->to, e) : -ENODEV;
-
-	return MIN(r, 0);
-}
-
-void snapshots_show(const struct exec *x, const struct volume_run *run, struct buf *out)
-{
-	char name[DM_NAME_LEN_MAX + 1];
-
-	for (size_t i = 0; i < x->plan->n_steps; i++) {
-		const struct step *s = &x->plan->step[i];
-
-		if (s->refused || strcmp(run->guid, x->plan->volume) != 0)
-			continue;
-		layer_name(run, name);
-		if (s->op == STEP_SNAPSHOT && !snapshot_find(run, s->to)) {
-			if (!run->layered) {
-				buf_addf(out, "table of %s after:  raid ", name);
-				target_show(x, run->table, out);
-				buf_addf(out, "\ntable of %s after:  snapshot-origin %s\n", run->top, name);
-			}
-			buf_addf(out, "table of %.80s-snap-%s after:  snapshot %s %s N\n", run->top, s->to, name,
-				 s->by);
-		} else if (s->op == STEP_DROP_SNAPSHOT && snapshot_find(run, s->to) && run->n_snapshots == 1) {
-			buf_addf(out, "table of %s after:  raid ", run->top);
-			target_show(x, run->table, out);
-			buf_addc(out, '\n');
-		}
-	}
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=200
+# lab: timeout=260
 # A snapshot of an array with a file system in use is what was there at that moment, while a member fails and a spare is rebuilt
 # under both. One that runs full is told, and the array goes on. When the last one ends, the array is as it was.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
@@ -34,6 +34,10 @@ like "and leaves the array's" "$(dmsetup table data)" " raid raid5"
 nok "a disk of the set is no place for it" sparectl array snapshot data nightly --on "$(lab_dev 4)"
 printf x | dd of="$cow" conv=notrunc 2> /dev/null
 like "one that holds something neither" "$(sparectl array snapshot data nightly --on "$cow" 2>&1 || true)" "is not empty"
+truncate -s 4M /m/file
+loop=$(losetup -f --show /m/file)
+like "nor one that lies on the array" "$(sparectl array snapshot data nightly --on "$loop" 2>&1 || true)" "lies on data itself"
+losetup -d "$loop"
 lab_stream_mark mon
 ok "made" sparectl array snapshot data nightly --on "$cow" --wipe
 spared_event snapshot.added > /dev/null

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The device of a person's choice that a snapshot fills: nobody else's, empty, and not on the array itself, whose
+ * writes would wait for writes of the array. */
+#include "actions/exec_run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+enum { END = 1 << 20, DEPTH_MAX = 8 };
+
+/* The first line of /sys/dev/block/MAJOR:MINOR/WHAT. */
+static bool sysfs_line(dev_t dev, const char *what, char *ret, size_t size)
+{
+	char path[PATH_MAX];
+	FILE *f;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), what);
+	f = fopen(path, "re");
+	ok = f && fgets(ret, (int)size, f);
+	if (ok)
+		ret[strcspn(ret, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static bool lies_on(dev_t dev, dev_t below, unsigned depth);
+
+static bool named_lies_on(dev_t dev, const char *what, dev_t below, unsigned depth)
+{
+	char line[32];
+	unsigned x, y;
+
+	return sysfs_line(dev, what, line, sizeof(line)) && sscanf(line, "%u:%u", &x, &y) == 2 &&
+	       lies_on(makedev(x, y), below, depth + 1);
+}
+
+/* Through device-mapper and md, partitions, and files behind loop devices. */
+static bool lies_on(dev_t dev, dev_t below, unsigned depth)
+{
+	char path[PATH_MAX], what[PATH_MAX];
+	const struct dirent *entry;
+	bool found = dev == below;
+	struct stat st;
+	DIR *dir;
+
+	if (found || depth == DEPTH_MAX)
+		return found;
+	if (sysfs_line(dev, "loop/backing_file", path, sizeof(path)) && stat(path, &st) == 0)
+		found = lies_on(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, below, depth + 1);
+	if (!found && sysfs_line(dev, "partition", path, sizeof(path)))
+		found = named_lies_on(dev, "../dev", below, depth);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(dev), minor(dev));
+	dir = found ? NULL : opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(what, sizeof(what), "slaves/%s/dev", entry->d_name);
+		found = named_lies_on(dev, what, below, depth);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Zeroes at both ends: there every format keeps what it is known by. */
+static int empty(struct blockdev *d, bool wipe, struct err *e)
+{
+	_cleanup_(freep) uint8_t *buf = blockio_alloc(END), *zero = blockio_alloc(END);
+	size_t len = (size_t)MIN(d->sectors * 512, (uint64_t)END);
+	uint64_t at[2] = {0, d->sectors * 512 - len};
+	int r = buf && zero ? 0 : -ENOMEM;
+
+	for (unsigned i = 0; i < 2 && r == 0; i++) {
+		if (wipe)
+			r = d->write(d, at[i], zero, len);
+		else
+			r = d->read(d, at[i], buf, len);
+		if (r == 0 && !wipe && memcmp(buf, zero, len) != 0)
+			return err_set(e, EBUSY, "%s is not empty: with --wipe what it holds is given up", d->name);
+	}
+	if (r == 0 && wipe)
+		r = d->flush(d);
+	return r < 0 ? err_sys(e, -r, "%s", d->name) : 0;
+}
+
+int cow_open(struct exec *x, const struct volume_run *run, const char *node, bool wipe, struct dm_cow *ret,
+	     struct err *e)
+{
+	_cleanup_(blockdev_closep) struct blockdev *d = NULL;
+	struct dm_info_view top;
+	int r = x->env.dm->info(x->env.dm->u, run->top, &top, e);
+
+	if (r == 0)
+		r = x->env.open_free(x->env.u, node, &d, e);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < x->set.n_disks; i++)
+		if (x->set.disk[i]->dev && x->set.disk[i]->dev->major == d->major &&
+		    x->set.disk[i]->dev->minor == d->minor)
+			return err_set(e, EBUSY, "%s is a disk of the set itself", d->name);
+	if (lies_on(makedev(d->major, d->minor), makedev(top.major, top.minor), 0))
+		return err_set(e, EDEADLK, "%s lies on %s itself, whose writes would wait for it", d->name, run->top);
+	*ret = (struct dm_cow){.major = d->major, .minor = d->minor};
+	return empty(d, wipe, e);
+}
