@@ -51,7 +51,7 @@ struct volume_run {
 	struct dm_info_view info;
 	struct dm_raid_status status;
 	char table[DM_PARAMS_MAX];
-	uint64_t sectors; /* of the live table */
+	uint64_t sectors;			   /* of the live table */
 	char listed[META_SLOTS_MAX][META_REF_MAX]; /* by the live table; empty: "- -" */
 	bool seen_failed[META_SLOTS_MAX]; /* 'D' was seen while suspended or at its stop: a resume may have revived it,
 					     the status is gone, the fact stays */

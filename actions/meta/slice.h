@@ -42,9 +42,9 @@ int slice_super_parse(const void *buf, struct slice_super *ret);
  * dirty, and then takes no notice of the bits (super_sync; md_bitmap_load: start = recovery_cp). -ENODATA, -EBADMSG as
  * slice_super_parse. */
 int slice_set_resync(void *buf, uint64_t from);
-/* In a slice as the kernel left it, all SLICE_SECTORS of it: it is of an array of that size now (sectors, array_sectors),
- * which is to be resynced where its bitmap says, and from that sector on wherever. -ENODATA, -EBADMSG as
- * slice_super_parse, or the bitmap makes no sense; nothing is changed then. */
+/* In a slice as the kernel left it, all SLICE_SECTORS of it: it is of an array of that size now (sectors,
+ * array_sectors), which is to be resynced where its bitmap says, and from that sector on wherever. -ENODATA, -EBADMSG
+ * as slice_super_parse, or the bitmap makes no sense; nothing is changed then. */
 int slice_resync_from(void *buf, uint64_t array_sectors, uint64_t sectors, uint64_t from);
 /* The regions of the bitmap stay as large as they are when an array of the one size gets the other. */
 bool slice_same_regions(uint64_t array_sectors, uint64_t other);
