@@ -81,10 +81,13 @@ dd if=/dev/urandom of=/dev/mapper/r5 bs=64k seek=260 count=10 oflag=direct statu
 spared_kill
 like "it runs" "$(dmsetup status r5)" " repair "
 dmsetup remove --force r5
+nok "it is gone" dmsetup info r5
 # Why a start must not go by the bits alone.
 like "the kernel tells by the offset how far it was" "$(dm_tool super /dev/mapper/r5-meta0-*)" "resync=[1-9]"
 spared_start
 lab_wait_for '[ "$(spared_array r5 state)" = optimal ]' 30
+say "$(dmsetup status r5), $(dmsetup table r5)"
+sparectl array speed r5 max > /dev/null
 lab_wait_for made 60
 check r5
 for v in r5 r1 r0; do eval "sum_$v=$(lab_sum /dev/mapper/$v)"; done
