@@ -121,6 +121,40 @@ static void stop_with_snapshot(void **state _unused_)
 	rig_free(&r);
 }
 
+static int of_snapshot(struct rig *r, enum step_op op)
+{
+	struct plan *p = rig_plan(r, 0);
+	struct step *s = rig_step(p, op, -1);
+
+	snprintf(s->to, sizeof(s->to), "one");
+	snprintf(s->by, sizeof(s->by), "/dev/loop0");
+	return rig_run(r, p, NULL);
+}
+
+/* A snapshot is of the array's size: with one it stays as it is, also in its metadata. */
+static void grow_with_snapshot(void **state _unused_)
+{
+	struct plan *p;
+	struct err why;
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	assert_int_equal(of_snapshot(&r, STEP_SNAPSHOT), 0);
+	p = rig_plan(&r, 0);
+	rig_step(p, STEP_GROW, -1);
+	assert_int_equal(rig_run(&r, p, &why), -EBUSY);
+	assert_non_null(strstr(why.msg, "has snapshots"));
+	rig_write(&r);
+	assert_int_equal(of_snapshot(&r, STEP_DROP_SNAPSHOT), 0);
+	rig_write(&r);
+	assert_int_equal(rig_one(&r, STEP_GROW, -1), 0);
+	rig_write(&r);
+	assert_string_equal(buf_str(&r.steps), "0 ok \n");
+	assert_null(fake_dm_violation_at_end(r.dm));
+	rig_free(&r);
+}
+
 /* What is known of a disk's health is on all disks of the set, adds up, and nothing else changes. */
 static void note_disk(void **state _unused_)
 {
@@ -355,6 +389,7 @@ int main(void)
 		unit(start_after_seen_failure),
 		unit(note_disk),
 		unit(stop_with_snapshot),
+		unit(grow_with_snapshot),
 		unit(fail_with_two_volumes),
 		unit(failed_or_pulled),
 		unit(half_wiped),

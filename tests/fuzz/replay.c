@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Runs a fuzz target on files and folders of files, where no libFuzzer is: each as it is, then cut at every length up
- * to 512, then with single bytes changed in a fixed order. A build with clang and SPARED_FUZZ looks for new ones
- * instead. */
+ * to 512, then with single bytes changed in a fixed order. What comes after --once, as it is only. A build with clang
+ * and SPARED_FUZZ looks for new ones instead. */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void run(const uint8_t *data, size_t size)
 	free(exact);
 }
 
-static int run_file(const char *path)
+static int run_file(const char *path, bool once)
 {
 	static uint8_t data[SIZE_MAX_READ];
 	FILE *f = fopen(path, "re");
@@ -39,6 +40,8 @@ static int run_file(const char *path)
 	size = fread(data, 1, sizeof(data), f);
 	fclose(f);
 	run(data, size);
+	if (once)
+		return 0;
 	for (size_t n = 0; n < size && n < 512; n++)
 		run(data, n);
 	for (int i = 0; i < CHANGES && size > 0; i++) {
@@ -57,14 +60,19 @@ static int run_file(const char *path)
 int main(int argc, char **argv)
 {
 	int files = 0, failed = 0;
+	bool once = false;
 
 	for (int i = 1; i < argc; i++) {
 		struct dirent *d;
 		struct stat st;
 		DIR *dir;
 
+		if (strcmp(argv[i], "--once") == 0) {
+			once = true;
+			continue;
+		}
 		if (stat(argv[i], &st) == 0 && !S_ISDIR(st.st_mode)) {
-			failed |= run_file(argv[i]);
+			failed |= run_file(argv[i], once);
 			files++;
 			continue;
 		}
@@ -75,7 +83,7 @@ int main(int argc, char **argv)
 			if (d->d_name[0] == '.')
 				continue;
 			snprintf(path, sizeof(path), "%s/%s", argv[i], d->d_name);
-			failed |= run_file(path);
+			failed |= run_file(path, once);
 			files++;
 		}
 		if (dir)
