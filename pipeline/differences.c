@@ -48,8 +48,11 @@ static void tell_failed(const struct telling *t, const struct array *a, unsigned
 	tell(t, ev);
 }
 
-static bool counted_in(enum member_state s)
+/* Until now. One that failed and went after that was told as failed, whatever comes into its place. */
+static bool counted_in(const struct member_memory *m)
 {
+	enum member_state s = m->last == MEMBER_MISSING ? m->previous : m->last;
+
 	return s != MEMBER_FAILED && s != MEMBER_EMPTY;
 }
 
@@ -63,7 +66,7 @@ static void compare_member(const struct telling *t, struct array *a, unsigned sl
 
 	/* A copy of it took its place. */
 	copied = replaced && now == MEMBER_IN_SYNC && a->copied_slot == (int)slot && strcmp(a->copied_to, d->id) == 0;
-	if (a->known_before && counted_in(m->last) && !copied && (now == MEMBER_FAILED || replaced))
+	if (a->known_before && counted_in(m) && !copied && (now == MEMBER_FAILED || replaced))
 		tell_failed(t, a, slot, m->device);
 	if (a->known_before && was_spare && (replaced || !m->device[0] || now == MEMBER_REBUILDING))
 		tell(t, make(t, "spare.activated", a, d->id, (int)slot));
