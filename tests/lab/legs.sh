@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=240
+# lab: timeout=240 manual
 # Arrays on other things, and under them. Members that are multipath maps of two paths each: the metadata are the map's, one path
 # that fails is nothing to the array, both are a failed member. Then the array is half of a mirror of another machine, over nbd,
 # and what DRBD replicates: it loses a member, is rebuilt, and has one replaced, and neither notices; it is stopped after them.

@@ -5,12 +5,12 @@
 # broker's memory stays bounded, its socket answers, a subscriber that does not read is cut off and nobody else waits for it, an
 # array that has nothing to do with it and loses a member is recorded in time, and what is known at the end is what a fresh
 # start finds. Then the same with kill -9 in the middle.
-#   storm.sh [EVENTS [UEVENTS [DISKS]]]    20000 of each; 500 of the kernel's through udevd, which needs some ms for each; 48 disks.
+#   storm.sh [EVENTS [UEVENTS [DISKS]]]    10000 of each; 500 of the kernel's through udevd, which needs some ms for each; 48 disks.
 #                                          By hand: storm.sh 100000 100000 300
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-many=${1:-20000} uevents=${2:-500} disks=${3:-48}
+many=${1:-10000} uevents=${2:-500} disks=${3:-48}
 socket=/run/spared/control.sock
 
 # --- the disks: an array, and others that make the noise; the first eight can not be read -----------------------
