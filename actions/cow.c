@@ -94,12 +94,12 @@ int cow_open(struct exec *x, const struct volume_run *run, const char *node, boo
 	     struct err *e)
 {
 	_cleanup_(blockdev_closep) struct blockdev *d = NULL;
-	struct dm_info_view top;
+	struct dm_info_view top = {0};
 	int r = x->env.dm->info(x->env.dm->u, run->top, &top, e);
 
 	if (r == 0)
 		r = x->env.open_free(x->env.u, node, &d, e);
-	if (r < 0)
+	if (r < 0 || !d)
 		return r;
 	for (size_t i = 0; i < x->set.n_disks; i++)
 		if (x->set.disk[i]->dev && x->set.disk[i]->dev->major == d->major &&

@@ -237,7 +237,7 @@ static int layer_load(struct exec *x, struct volume_run *run, const struct meta_
 {
 	const struct dm_ops *dm = x->env.dm;
 	char uuid[DM_UUID_LEN_MAX + 1];
-	struct dm_info_view info;
+	struct dm_info_view info = {0};
 	int r = target_build(x, run, v, true, &x->target[1], e);
 
 	if (r < 0)

@@ -19,7 +19,7 @@ static uint64_t live_member(struct rig *r, const struct rig_volume *rv)
 {
 	const struct meta_volume *v = exec_volume(r->x, rv->guid);
 
-	return v ? rig_live_sectors(r, rv) / (v->sectors / v->member_sectors) : 0;
+	return v ? v->member_sectors * rig_live_sectors(r, rv) / v->sectors : 0;
 }
 
 /* The first sector behind which every region has its bit set: md resyncs from there to the end. */
@@ -50,7 +50,8 @@ void rig_grow_begin(struct rig *r, struct rig_volume *rv, const struct slice_sup
 		rv->resync_from = bits_from(slice, member);
 	else
 		rv->resync_from = fresh->resync_offset;
-	if (rv->resync_from >= member)
+	/* Where the redundancy is made a resync finds nothing to do, and is over at once. */
+	if (rv->resync_from >= member || rv->made >= member)
 		rv->resync_from = UINT64_MAX;
 }
 
