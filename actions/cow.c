@@ -3,6 +3,8 @@
  * writes would wait for writes of the array. */
 #include "actions/exec_run.h"
 
+#include "core/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -17,17 +19,9 @@ enum { END = 1 << 20, DEPTH_MAX = 8 };
 static bool sysfs_line(dev_t dev, const char *what, char *ret, size_t size)
 {
 	char path[PATH_MAX];
-	FILE *f;
-	bool ok;
 
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(dev), minor(dev), what);
-	f = fopen(path, "re");
-	ok = f && fgets(ret, (int)size, f);
-	if (ok)
-		ret[strcspn(ret, "\n")] = '\0';
-	if (f)
-		fclose(f);
-	return ok;
+	return file_line(path, ret, size);
 }
 
 static bool lies_on(dev_t dev, dev_t below, unsigned depth);

@@ -3,26 +3,18 @@
 
 #include "broker/request.h"
 #include "core/clock.h"
+#include "core/file.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-/* One short line of a file of /proc, which never waits for a disk. */
+/* One short line of a file of /proc. */
 static bool read_line(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
-	_cleanup_(closep) int fd = -1;
-	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, size - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return true;
+	return file_line(path, text, size);
 }
 
 void asked_look(struct peer *peer)

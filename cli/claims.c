@@ -2,6 +2,7 @@
 #include "cli/claims.h"
 
 #include "core/cleanup.h"
+#include "core/file.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -14,17 +15,9 @@
 static bool dm_text(const char *dev, const char *what, char *ret, size_t size)
 {
 	char path[PATH_MAX];
-	FILE *f;
-	bool ok;
 
 	snprintf(path, sizeof(path), "/sys/block/%s/dm/%s", dev, what);
-	f = fopen(path, "re");
-	ok = f && fgets(ret, (int)size, f);
-	if (ok)
-		ret[strcspn(ret, "\n")] = '\0';
-	if (f)
-		fclose(f);
-	return ok;
+	return file_line(path, ret, size);
 }
 
 /* The next entry of a directory in /sys/block, or NULL. */

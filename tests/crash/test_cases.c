@@ -80,6 +80,16 @@ static void start_after_seen_failure(void **state _unused_)
 	rig_free(&r);
 }
 
+static int of_snapshot(struct rig *r, enum step_op op, const char *name)
+{
+	struct plan *p = rig_plan(r, 0);
+	struct step *s = rig_step(p, op, -1);
+
+	snprintf(s->to, sizeof(s->to), "%s", name);
+	snprintf(s->by, sizeof(s->by), "/dev/loop0");
+	return rig_run(r, p, NULL);
+}
+
 /* An array with a snapshot is not stopped by mistake; at the machine's end it is. A second one adds no layer. */
 static void stop_with_snapshot(void **state _unused_)
 {
@@ -91,13 +101,7 @@ static void stop_with_snapshot(void **state _unused_)
 	rig_load(&r, "spare-global");
 	start(&r);
 	for (unsigned i = 0; i < 4; i++) {
-		struct step *s;
-
-		p = rig_plan(&r, 0);
-		s = rig_step(p, STEP_SNAPSHOT, -1);
-		snprintf(s->to, sizeof(s->to), "%s", names[i / 2]);
-		snprintf(s->by, sizeof(s->by), "/dev/loop0");
-		assert_int_equal(rig_run(&r, p, NULL), 0);
+		assert_int_equal(of_snapshot(&r, STEP_SNAPSHOT, names[i / 2]), 0);
 		assert_memory_equal(buf_str(&r.steps), i % 2 ? "0 already" : "0 ok /dev", 9);
 	}
 	rig_write(&r);
@@ -121,16 +125,6 @@ static void stop_with_snapshot(void **state _unused_)
 	rig_free(&r);
 }
 
-static int of_snapshot(struct rig *r, enum step_op op)
-{
-	struct plan *p = rig_plan(r, 0);
-	struct step *s = rig_step(p, op, -1);
-
-	snprintf(s->to, sizeof(s->to), "one");
-	snprintf(s->by, sizeof(s->by), "/dev/loop0");
-	return rig_run(r, p, NULL);
-}
-
 /* A snapshot is of the array's size: with one it stays as it is, also in its metadata. */
 static void grow_with_snapshot(void **state _unused_)
 {
@@ -140,13 +134,13 @@ static void grow_with_snapshot(void **state _unused_)
 
 	rig_load(&r, "spare-global");
 	start(&r);
-	assert_int_equal(of_snapshot(&r, STEP_SNAPSHOT), 0);
+	assert_int_equal(of_snapshot(&r, STEP_SNAPSHOT, "one"), 0);
 	p = rig_plan(&r, 0);
 	rig_step(p, STEP_GROW, -1);
 	assert_int_equal(rig_run(&r, p, &why), -EBUSY);
 	assert_non_null(strstr(why.msg, "has snapshots"));
 	rig_write(&r);
-	assert_int_equal(of_snapshot(&r, STEP_DROP_SNAPSHOT), 0);
+	assert_int_equal(of_snapshot(&r, STEP_DROP_SNAPSHOT, "one"), 0);
 	rig_write(&r);
 	assert_int_equal(rig_one(&r, STEP_GROW, -1), 0);
 	rig_write(&r);

@@ -381,12 +381,17 @@ static void grown_and_crashed(struct rig *r)
 	rig_power_cycle(r);
 }
 
-static void grow_whole(struct rig *r)
+static void resync_whole(struct rig *r)
 {
-	grow(r);
 	rig_rebuilt(r);
 	rig_one(r, STEP_RECORD, -1);
 	rig_write(r);
+}
+
+static void grow_whole(struct rig *r)
+{
+	grow(r);
+	resync_whole(r);
 }
 
 /* The volume behind the other one on the same disks. */
@@ -397,9 +402,7 @@ static void grow_second(struct rig *r)
 	rig_step(p, STEP_GROW, -1);
 	rig_run(r, p, NULL);
 	rig_write(r);
-	rig_rebuilt(r);
-	rig_one(r, STEP_RECORD, -1);
-	rig_write(r);
+	resync_whole(r);
 }
 
 /* One of its members fails while what is new is resynced. */
