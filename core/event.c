@@ -30,7 +30,7 @@ struct event *event_new(const char *kind, const char *source, enum origin origin
 	ev->device = ev->array = ev->snapshot = ev->map = NULL;
 	ev->slot = -1;
 	ev->extra = NULL;
-	ev->facts = NULL;
+	ev->facts = ev->few;
 	ev->n_facts = 0;
 	take_word(ev->kind, sizeof(ev->kind), kind);
 	take_word(ev->source, sizeof(ev->source), source);
@@ -54,24 +54,24 @@ void event_free(struct event *ev)
 	free(ev->snapshot);
 	free(ev->map);
 	json_decref(ev->extra);
-	free(ev->facts);
+	if (ev->facts != ev->few)
+		free(ev->facts);
 	free(ev);
 }
 
-/* A place for one fact more. Most events have few. 0, -ENOMEM or -ENOSPC. */
+/* A place for one fact more. 0, -ENOMEM or -ENOSPC. */
 static int make_room(struct event *ev)
 {
-	enum { STEP = 8 };
-	struct event_fact *more;
-
 	if (ev->n_facts == EVENT_FACTS_MAX)
 		return -ENOSPC;
-	if (ev->n_facts % STEP)
+	if (ev->n_facts != EVENT_FACTS_FEW)
 		return 0;
-	more = reallocarray(ev->facts, ev->n_facts + STEP, sizeof(*more));
-	if (!more)
+	ev->facts = malloc(EVENT_FACTS_MAX * sizeof(*ev->facts));
+	if (!ev->facts) {
+		ev->facts = ev->few;
 		return -ENOMEM;
-	ev->facts = more;
+	}
+	memcpy(ev->facts, ev->few, sizeof(ev->few));
 	return 0;
 }
 

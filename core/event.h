@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-enum { EVENT_FACTS_MAX = 32, EVENT_KIND_MAX = 65, EVENT_SOURCE_MAX = 24, EVENT_CAUSE_MAX = 40 };
+enum { EVENT_FACTS_MAX = 32, EVENT_FACTS_FEW = 8, EVENT_KIND_MAX = 65, EVENT_SOURCE_MAX = 24, EVENT_CAUSE_MAX = 40 };
 
 struct event_fact {
 	enum fact_id id;
@@ -24,14 +24,15 @@ struct event {
 	int generation;
 	char cause[EVENT_CAUSE_MAX]; /* id of the verdict that caused it, empty if none */
 	/* The subject, as far as it is known; owned strings, NULL if none. */
-	char *device;	/* device.id */
-	char *array;	/* array.id */
-	int slot;	/* of the array, -1 if none */
-	char *snapshot; /* snapshot.id */
-	char *map;	/* path events: device id of the map */
-	json_t *extra;	/* facts of no table (emit, raw udev properties): an object, or NULL */
-	struct event_fact *facts;
-	size_t n_facts; /* at most EVENT_FACTS_MAX */
+	char *device;		  /* device.id */
+	char *array;		  /* array.id */
+	int slot;		  /* of the array, -1 if none */
+	char *snapshot;		  /* snapshot.id */
+	char *map;		  /* path events: device id of the map */
+	json_t *extra;		  /* facts of no table (emit, raw udev properties): an object, or NULL */
+	struct event_fact *facts; /* few, or an allocation of its own when there are more */
+	size_t n_facts;		  /* at most EVENT_FACTS_MAX */
+	struct event_fact few[EVENT_FACTS_FEW];
 };
 
 /* A new event with count 1, slot -1; NULL when out of memory. The caller frees it. */
