@@ -1,17 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=1800 manual
-# How fast spared reacts, beside mdadm with mdmon and LVM with dmeventd on the same disks in the same boot: a member of a RAID5 is
+# How fast spared reacts, beside mdadm with mdmon and LVM with dmeventd on the same disks in the same boot: a member of an array is
 # pulled under a 4 KiB O_DIRECT|O_DSYNC writer. An uninvolved program watches the other members until the failure is on all of
 # them, the kernel's trace tells when the spare's first data are written, the writer how long it waited for a write at most.
-#   pull.sh [ROUNDS [PEER...]]   mdmon, lvm, spared
+#   pull.sh [ROUNDS [PEER[/LEVEL]...]]   mdmon, lvm (RAID5), spared; raid1, raid5 (default), raid6, raid10
+# spared/LEVEL/replace: the member is not pulled but replaced, which none of the others can.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 . "$LAB_REPO/tests/lab/lib/lvm.sh"
 
 rounds=${1:-5}
-peers=("${@:2}")
-[ $# -gt 1 ] || peers=(mdmon lvm spared)
+contests=("${@:2}")
+[ $# -gt 1 ] || contests=(mdmon lvm spared)
+declare -A members_of=([raid1]=2 [raid5]=3 [raid6]=4 [raid10]=4)
 size_mb=16 # of each member's data
 trace=/sys/kernel/tracing/instances/bench
 results=$LAB_OUT/results.jsonl
@@ -42,34 +44,45 @@ first_write() {
 
 ms() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", (b - a) / 1e6 }'; }
 
-# One pull. members: the disks of the array, by number; spare: the idle one.
-members=(1 2 3) spare=4
+# pull DISK: prints one line of JSON.
+pull() {
+	local n others=()
+	for n in "${members[@]}"; do [ "$n" = "$1" ] || others+=("$(lab_dev "$n")"); done
+	bench_pull "/sys/class/scsi_device/$(lab_scsi "$1")/device/delete" 30 $("survivors_$peer" "${others[@]}")
+}
+# replace DISK: likewise; it is copied while it works.
+replace() {
+	python3 -c 'import json, time; print(json.dumps({"pulled": time.clock_gettime_ns(time.CLOCK_BOOTTIME)}))'
+	sparectl array replace r5 "$(lab_dev "$1")" 2>&1 | lab_quiet >&2
+}
+
+# One turn of the contest. members: the disks of the array, by number; spare: the idle one.
 round() {
-	local peer=$1 i=$2 at victim n others=() seen begin data
-	at=$((i % 3))
+	local i=$1 at victim seen begin data
+	at=$((i % ${#members[@]}))
 	victim=${members[at]}
-	for n in "${members[@]}"; do [ "$n" = "$victim" ] || others+=("$(lab_dev "$n")"); done
 	trace_spare "$(lab_dev "$spare")"
 	lab_writer_reset w
 	[ "$peer" != spared ] || lab_stream_mark mon
-	seen=$(bench_pull "/sys/class/scsi_device/$(lab_scsi "$victim")/device/delete" 30 $("survivors_$peer" "${others[@]}"))
+	seen=$("$how" "$victim")
 	begin=$(jq .pulled <<< "$seen")
 	"optimal_$peer"
 	data=$("data_$peer")
-	[ "$i" -gt 0 ] || head -n 40 "$trace/trace" > "$LAB_OUT/trace-$peer"
-	jq -c --arg peer "$peer" --argjson rebuild "$(ms "$begin" "$(first_write "$begin" $data)")" \
+	[ "$i" -gt 0 ] || head -n 40 "$trace/trace" > "$LAB_OUT/trace-${contest//\//-}"
+	jq -c --arg contest "$contest" --argjson rebuild "$(ms "$begin" "$(first_write "$begin" $data)")" \
 		--argjson stall "$(lab_writer_stats w | lab_json stall_ms)" --argjson own "$("own_$peer" "$begin")" \
-		'{peer: $peer, on_disk: .all_ms, rebuild: $rebuild, stall: $stall} + $own' <<< "$seen" | tee -a "$results" | lab_quiet
-	lab_plug "$victim"
+		'{contest: $contest, on_disk: .all_ms, rebuild: $rebuild, stall: $stall} + $own' <<< "$seen" | tee -a "$results" | lab_quiet
+	[ "$how" = replace ] || lab_plug "$victim"
 	"give_$peer" "$(lab_dev "$victim")"
 }
 
 # --- mdadm and mdmon --------------------------------------------------------------------------------------
 
 mdmon_set() {
-	lab_md_container ddf $(lab_devs 1-4)
+	local n=${members_of[$level]}
+	lab_md_container ddf $(lab_devs 1-$((n + 1)))
 	# By name: of a container's disks mdadm takes any.
-	mdadm --create /dev/md/r5 --level=5 -n 3 --chunk=64 --size=${size_mb}M $(lab_devs 1-3) --run 2>&1 | lab_quiet
+	mdadm --create /dev/md/r5 --level="$level" -n "$n" --chunk=64 --size=${size_mb}M $(lab_devs "1-$n") --run 2>&1 | lab_quiet
 	lab_udev_settle
 	lab_md_taken_over
 	lab_md_sync r5
@@ -144,7 +157,13 @@ prepare_spared() {
 	lab_writer_start w /dev/mapper/r5
 }
 survivors_spared() { echo "$@"; }
-optimal_spared() { spared_event array.optimal "" 120 > /dev/null; }
+optimal_spared() {
+	if [ "$how" = replace ]; then
+		lab_stream_wait mon '"kind": ?"array.resync-finished".*"resync.kind": ?"replace"' 120 > /dev/null
+	else
+		spared_event array.optimal "" 120 > /dev/null
+	fi
+}
 data_spared() { data_mdmon; }
 # own_spared BEGIN: when it first heard, and how long act took for what, from the outcomes of this round.
 own_spared() {
@@ -170,11 +189,15 @@ end_spared() {
 # --- all ----------------------------------------------------------------------------------------------------
 
 modprobe dm-raid
-lab_disks 4 64
+lab_disks 5 64
 say "kernel $(uname -r), $rounds rounds each; $(mdadm --version 2>&1 | head -n1); LVM $(lvm version | awk '/LVM version/ { print $3 }')"
-for peer in "${peers[@]}"; do
+for contest in "${contests[@]}"; do
+	IFS=/ read -r peer level how <<< "$contest"
+	level=${level:-raid5} how=${how:-pull}
+	mapfile -t members < <(seq "${members_of[$level]}")
+	spare=$((${#members[@]} + 1))
 	"prepare_$peer"
-	for ((i = 0; i < rounds; i++)); do round "$peer" "$i"; done
+	for ((i = 0; i < rounds; i++)); do round "$i"; done
 	"end_$peer"
 done
 
@@ -183,21 +206,23 @@ done
 echo
 jq -rs '
 	def median: sort | .[(length - 1) / 2 | floor];
-	def of(peer; k): map(select(.peer == peer) | .[k]);
-	def col: map(select(. != null)) | if length > 0 then "\(median) (\(min) to \(max))" else "-" end;
-	def ratio(a; b): if (b | length) > 0 then (a | median) / (b | median) * 100 | round / 100 | tostring else "-" end;
-	. as $all | ["on_disk", "rebuild", "stall"] as $keys
+	def of(contest; k): map(select(.contest == contest) | .[k] | select(. != null));
+	def col: if length > 0 then "\(median) (\(min) to \(max))" else "-" end;
+	def ratio(a; b): if (a | length) > 0 and (b | length) > 0 then (a | median) / (b | median) * 100 | round / 100 | tostring else "-" end;
+	. as $all | ["on_disk", "rebuild", "stall"] as $keys | (map(.contest) | unique) as $has
 	| (["ms: median (range)", "failure on all disks", "spare written to", "longest stall"],
-	   ({"mdadm + mdmon": "mdmon", "LVM + dmeventd": "lvm", "spared": "spared"} | to_entries[]
-	    | .value as $peer | [.key] + ($keys | map(. as $k | $all | of($peer; $k) | col))),
-	   ({"spared to mdmon": "mdmon", "spared to LVM": "lvm"} | to_entries[]
-	    | .value as $peer | [.key] + ($keys | map(. as $k | ratio($all | of("spared"; $k); $all | of($peer; $k))))))
+	   (reduce .[] as $r ([]; if index($r.contest) then . else . + [$r.contest] end) | .[]
+	    | . as $c | [({"mdmon": "mdadm + mdmon", "lvm": "LVM + dmeventd"}[$c] // $c)] + ($keys | map(. as $k | $all | of($c; $k) | col))),
+	   (("mdmon", "lvm") as $peer | $has[] | select(startswith("spared")) | . as $own | sub("spared"; $peer) as $other
+	    | select($has | index($other))
+	    | ["\($own) to \($other)"] + ($keys | map(. as $k | ratio($all | of($own; $k); $all | of($other; $k))))))
 	| @tsv' "$results" | column -t -s "$(printf '\t')"
+[[ " ${contests[*]} " == *" spared "* ]] || lab_done
 echo
 echo "spared's own steps, ms, median:"
 jq -rs '
 	def median: sort | .[(length - 1) / 2 | floor];
-	map(select(.peer == "spared")) as $s
+	map(select(.contest == "spared")) as $s
 	| (["heard after the pull", ($s | map(.heard) | median)],
 	   (("record", "spare") as $plan | ("open", "commit", "enter", "load", "suspended", "total") as $k
 	    | ($s | map(.[$plan][$k]) | map(select(. != null))) as $v | select($v | length > 0)
