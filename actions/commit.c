@@ -13,12 +13,16 @@
  * both wrote a "next" state from the same old one. */
 enum { SEQ_STEP_MIN = 16, SEQ_STEP_SPREAD = 240 };
 
+/* Whose disks are written: those with a role in what is written, those without one, or, before a new update, those
+ * that are behind by one that was cut. */
+enum commit_whose { COMMIT_ROLE, COMMIT_LATE, COMMIT_CUT };
+
 struct commit {
 	struct exec *x;
 	struct meta_set *to;
 	struct meta_view *view; /* of to */
 	uint64_t seq;
-	bool late;		 /* only disks without a role; else only disks with one */
+	enum commit_whose whose;
 	bool in[META_DISKS_MAX]; /* takes part */
 	struct meta_writes writes[META_DISKS_MAX];
 	uint8_t *stamps; /* one per bay */
@@ -266,6 +270,13 @@ static int run(struct commit *c, const char *what)
 	return io_batch_run(c->x->set.pool, &c->batch, c->result);
 }
 
+static bool takes_part(const struct commit *c, const struct set_disk *d)
+{
+	if (!d->dev || d->seq == c->seq || !set_disk_current(d) || !meta_view_disk(c->view, d->ref))
+		return false;
+	return c->whose == COMMIT_CUT ? d->torn : set_disk_has_role(c->view, d) == (c->whose == COMMIT_ROLE);
+}
+
 static int encode(struct commit *c, struct err *e)
 {
 	size_t n_bays = 0;
@@ -274,8 +285,7 @@ static int encode(struct commit *c, struct err *e)
 		struct set_disk *d = c->x->set.disk[i];
 		int r;
 
-		c->in[i] = d->dev && set_disk_current(d) && set_disk_has_role(c->view, d) != c->late &&
-			   d->seq != c->seq && meta_view_disk(c->view, d->ref);
+		c->in[i] = takes_part(c, d);
 		if (!c->in[i])
 			continue;
 		r = c->x->set.format->encode(c->to, d->ref, &c->writes[i], e);
@@ -311,7 +321,7 @@ static int write_all(struct commit *c, struct err *e)
 	if (r == 0) {
 		lost += drop_failed(c);
 		/* A disk whose stamp does not announce the update would be taken for one that missed it. */
-		r = c->late ? 0 : without(c->x, c->view, e);
+		r = c->whose == COMMIT_LATE ? 0 : without(c->x, c->view, e);
 		if (r < 0)
 			return r;
 		put_format(c);
@@ -328,7 +338,7 @@ static int write_all(struct commit *c, struct err *e)
 			set_disk_wrote(c->x->set.disk[i], &c->writes[i]);
 			n++;
 		}
-	if (n == 0 && !c->late)
+	if (n == 0 && c->whose == COMMIT_ROLE)
 		return nowhere(c, e);
 	put_stamps(c, true);
 	r = run(c, "commit stamps");
@@ -504,13 +514,43 @@ static int commit_all(struct exec *x, struct before *before, struct err *e)
 	return undone ? undone : r;
 }
 
+/* What stands, to disks that do not have it yet. */
+static int write_standing(struct exec *x, enum commit_whose whose, struct err *e)
+{
+	_cleanup_(commit_finishp) struct commit *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_set(e, ENOMEM, "out of memory");
+	c->x = x;
+	c->to = x->set.meta;
+	c->seq = x->set.view->seq;
+	c->whose = whose;
+	r = x->set.format->set_view(c->to, &c->view, e);
+	return r < 0 ? r : write_all(c, e);
+}
+
+/* An update that was cut is finished before the next one is announced: a stamp names one update, and a disk that is
+ * behind by an older one than the one it names would be taken for one that missed updates. */
+static int finish_cut(struct exec *x, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
+		if (x->set.disk[i]->dev && x->set.disk[i]->torn)
+			r = write_standing(x, COMMIT_CUT, e);
+	return MIN(r, 0);
+}
+
 int commit(struct exec *x, struct err *e)
 {
 	struct before before = {0};
 	int64_t begin = exec_now(x);
 	struct err why = {0};
-	int r = commit_all(x, &before, &why);
+	int r = finish_cut(x, &why);
 
+	if (r == 0)
+		r = commit_all(x, &before, &why);
 	if (r < 0)
 		err_set(e, -r, "%s", why.msg);
 	drop_work(x);
@@ -523,20 +563,10 @@ int commit(struct exec *x, struct err *e)
 
 void commit_late(struct exec *x)
 {
-	_cleanup_(commit_finishp) struct commit *c = NULL;
-
 	/* While a volume waits for members, the number tells which of those that failed missed least. And what may hang
 	 * on a sick disk does not come before the table is right. */
 	for (size_t i = 0; i < x->n_runs; i++)
 		if (x->run[i]->lost || x->run[i]->behind)
 			return;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return;
-	c->x = x;
-	c->to = x->set.meta;
-	c->seq = x->set.view->seq;
-	c->late = true;
-	if (x->set.format->set_view(c->to, &c->view, NULL) == 0)
-		write_all(c, NULL);
+	write_standing(x, COMMIT_LATE, NULL);
 }

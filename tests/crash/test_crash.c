@@ -22,6 +22,7 @@ struct scenario {
 	unsigned every;	 /* of its writes are cut and failed: 0: all, n: every nth, each in another way; of its calls,
 			    every third of that */
 	bool may_refuse; /* a cut may leave it dirty and degraded: then a person decides */
+	bool twice;	 /* the start after a cut is cut, too */
 };
 
 static unsigned failures;
@@ -426,11 +427,11 @@ static void stopped(struct rig *r)
 
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
-	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii"},
+	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii", .twice = true},
 	{"record a failure", "spare-global", start, kernel_fails_then_record, "iii ifi"},
 	{"record a failure, then a pull", "spare-global", start, fails_then_pulled, "iii ifi imi"},
 	{"record, then a spare", "spare-global", start, record_then_spare, "iii ifi iri"},
-	{"fail and spare", "spare-global", start, fail_and_spare, "iii iri"},
+	{"fail and spare", "spare-global", start, fail_and_spare, "iii iri", .twice = true},
 	{"replace, begin", "spare-global", start, replace, "iii"},
 	{"replace, end", "spare-global", replacing, copy_whole, "iii"},
 	{"replace", "spare-global", start, replace_whole, "iii", .every = 2},
@@ -619,6 +620,39 @@ static void cut_power(const struct scenario *s)
 			rig_free(&after);
 		}
 	printf("%s: %zu writes and flushes cut\n", s->name, n);
+	rig_free(&r);
+}
+
+/* Of both the writes and those of the start that follows every third is cut. */
+static void cut_twice(const struct scenario *s)
+{
+	size_t n, m = 0, cuts = 0;
+	struct rig r;
+
+	if (!s->twice)
+		return;
+	prepare(s, &r);
+	s->run(&r);
+	n = fake_disks_recorded(r.disks);
+	for (size_t i = 0; i <= n; i += 3) {
+		const struct rig_kept *kept = &rig_kept[i / 3 % RIG_KEPT];
+		struct rig first;
+
+		rig_boot(&first, fake_disks_at(r.disks, i, kept->keep, kept->seed + i), &r, i);
+		rig_assemble(&first, true, false, NULL);
+		m = fake_disks_recorded(first.disks);
+		for (size_t k = i % 3; k <= m; k += 3) {
+			struct rig after;
+
+			kept = &rig_kept[k / 3 % RIG_KEPT];
+			rig_boot(&after, fake_disks_at(first.disks, k, kept->keep, kept->seed + k), &first, k);
+			judge(s, "the start after a cut cut after write", k, &after, false);
+			rig_free(&after);
+			cuts++;
+		}
+		rig_free(&first);
+	}
+	printf("%s: %zu starts after a cut cut again\n", s->name, cuts);
 	rig_free(&r);
 }
 
@@ -815,6 +849,7 @@ int main(int argc, char **argv)
 		if (strncmp(scenarios[i].name, only, strlen(only)) != 0)
 			continue;
 		cut_power(&scenarios[i]);
+		cut_twice(&scenarios[i]);
 		kill_act(&scenarios[i]);
 		fail_calls(&scenarios[i], false);
 		fail_calls(&scenarios[i], true);
