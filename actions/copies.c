@@ -467,6 +467,16 @@ static int stand_in(struct exec *x, const struct meta_view *view, const char *re
 	return exec_edit(x, &edit, e);
 }
 
+/* Another member of the volume is being copied to the disk, where it has one place for the volume. */
+static bool target_taken(const struct exec *x, const char *volume, unsigned slot, const struct set_disk *to)
+{
+	for (size_t i = 0; i < x->n_legs; i++)
+		if (x->leg[i].copies && x->leg[i].slot != slot && strcmp(x->leg[i].volume, volume) == 0 &&
+		    copy_target(x, &x->leg[i]) == to)
+			return true;
+	return false;
+}
+
 int step_replace_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
@@ -498,6 +508,8 @@ int step_replace_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, EINVAL, "slot %d of %s cannot be copied", slot, v->name);
 	if (!to || !to->dev || to->error)
 		return err_set(e, ENODEV, "%s is not here", s->by_name[0] ? s->by_name : s->by);
+	if (target_taken(x, v->guid, (unsigned)slot, to))
+		return err_set(e, EBUSY, "another member of %s is being copied to %s", v->name, to->dev->name);
 	r = stand_in(x, view, v->members[slot].ref, s->op == STEP_COPY_BACK, e);
 	return r < 0 || !x->plan->dry_run || !to->ref[0] ? r : edit_format(x, v, (unsigned)slot, to, e);
 }

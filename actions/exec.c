@@ -205,16 +205,18 @@ static int look_at_kernel(struct exec *x, bool fresh, struct err *e)
 static int open_all(struct exec *x, const struct plan *p, struct err *e)
 {
 	int64_t begin = exec_now(x);
-	bool other = strcmp(x->set.guid, p->set) != 0, fresh = !x->set.meta;
 	int r;
 
-	if (other)
+	if (strcmp(x->set.guid, p->set) != 0) {
 		forget_runs(x);
+		x->looked = false;
+	}
 	exec_mark(x, "open");
 	r = set_open(&x->set, p, e);
 	learn_prefix(x, p);
 	if (r == 0)
-		r = look_at_kernel(x, other || fresh, e);
+		r = look_at_kernel(x, !x->looked, e);
+	x->looked = x->looked || r == 0;
 	x->timing.open = (exec_now(x) - begin) / NS_PER_US;
 	return r;
 }

@@ -92,6 +92,7 @@ struct exec {
 	struct timing timing;
 	char dm_params[DM_PARAMS_MAX]; /* status while suspended: nothing is allocated then */
 	struct dm_target target[2];    /* the table before and after */
+	bool looked;		       /* what of the set is in the kernel is known: a look that failed comes again */
 	char array_prefix[16];	       /* array.id is this and the volume's GUID */
 };
 

@@ -369,6 +369,48 @@ static void half_wiped(void **state _unused_)
 	rig_free(&r);
 }
 
+/* A new act process whose first look at the kernel fails looks again. */
+static void first_look_fails(void **state _unused_)
+{
+	unsigned n = 1, before;
+	bool again;
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	assert_int_equal(rig_assemble(&r, true, false, NULL), 0);
+	do {
+		rig_restart_act(&r);
+		before = fake_dm_calls(r.dm);
+		fake_dm_fail_call(r.dm, n, EIO, false);
+		rig_one(&r, STEP_RECORD, -1);
+		again = fake_dm_calls(r.dm) - before >= n;
+		fake_dm_fail_call(r.dm, 0, 0, false);
+		assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+		assert_null(rig_disagrees(&r));
+		n++;
+	} while (again);
+	assert_true(n > 10);
+	rig_free(&r);
+}
+
+/* A disk has one place for a volume: two members are not copied to it. */
+static void one_copy_a_disk(void **state _unused_)
+{
+	struct plan *p;
+	struct err why;
+	struct rig r;
+
+	rig_load(&r, "spare-global");
+	assert_int_equal(rig_assemble(&r, true, false, NULL), 0);
+	for (unsigned slot = 0; slot < 2; slot++) {
+		p = rig_plan(&r, 0);
+		rig_step_replace(p, rig_disk_in(&r, slot), rig_spare_disk(&r));
+		assert_int_equal(rig_run(&r, p, &why), slot ? -EBUSY : 0);
+	}
+	assert_string_equal(why.msg, "another member of v5 is being copied to sdc");
+	rig_free(&r);
+}
+
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -389,6 +431,8 @@ int main(void)
 		unit(half_wiped),
 		unit(displaced),
 		unit(copied_back),
+		unit(first_look_fails),
+		unit(one_copy_a_disk),
 	};
 
 	log_setup((enum log_level)0, NULL);
