@@ -276,10 +276,10 @@ static void name_out(const struct start_in *in, const struct start *st, char *te
 	text[0] = '\0';
 	for (unsigned i = 0; i < in->volume->slots && n < size; i++)
 		if (st->slot[i].how == START_OUT || st->slot[i].how == START_REBUILD)
-			n += (size_t)snprintf(text + n, size - n, "%sslot %u%s%s%s%s", n ? ", " : "", i,
+			n += (size_t)snprintf(text + n, size - n, "%sslot %u%s%s%s%s%s", n ? ", " : "", i,
 					      in->volume->members[i].ref[0] ? " (disk " : "",
 					      in->volume->members[i].ref, in->volume->members[i].ref[0] ? ")" : "",
-					      st->slot[i].why[0] ? "" : " failed or empty");
+					      st->slot[i].why[0] ? ": " : " failed or empty", st->slot[i].why);
 }
 
 /* Enough members, and all that should be here; else the reason. */

@@ -129,9 +129,10 @@ static void start_refused(void **state _unused_)
 	r.absent[rig_disk_in(&r, 2)] = true;
 	assert_string_equal(one(STEP_ASSEMBLE, -1), "v5 is incomplete: slot 2 (disk 01dc61d9): its disk is not here");
 	r.absent[rig_disk_in(&r, 1)] = true;
-	assert_string_equal(one(STEP_ASSEMBLE, -1),
-			    "v5 cannot run without slot 1 (disk 2bf036ce), slot 2 (disk 01dc61d9); a "
-			    "forced start may risk data");
+	assert_string_equal(one(STEP_ASSEMBLE, -1), "v5 cannot run without slot 1 (disk 2bf036ce): its disk is not "
+						    "here, slot 2 (disk 01dc61d9): its disk is not "
+						    "here; a "
+						    "forced start may risk data");
 	memset(r.absent, 0, sizeof(r.absent));
 	p = rig_plan(&r, 0);
 	snprintf(p->volume, sizeof(p->volume), "%s", "00");
