@@ -48,7 +48,7 @@ static struct fake_disk *disk_of(struct rig *r, unsigned minor)
 /* Where a private device lies: "0 2048 linear 8:16 65000", or "0 2048 mirror core 1 128 2 8:16 65000 8:32 0 1 .." */
 struct place {
 	const char *leg;
-	bool mirror;
+	bool mirror, gone; /* gone: the disk was pulled */
 	struct fake_disk *disk, *copy;
 	uint64_t sector, copy_sector;
 };
@@ -58,15 +58,19 @@ static struct place under(struct rig *r, const char *leg)
 	const char *live = fake_dm_live(r->dm, leg);
 	unsigned minor, copy;
 	struct place p = {.leg = leg};
+	bool listed = false;
 
-	if (live && sscanf(live, "%*u %*u linear %*u:%u %" SCNu64, &minor, &p.sector) == 2)
+	if (live && sscanf(live, "%*u %*u linear %*u:%u %" SCNu64, &minor, &p.sector) == 2) {
+		listed = true;
 		p.disk = disk_of(r, minor);
+	}
 	if (live && sscanf(live, "%*u %*u mirror core 1 %*u 2 %*u:%u %" SCNu64 " %*u:%u %" SCNu64, &minor, &p.sector,
 			   &copy, &p.copy_sector) == 4) {
-		p.mirror = true;
+		p.mirror = listed = true;
 		p.disk = disk_of(r, minor);
 		p.copy = disk_of(r, copy);
 	}
+	p.gone = listed && !p.disk;
 	return p;
 }
 
@@ -176,10 +180,12 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 	for (unsigned i = 0; i < n; i++) {
 		struct slice_super s;
 
-		if (!works(m[i].health) || !m[i].disk) {
+		if (!works(m[i].health) || (!m[i].disk && !m[i].slice.gone)) {
 			failed |= UINT64_C(1) << i;
 			continue;
 		}
+		if (!m[i].disk)
+			continue;
 		fake_disk_peek(m[i].disk, m[i].slice.sector * 512, buf, 4096);
 		if (slice_super_parse(buf, &s) == 0)
 			events = MAX(events, s.events);
@@ -291,7 +297,7 @@ static void write_volume(struct rig *r, struct rig_volume *v)
 	for (unsigned i = 0; i < n; i++) {
 		struct marker k = {.generation = v->generation, .whole = m[i].health == 'A'};
 
-		if (!works(m[i].health) || !m[i].disk)
+		if (!works(m[i].health) || (!m[i].disk && !m[i].data.gone))
 			continue;
 		in_sync[i] = k.whole;
 		q = put_at(r, &m[i].data, &k, sizeof(k));
