@@ -21,12 +21,15 @@ static json_t *replacing_status(const struct pipeline *p, const struct array *a)
 
 static json_t *member_status(const struct pipeline *p, const struct array *a, unsigned slot)
 {
-	const struct device *d = array_slot_device(p->inv, a, slot);
+	/* Of a slot that is empty the last one, wherever that is now. */
+	const struct device *d = array_slot_device(p->inv, a, slot),
+			    *last = d ? d : inventory_device(p->inv, a->member[slot].device);
 	enum member_state state = array_member_state(p->inv, a, slot);
 	int64_t eta;
 	double progress = array_progress(a, pipeline_now(p), &eta);
-	json_t *j = json_pack("{s:i s:s s:s s:s s:b}", "slot", (int)slot, "device", d ? d->id : a->member[slot].device,
-			      "name", d ? d->name : "", "state", member_words[state], "present", d && d->present);
+	json_t *j = json_pack("{s:i s:s s:s s:s s:b}", "slot", (int)slot, "device",
+			      last ? last->id : a->member[slot].device, "name", last ? last->name : "", "state",
+			      member_words[state], "present", last && last->present);
 
 	if (state == MEMBER_REBUILDING && progress >= 0) {
 		json_object_set_new(j, "progress", json_real(progress));

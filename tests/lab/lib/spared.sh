@@ -130,7 +130,7 @@ spared_mdadm_says() {
 # spared_says [NAME]: the same from the status: members of all arrays (or this one) and spares, of the disks that are here.
 spared_says() {
 	sparectl status --json | jq -r --arg n "${1:-}" '[.status.arrays[] | select($n == "" or .name == $n)]
-		| ([.[].members[] | select(.present) | "\(.name) \(.state)"]
+		| ([.[].members[] | select(.present and .state != "empty") | "\(.name) \(.state)"]
 		   + [.[].spares[]? | select(.state == "idle") | "\(.name) spare"]) | unique | .[]' | sort
 }
 
