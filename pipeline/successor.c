@@ -5,10 +5,12 @@
 
 #include <string.h>
 
+/* It has a slot, or whoever has its slot now stands in for it: of two disks that fail one after the other, each array
+ * may have given the first one's place to another spare. */
 static bool was_here(const struct array *a, const char *device)
 {
 	for (unsigned i = 0; device[0] && i < a->volume->slots; i++)
-		if (strcmp(a->member[i].device, device) == 0)
+		if (strcmp(a->member[i].device, device) == 0 || strcmp(a->member[i].before, device) == 0)
 			return true;
 	return false;
 }
