@@ -89,6 +89,21 @@ static uint64_t emptied(const struct commit *c, const struct meta_volume *v)
 	return last;
 }
 
+/* A member that enters amid a resync ends that: with "rebuild" in the table the kernel forgets it at once (raid_ctr,
+ * drivers/md/dm-raid.c); by bitmap the member's recovery clears the bits that the resync would go by. Of parity, and of
+ * a mirror of two, what the rebuild makes is all that there was to make; mirrors that are not rebuilt nobody compares.
+ */
+static bool owed(const struct commit *c, const struct meta_volume *v)
+{
+	bool enters = false;
+
+	for (unsigned i = 0; i < v->slots; i++)
+		enters = enters || v->members[i].state == MEMBER_REBUILDING;
+	if (v->initialised || (v->level != RAID10 && (v->level != RAID1 || v->slots < 3)))
+		return false;
+	return enters || slices_owed(c->x, v);
+}
+
 /* The next number: above everything that a copy has or a stamp announced, also by an update that was cut. */
 static uint64_t next_seq(const struct exec *x)
 {
@@ -134,7 +149,7 @@ static void announce(struct commit *c, struct set_disk *d, struct bay *b)
 }
 
 /* Before any of them is announced, which gives members their epoch. */
-static void note_emptied(struct commit *c)
+static void note_rebuilds(struct commit *c)
 {
 	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
 		struct set_disk *d = c->x->set.disk[i];
@@ -144,8 +159,10 @@ static void note_emptied(struct commit *c)
 			const struct meta_volume *v = d->bay[b].used ? meta_view_volume(c->view, s->volume) : NULL;
 			const struct meta_member *m = member_of(v, d->ref, s->slot);
 
-			if (m && m->state == MEMBER_IN_SYNC)
-				s->emptied = emptied(c, v);
+			if (!m || m->state != MEMBER_IN_SYNC)
+				continue;
+			s->emptied = emptied(c, v);
+			s->owed = owed(c, v);
 		}
 	}
 }
@@ -169,7 +186,7 @@ static void put_stamps(struct commit *c, bool done)
 {
 	c->n_stamps = 0;
 	if (!done)
-		note_emptied(c);
+		note_rebuilds(c);
 	for (unsigned i = 0; i < c->x->set.n_disks; i++) {
 		struct set_disk *d = c->x->set.disk[i];
 		unsigned last = d->n_bays;

@@ -96,7 +96,8 @@ int run_read(struct exec *x, struct volume_run *run, struct err *e)
 		return r;
 	options_read(run);
 	/* What was added to it is resynced as if a person had asked for a repair from there on (raid_preresume). */
-	if (run->status.action == DM_REPAIR && !exec_volume(x, run->guid)->initialised)
+	if (run->status.action == DM_REPAIR && !exec_volume(x, run->guid)->initialised &&
+	    !slices_owed(x, exec_volume(x, run->guid)))
 		run->status.action = DM_RESYNC;
 	run->running = true;
 	run->read_only = run->info.read_only;
@@ -236,8 +237,8 @@ static int sayable(struct exec *x, const struct meta_volume *v, enum member_stat
 /* The first resync of a volume has ended: md says so in the superblocks when all of it is in sync. */
 static bool redundancy_made(struct exec *x, const struct volume_run *run, const struct meta_volume *v)
 {
-	if (v->initialised || v->level == RAID0 || run->sectors != v->sectors || run->status.action != DM_IDLE ||
-	    !dm_raid_settled(&run->status))
+	if (v->initialised || v->level == RAID0 || slices_owed(x, v) || run->sectors != v->sectors ||
+	    run->status.action != DM_IDLE || !dm_raid_settled(&run->status))
 		return false;
 	for (unsigned i = 0; i < v->slots; i++) {
 		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
@@ -489,6 +490,7 @@ static int follow(struct exec *x, struct volume_run *run, struct err *e)
 	memcpy(before, run->listed, sizeof(before));
 	for (unsigned i = 0; i < v->slots; i++) /* it was about the disk, not about the slot */
 		run->want.read_last[i] = run->want.read_last[i] && stays(run, v, i);
+	run->repair_asked = false;
 	run->scrub_cut = run->scrub_cut || run->status.action == DM_CHECK || run->status.action == DM_REPAIR;
 	r = grow_due(x, run, v) ? legs_grow(x, v, e) : 0;
 	if (r == 0)
@@ -551,5 +553,7 @@ int converge(struct exec *x, struct volume_run *run, struct err *e)
 		layer_settle(x, run);
 	if (r == 0)
 		legs_drop_strays(x, run);
+	if (r == 0)
+		repair_owed(x, run);
 	return r;
 }

@@ -63,6 +63,7 @@ struct volume_run {
 	bool wants;			     /* .want was read from the live table once */
 	bool scrub_cut;			     /* the last check or repair was ended by us, before it was through */
 	bool rebuild[META_SLOTS_MAX];	     /* begins its table with "rebuild" */
+	bool repair_asked;		     /* of the live table, for what is owed (slices_owed) */
 	bool lost;			     /* beyond redundancy, and reported */
 	bool behind;			     /* the live table still lists who has left: the next plan takes it out */
 	bool syncing;			     /* a resync or rebuild was reported as started */
@@ -161,6 +162,9 @@ int slice_shown(struct exec *x, const struct meta_volume *v, const struct start 
 bool slices_kept(const struct exec *x, const struct volume_run *run, const struct meta_volume *v, uint64_t emptied);
 /* True if the survivors' slices hold the slot failed, so that their bitmap has lived since it left. Reads them. */
 bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, uint64_t epoch);
+
+/* By what the stamps of those in sync say, mirrors of v have never been compared (commit.c: owed). */
+bool slices_owed(const struct exec *x, const struct meta_volume *v);
 
 /* --- legs.c -------------------------------------------------------------------------------------------------- */
 
@@ -293,6 +297,8 @@ bool options_differ(const struct volume_run *run);
 json_t *options_state(const struct volume_run *run);
 /* A dry run leaves nothing behind. */
 void options_forget(struct exec *x);
+/* A repair of what is owed, if it can run now; once for each table. */
+void repair_owed(struct exec *x, struct volume_run *run);
 
 /* --- exec_start.c, exec_steps.c ------------------------------------------------------------------------------ */
 

@@ -267,6 +267,7 @@ static int bring_up(struct exec *x, struct volume_run *run, const struct meta_vo
 
 	/* What was seen of an earlier table, before a stop, says nothing about this one. */
 	memset(run->seen_failed, 0, sizeof(run->seen_failed));
+	run->repair_asked = false;
 	for (unsigned i = 0; i < v->slots; i++)
 		run->rebuild[i] = x->start->slot[i].how == START_REBUILD;
 	if (s->read_only) {

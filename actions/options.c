@@ -3,6 +3,8 @@
  * that begin or end a comparison of its members. */
 #include "actions/exec_run.h"
 
+#include "core/log.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,4 +124,27 @@ int step_scrub_finish(struct exec *x, const struct step *s, struct err *e)
 	run->status.done = 0;
 	tell_changes(x, run);
 	return 0;
+}
+
+/* What the kernel has forgotten of a resync it does when it is asked for a repair; once for each table, for it keeps no
+ * trace of whether that came to its end. So the array is not called initialised by it: the next start asks for a resync
+ * of all by the superblocks. */
+void repair_owed(struct exec *x, struct volume_run *run)
+{
+	const struct meta_volume *v = exec_volume(x, run->guid);
+	struct err why = {0};
+
+	if (!v || run->repair_asked || strspn(run->status.health, "A") != v->slots || !dm_raid_settled(&run->status) ||
+	    !slices_owed(x, v))
+		return;
+	exec_mark(x, "message");
+	if (x->env.dm->message(x->env.dm->u, run->dm, "repair", &why) < 0) {
+		log_warning("%s", why.msg);
+		return;
+	}
+	run->repair_asked = true;
+	run->scrub_cut = false;
+	run->status.action = DM_REPAIR;
+	run->status.done = 0;
+	tell_changes(x, run);
 }

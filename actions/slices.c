@@ -245,10 +245,9 @@ static int put_anew(struct exec *x, const struct meta_volume *v, const struct st
 
 /* The redundancy of the volume was being made, of all of it or of what was added. How far that has come only the
  * superblock tells: of what was added the kernel writes no bits (md_bitmap_resize), and goes by the offset alone. */
-static int resync_rest(const struct meta_volume *v, const struct set_disk *d, uint64_t pos, struct slice_super *super,
-		       uint8_t *buf)
+static int resync_rest(const struct meta_volume *v, const struct set_disk *d, uint64_t pos, uint64_t from,
+		       struct slice_super *super, uint8_t *buf)
 {
-	uint64_t from = MIN(super->resync_offset, super->sectors);
 	int r = d->dev->read(d->dev, pos, buf, SLICE_BYTES);
 
 	if (r == 0)
@@ -283,8 +282,8 @@ static int put_resync(struct exec *x, const struct meta_volume *v, const struct 
 	if (r == 0)
 		r = slice_super_parse(buf, &super);
 	if (r == 0 && !v->initialised && !st->sectors &&
-	    (super.resync_offset != UINT64_MAX || super.sectors < v->member_sectors)) {
-		r = resync_rest(v, d, pos, &super, buf);
+	    (st->owed || super.resync_offset != UINT64_MAX || super.sectors < v->member_sectors)) {
+		r = resync_rest(v, d, pos, st->owed ? 0 : MIN(super.resync_offset, super.sectors), &super, buf);
 		/* The bits first: without them the superblock would call the rest in sync. */
 		if (r == 0)
 			io_batch_write(batch, number, d->dev, pos + SUPER_BYTES, buf + SUPER_BYTES,
@@ -308,7 +307,8 @@ static int put_start(struct exec *x, const struct meta_volume *v, const struct s
 	case START_ANEW:
 		return before ? put_anew(x, v, st, slot, buf, batch, e) : 0;
 	case START_AS_FOUND:
-		return !before && st->resync ? put_resync(x, v, st, slot, buf, batch, e) : 0;
+		/* What is owed the superblocks ask for before the stamps say that it is not any more. */
+		return st->resync && before == st->owed ? put_resync(x, v, st, slot, buf, batch, e) : 0;
 	case START_REBUILD:
 		return before ? 0 : slice_enter(x, v, slot, false, e);
 	case START_OUT:
@@ -339,6 +339,12 @@ int slices_of_start(struct exec *x, const struct meta_volume *v, const struct st
 			}
 	}
 	io_batch_free(&batch);
+	for (unsigned i = 0; i < v->slots && r == 0 && before && st->owed; i++)
+		if (st->slot[i].how == START_AS_FOUND) {
+			struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+
+			d->bay[set_bay_of(d, v->guid)].stamp.owed = false;
+		}
 	return r;
 }
 
@@ -385,6 +391,18 @@ bool slices_kept(const struct exec *x, const struct volume_run *run, const struc
 			return false;
 	}
 	return true;
+}
+
+bool slices_owed(const struct exec *x, const struct meta_volume *v)
+{
+	for (unsigned i = 0; i < v->slots; i++) {
+		const struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		int bay = d && d->dev && v->members[i].state == MEMBER_IN_SYNC ? set_bay_of(d, v->guid) : -1;
+
+		if (bay >= 0 && d->bay[bay].stamp.owed)
+			return true;
+	}
+	return false;
 }
 
 bool slices_missed(struct exec *x, const struct meta_volume *v, unsigned slot, uint64_t epoch)

@@ -201,6 +201,20 @@ static void decide_size(const struct start_in *in, const struct trust *t, struct
 		st->resync = true;
 }
 
+/* All of it, now that its members are what they will be: one that is rebuilt with this table would end the resync. */
+static void decide_owed(const struct start_in *in, const struct trust *t, struct start *st)
+{
+	bool owed = false;
+
+	for (unsigned i = 0; i < in->volume->slots; i++) {
+		owed = owed || (t->slot[i] && in->disk[i].stamp.owed);
+		if (st->slot[i].how == START_REBUILD)
+			return;
+	}
+	st->owed = owed && !in->volume->initialised && !st->sectors;
+	st->resync = st->resync || st->owed;
+}
+
 /* First use, or another tool changed the array, or no table of the epoch was ever live: the format alone knows. */
 static void decide_anew(const struct start_in *in, struct start *st)
 {
@@ -396,6 +410,7 @@ int start_analyse(const struct start_in *in, struct start *ret, struct err *e)
 		if (t.n > 0 && (t.running || all)) {
 			decide_by_slices(in, &t, &st);
 			decide_size(in, &t, &st);
+			decide_owed(in, &t, &st);
 		} else {
 			decide_anew(in, &st);
 		}
@@ -406,8 +421,10 @@ int start_analyse(const struct start_in *in, struct start *ret, struct err *e)
 	if (r < 0)
 		return r;
 	st.events = next_events(in);
-	if (st.anew)
+	if (st.anew) {
 		st.epoch = st.sectors = 0; /* its slices are of the format's size */
+		st.owed = false;
+	}
 	*ret = st;
 	return 0;
 }

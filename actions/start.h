@@ -44,6 +44,7 @@ struct start_slot {
 struct start {
 	bool anew;	  /* a new epoch: every listed slice is written by us */
 	bool resync;	  /* redundancy may differ where writes were under way: anew: everywhere, else by bitmap */
+	bool owed;	  /* as found, and everywhere: the stamps say that mirrors were never compared */
 	bool write_hole;  /* parity cannot be trusted where a write was under way, and nothing can repair it */
 	uint64_t epoch;	  /* of the trusted slices; 0 with anew: the caller draws one */
 	uint64_t events;  /* for slices written anew: higher than any that was seen */

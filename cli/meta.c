@@ -30,9 +30,10 @@ static json_t *stamp_json(const struct stamp *s)
 	char epoch[24];
 
 	snprintf(epoch, sizeof(epoch), "%016" PRIx64, s->epoch);
-	return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:b,s:I}", "set", s->set, "volume", s->volume, "slot", (int)s->slot,
-			 "epoch", epoch, "seq", (json_int_t)s->seq_current, "intended-seq", (json_int_t)s->seq_intended,
-			 "running", s->running, "generation", (json_int_t)s->generation);
+	return json_pack("{s:s,s:s,s:i,s:s,s:I,s:I,s:b,s:b,s:I}", "set", s->set, "volume", s->volume, "slot",
+			 (int)s->slot, "epoch", epoch, "seq", (json_int_t)s->seq_current, "intended-seq",
+			 (json_int_t)s->seq_intended, "running", s->running, "owed", s->owed, "generation",
+			 (json_int_t)s->generation);
 }
 
 static json_t *disk_json(const char *path, const struct disk_meta *m)
@@ -122,9 +123,10 @@ static void print_bay(const struct disk_bay *b, struct buf *out)
 	if (b->stamp_status == 0)
 		buf_addf(out,
 			 "  stamp   volume %s slot %" PRIu32 ", epoch %016" PRIx64 ", sequence %" PRIu64
-			 " (intended %" PRIu64 "), %s\n",
+			 " (intended %" PRIu64 "), %s%s\n",
 			 b->stamp.volume, b->stamp.slot, b->stamp.epoch, b->stamp.seq_current, b->stamp.seq_intended,
-			 b->stamp.running ? "running" : "stopped");
+			 b->stamp.running ? "running" : "stopped",
+			 b->stamp.owed ? ", its mirrors have not been compared" : "");
 	else
 		buf_addf(out, "  stamp   %s\n", b->stamp_status == -EBADMSG ? "damaged" : "none");
 	if (b->super_status == 0)

@@ -275,7 +275,7 @@ struct disk_stamp {
 	le64 checksum; /* FNV-1a 64 of all bytes before it: a torn write of any sector shows */
 };
 _Static_assert(sizeof(struct disk_stamp) == STAMP_SECTORS * 512, "stamp");
-enum { STAMP_RUNNING = 1 };
+enum { STAMP_RUNNING = 1, STAMP_OWED = 2 };
 
 static const uint8_t stamp_magic[8] = {'S', 'P', 'S', 'T', 'A', 'M', 'P', '1'};
 
@@ -296,6 +296,7 @@ int stamp_parse(const void *buf, struct stamp *ret)
 		.hash_current = le64_get(d->hash_current),
 		.hash_intended = le64_get(d->hash_intended),
 		.running = le32_get(d->flags) & STAMP_RUNNING,
+		.owed = le32_get(d->flags) & STAMP_OWED,
 		.generation = le64_get(d->generation),
 		.emptied = le64_get(d->emptied),
 	};
@@ -313,7 +314,7 @@ void stamp_encode(const struct stamp *s, void *buf)
 	memcpy(d->set, s->set, strnlen(s->set, sizeof(d->set) - 1));
 	memcpy(d->volume, s->volume, strnlen(s->volume, sizeof(d->volume) - 1));
 	d->slot = le32_of(s->slot);
-	d->flags = le32_of(s->running ? STAMP_RUNNING : 0);
+	d->flags = le32_of((s->running ? STAMP_RUNNING : 0) | (s->owed ? STAMP_OWED : 0));
 	d->epoch = le64_of(s->epoch);
 	d->seq_current = le64_of(s->seq_current);
 	d->seq_intended = le64_of(s->seq_intended);

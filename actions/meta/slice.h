@@ -65,6 +65,8 @@ struct stamp {
 	/* The format's number with which a full rebuild last began or ended: it empties the kernel's bitmap, also of
 	 * what other members miss that are out. They keep the one they had. 0: none was. */
 	uint64_t emptied;
+	/* Mirrors have never been compared, and the kernel will not do it by itself: all of it has to be resynced. */
+	bool owed;
 	uint64_t generation; /* copies A and B are written in turn: of two valid ones the higher counts */
 };
 

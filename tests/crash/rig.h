@@ -115,6 +115,8 @@ bool rig_enough(struct rig *r, const struct fake_disk *without);
 /* NULL, or where the live tables and the metadata differ: a member that is listed and not in the format, or the other
  * way round. Beyond redundancy they may. */
 const char *rig_disagrees(struct rig *r);
+/* Before its first start: of the first volume no redundancy is made, and its metadata say so. */
+void rig_uninitialise(struct rig *r);
 /* NULL, or the volume that is called initialised and is not, or whose table is longer than the metadata say, or shorter
  * than it was when a write was acknowledged; settled: or that has not come to its end, a table of the metadata's size.
  */

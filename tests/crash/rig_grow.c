@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t rig_live_sectors(struct rig *r, const struct rig_volume *v)
@@ -62,16 +63,37 @@ void rig_grow_super(struct rig *r, const struct rig_volume *rv, struct slice_sup
 	s->resync_offset = rv->resync_from;
 }
 
-void rig_resynced(struct rig *r, struct rig_volume *rv)
+/* A rebuild makes all of parity, and of a mirror of two. What it does not write nobody has compared. */
+static bool rebuild_makes(const struct meta_volume *v)
+{
+	return v->level == RAID5 || v->level == RAID6 || (v->level == RAID1 && v->slots == 2);
+}
+
+void rig_resynced(struct rig *r, struct rig_volume *rv, bool rebuilt)
 {
 	uint64_t member = live_member(r, rv);
 
-	if (rv->resync_from <= rv->made && member > rv->made) {
+	if ((rv->resync_from <= rv->made || (rebuilt && rebuild_makes(exec_volume(r->x, rv->guid)))) &&
+	    member > rv->made) {
 		rv->made_before = rv->made;
 		rv->made = member;
 		rv->made_at = fake_disks_recorded(r->disks);
 	}
 	rv->resync_from = UINT64_MAX;
+}
+
+void rig_uninitialise(struct rig *r)
+{
+	struct rig_volume *rv = &r->volume[0];
+	struct meta_edit edit = {.op = META_SET_INITIALISED};
+	struct err why = {0};
+
+	memcpy(edit.volume, rv->guid, sizeof(edit.volume));
+	if (exec_edit(r->x, &edit, &why) < 0 || commit(r->x, &why) < 0) {
+		fprintf(stderr, "rig: %s\n", why.msg);
+		exit(1);
+	}
+	rv->made = rv->made_before = 0;
 }
 
 const char *rig_unmade(struct rig *r, bool settled)

@@ -236,10 +236,14 @@ static void begin_table(struct rig *r, struct rig_volume *v)
 			memcpy(slice, buf, sizeof(slice));
 		}
 	}
-	rig_grow_begin(r, v, &fresh, slice);
 	for (unsigned i = 0; i < n; i++)
 		if (part[i] || fresh.failed >> i & 1)
 			fake_dm_recover(r->dm, raid_dm(r, v), i);
+	rig_grow_begin(r, v, &fresh, slice);
+	/* "rebuild" in a table makes the kernel forget a resync (raid_ctr), and a recovery by bitmap clears the bits
+	 * that it would go by. */
+	if (strchr(fake_dm_health(r->dm, raid_dm(r, v)), 'a'))
+		v->resync_from = UINT64_MAX;
 }
 
 void rig_begin_tables(struct rig *r)
@@ -329,6 +333,7 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 	struct marker whole = {.generation = v->generation, .whole = 1};
 	struct member m[META_SLOTS_MAX];
 	unsigned n = r->dead ? 0 : members(r, v, m);
+	bool rebuilt = n && strchr(fake_dm_health(r->dm, raid_dm(r, v)), 'a');
 
 	for (unsigned i = 0; i < n; i++)
 		if (m[i].health == 'a' && m[i].disk && put_at(r, &m[i].data, &whole, sizeof(whole)) < 0)
@@ -336,7 +341,7 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 	if (!n)
 		return;
 	fake_dm_rebuilt(r->dm, raid_dm(r, v));
-	rig_resynced(r, v);
+	rig_resynced(r, v, rebuilt);
 	update_supers(r, v);
 }
 

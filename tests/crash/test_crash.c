@@ -425,6 +425,51 @@ static void stopped(struct rig *r)
 	must(rig_stop(r));
 }
 
+static void first_resync(struct rig *r)
+{
+	rig_uninitialise(r);
+	start(r);
+}
+
+/* A member has failed, and its disk is one that the set knows nothing of any more. */
+static void first_resync_and_blank(struct rig *r)
+{
+	int disk;
+
+	first_resync(r);
+	disk = rig_disk_in(r, 1);
+	kernel_fails_then_record(r);
+	must(rig_one(r, STEP_REMOVE_MEMBER, disk));
+	must(rig_one(r, STEP_ADD_SPARE, disk));
+	rig_write(r);
+}
+
+static void first_resync_and_gone(struct rig *r)
+{
+	rig_uninitialise(r);
+	member_gone(r);
+}
+
+static void spare_rebuilt(struct rig *r)
+{
+	rig_one(r, STEP_ACTIVATE_SPARE, rig_spare_disk(r));
+	rig_write(r);
+	rebuild_finished(r);
+}
+
+static void fail_and_spare_rebuilt(struct rig *r)
+{
+	fail_and_spare(r);
+	rebuild_finished(r);
+}
+
+static void first_resync_and_rebuilt(struct rig *r)
+{
+	first_resync_and_blank(r);
+	spare_rebuilt(r);
+	rig_power_cycle(r);
+}
+
 static const struct scenario scenarios[] = {
 	{"assemble clean", "spare-global", nothing, assemble, "iii"},
 	{"assemble after a crash", "spare-global", started_and_crashed, assemble, "iii", .twice = true},
@@ -481,6 +526,12 @@ static const struct scenario scenarios[] = {
 	{"grow, raid6", "raid6-n-continue", start, grow_whole, "iiii", .every = 4},
 	{"grow, two volumes", "two-volumes", start, grow_second, "iiii/iiiii", .every = 12},
 	{"grow, blocks of 4096", "spare-global:4096", start, grow_whole, "iii", .every = 4},
+	{"amid a resync, raid10, a spare", "raid10", first_resync_and_blank, spare_rebuilt, "ieii irii iiii",
+	 .every = 6},
+	{"amid a resync, raid10, a return", "raid10", first_resync_and_gone, readd, "iiim iiir iiif iiii", .every = 12},
+	{"amid a resync, raid10, start", "raid10", first_resync_and_rebuilt, assemble, "iiii", .every = 6},
+	{"amid a resync, raid5, a spare", "spare-global", first_resync, fail_and_spare_rebuilt, "iii iri", .every = 12,
+	 .may_refuse = true},
 	{"blocks of 4096, fail and spare", "spare-global:4096", start, fail_and_spare, "iii iri", .every = 2},
 	{"blocks of 4096, start after a crash", "raid1:4096", started_and_crashed, assemble, "ii", .every = 2},
 	{"blocks of 4096, replace", "spare-global:4096", start, replace_whole, "iii", .every = 4},
@@ -536,6 +587,22 @@ static bool too_many_devices(struct rig *r)
 	return n > allowed;
 }
 
+/* Whatever has ended its resync: this start makes all of it, and only then it is called made. */
+static void judge_resynced(const struct scenario *s, const char *how, size_t n, struct rig *r)
+{
+	if (rig_unmade(r, false))
+		complain(s, how, n, rig_unmade(r, false));
+	if (strpbrk(rig_states(r), "fme"))
+		return;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_rebuilt(r);
+		if (rig_one(r, STEP_RECORD, -1) < 0)
+			complain(s, how, n, "the recording of a resync's end failed");
+	}
+	if (rig_unmade(r, true))
+		complain(s, how, n, rig_unmade(r, true));
+}
+
 /* Starts what a cut left and looks; with deep, goes on from there: record, rebuild, stop, start. */
 static void judge(const struct scenario *s, const char *how, size_t n, struct rig *r, bool deep)
 {
@@ -581,6 +648,8 @@ static void judge(const struct scenario *s, const char *how, size_t n, struct ri
 	stale = rig_stale(r);
 	if (stale)
 		complain(s, how, n, stale);
+	if (strncmp(s->name, "amid", 4) == 0)
+		judge_resynced(s, how, n, r);
 	if (fake_dm_violation_at_end(r->dm))
 		complain(s, how, n, fake_dm_violation_at_end(r->dm));
 }

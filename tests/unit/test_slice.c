@@ -300,7 +300,12 @@ static void stamps(void **state _unused_)
 	assert_string_equal(got.volume, s.volume);
 	assert_int_equal(got.slot, 3);
 	assert_true(got.epoch == s.epoch && got.seq_current == 41 && got.seq_intended == 42 && got.hash_current == 1 &&
-		    got.hash_intended == 2 && got.running);
+		    got.hash_intended == 2 && got.running && !got.owed);
+	s.running = false;
+	s.owed = true;
+	stamp_encode(&s, buf);
+	assert_int_equal(stamp_parse(buf, &got), 0);
+	assert_true(got.owed && !got.running);
 	/* A torn write of any sector is seen. */
 	for (unsigned i = 8; i < STAMP_SECTORS * 512; i += 37) {
 		buf[i] ^= 1;

@@ -397,6 +397,43 @@ static void made_larger(void **state _unused_)
 	assert_int_equal(st.sectors, 0);
 }
 
+/* Mirrors that nobody has compared are resynced from the first sector on, but not beside a rebuild, which ends that. */
+static void owed(void **state _unused_)
+{
+	given(RAID10, 4);
+	volume.initialised = false;
+	with_slices(false);
+	in.disk[2].stamp.owed = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFFF");
+	assert_true(st.owed && st.resync && !st.anew);
+
+	in.disk[3].present = false;
+	in.degraded = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFF-");
+	assert_true(st.owed);
+
+	in.disk[3].present = true;
+	in.disk[3].super_status = -EBADMSG;
+	in.disk[0].stamp.running = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "FFFR");
+	assert_true(!st.owed && !st.resync);
+
+	/* Another tool has made it, or all slices are written anew. */
+	given(RAID10, 4);
+	with_slices(false);
+	in.disk[2].stamp.owed = true;
+	assert_int_equal(analyse(), 0);
+	assert_true(!st.owed && !st.resync);
+	volume.initialised = false;
+	in.disk[0].stamp.seq_intended = in.disk[0].stamp.seq_current = 6;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "NNNN");
+	assert_true(!st.owed && st.resync);
+}
+
 /* One that is whole and initialised has no smaller slices: another array's. */
 static void smaller_slices(void **state _unused_)
 {
@@ -456,6 +493,7 @@ int main(void)
 		unit(raid10_pairs),
 		unit(unfinished_resync),
 		unit(made_larger),
+		unit(owed),
 		unit(smaller_slices),
 		unit(plain_raid0),
 		unit(unsupported),

@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# lab: timeout=900 manual
+# A member enters amid an array's first resync, which ends that: with "rebuild" in the table the kernel forgets the rest, and a
+# return by bitmap clears the bits that the resync goes by. Disks are full of different random data, so that what nobody made
+# shows in a check: parity and a mirror of two the rebuild makes, other mirrors a repair, or the next start. first-resync.sh
+# NAME..: only these.
+. "$LAB_REPO/tests/lab/lib/lab.sh"
+. "$LAB_REPO/tests/lab/lib/spared.sh"
+
+lab_disks 6 48
+rm -f /etc/mdadm/mdadm.conf
+modprobe dm-raid
+spared_configure nothing-yet
+echo "budget: {plans-per-hour: 100}" >> /etc/spared/spared.yaml
+spared_quick
+spared_start
+
+devs() { local n; for n in "$@"; do lab_dev "$n"; done; }
+field() { dmsetup status v | awk -v n="$1" '{ print $n }'; }
+resynced() { dmsetup status v | awk -v n="$1" '{ split($7, r, "/"); exit !($8 == "resync" && r[1] * 100 >= r[2] * n && r[1] < r[2]) }'; }
+idle() { lab_wait_for '[ "$(field 8)" = idle ]' 60; }
+initialised() { mdadm -E "/dev/$(spared_disk_at v 0)" | grep -q 'Fully Initialised'; }
+agree() {
+	dmsetup message v 0 check
+	idle
+	is "$1: mirrors and parity agree" "$(field 9)" 0
+}
+
+# made LEVEL SIZE DISKS [OPTION..]: an array whose first resync is slow, and a quarter through.
+made() {
+	local d
+	for d in $(devs $(seq 1 $(($3 + 1)))); do dd if=/dev/urandom of="$d" bs=1M seek=1 count=8 oflag=direct status=none; done
+	lab_md_speed 200
+	ok "a $1 of $3" sparectl array create v --wipe --level "$1" --size "$2" $(devs $(seq 1 "$3")) "${@:4}"
+	ok "its first resync is under way" lab_wait_for 'resynced 25' 60
+}
+all_in_sync() { lab_wait_for '[[ "$(spared_states v)" =~ ^(in-sync ?)+$ ]]' 60; }
+
+# Mirrors that were not rebuilt: a repair is under way, which is not believed; cut: nor does it come to its end.
+mirrors() {
+	ok "a repair of it runs" lab_wait_for '[ "$(field 8)" = repair ]' 30
+	nok "it is not called initialised" initialised
+	if [ "$1" != cut ]; then
+		lab_md_speed 200000
+		idle
+		agree "repaired"
+		lab_wait_for '[ "$(spared_array v scrubbed)" != null ]' 30
+		nok "it still is not" initialised
+	fi
+	ok "it stops" sparectl array stop v
+	lab_md_speed 500
+	ok "it starts" sparectl array start v
+	ok "all of it is resynced" lab_wait_for '[ "$(field 8)" = resync ]' 20
+	nok "it is not called initialised yet" initialised
+	lab_md_speed 200000
+}
+
+# ended parity|mirrors|cut
+ended() {
+	ok "in sync" all_in_sync
+	[ "$1" = parity ] || mirrors "$1"
+	ok "it is called initialised" lab_wait_for initialised 60
+	agree "at the end"
+	ok "it is deleted" sparectl array delete v --stop --yes --container
+}
+
+# Of parity the kernel takes no table without a member amid a resync, and the one with a spare.
+fail() { sparectl array fail v "$1" 2>&1 | lab_quiet || true; }
+
+# spare LEVEL SIZE DISKS SLOT END: a spare takes a slot.
+spare() {
+	say "$1 of $3: a spare amid the first resync"
+	made "$1" "$2" "$3" --spare "$(lab_dev $(($3 + 1)))"
+	fail "$(spared_disk_at v "$4")"
+	ok "a spare enters" lab_wait_for '[ "$(field 8)" = recover ]' 30
+	lab_md_speed 500
+	ended "$5"
+}
+
+# back LEVEL SIZE DISKS SLOT END: the member itself is back.
+back() {
+	local disk
+	say "$1 of $3: a member returns amid the first resync"
+	made "$1" "$2" "$3"
+	disk=$(spared_disk_at v "$4")
+	fail "$disk"
+	dd if=/dev/urandom of=/dev/mapper/v bs=64k count=4 oflag=direct status=none
+	like "it returns" "$(sparectl array re-add v "/dev/$disk")" "by bitmap"
+	lab_md_speed 500
+	ended "$5"
+}
+
+one_three() { spare raid1 6MiB 3 1 cut; }
+ten() { spare raid10 12MiB 4 1 mirrors; }
+six() { spare raid6 12MiB 4 0 parity; }
+six_five() { spare raid6 18MiB 5 2 parity; }
+five() { spare raid5 12MiB 3 1 parity; }
+one() { spare raid1 6MiB 2 1 parity; }
+one_three_back() { back raid1 6MiB 3 1 cut; }
+ten_back() { back raid10 12MiB 4 1 cut; }
+
+[ $# -gt 0 ] || set -- one_three ten six six_five five one one_three_back ten_back
+for scenario in "$@"; do $scenario; done
+lab_done
