@@ -411,6 +411,85 @@ static void one_copy_a_disk(void **state _unused_)
 	rig_free(&r);
 }
 
+/* A mirror of so many blank disks, and a spare: made, started, and amid its first resync. */
+static void born(struct rig *r, unsigned slots)
+{
+	static const char *const names[] = {"sda", "sdb", "sdc", "sdd"};
+	struct rig like = {.n_disks = slots + 1, .n_volumes = 1, .seed = 42};
+	struct fake_disks *disks = fake_disks_new();
+	struct plan_create *c = calloc(1, sizeof(*c));
+	struct plan *p;
+
+	for (size_t i = 0; i < like.n_disks; i++)
+		fake_disk_add(disks, names[i], 131072, 512);
+	memcpy(like.set, "737061726564202030303030303030315834d77a01020304", 49);
+	memcpy(like.volume[0].guid, "737061726564202030303030303030325834d77b01020305", 49);
+	snprintf(like.volume[0].top, sizeof(like.volume[0].top), "born");
+	rig_boot(r, disks, &like, 0);
+	p = rig_plan(r, 0);
+	snprintf(p->array_name, sizeof(p->array_name), "born");
+	p->create = c;
+	*c = (struct plan_create){.new_set = true, .level = RAID1, .sectors = 2048, .n_slots = slots};
+	for (c->n_disks = 0; c->n_disks < like.n_disks; c->n_disks++) {
+		const struct plan_device *d = &p->devices[c->n_disks];
+
+		snprintf(c->disk[c->n_disks].device, sizeof(c->disk[0].device), "%s", d->id);
+		snprintf(c->disk[c->n_disks].name, sizeof(c->disk[0].name), "%s", d->node);
+	}
+	rig_step(p, STEP_CREATE, -1);
+	rig_step(p, STEP_ASSEMBLE, -1);
+	assert_int_equal(rig_run(r, p, NULL), 0);
+	rig_write(r);
+}
+
+static bool initialised(struct rig *r)
+{
+	assert_null(rig_unmade(r, false));
+	return exec_volume(r->x, r->volume[0].guid)->initialised;
+}
+
+static void resync_ends(struct rig *r)
+{
+	rig_rebuilt(r);
+	assert_int_equal(rig_one(r, STEP_RECORD, -1), 0);
+	rig_write(r);
+}
+
+/* A spare enters amid the first resync. Of three, two were never compared: a repair is asked for once, and the next
+ * start resyncs all. Of two, the rebuild has made it. */
+static void spare_amid_resync(void **state _unused_)
+{
+	for (unsigned slots = 2; slots <= 3; slots++) {
+		struct rig r;
+		const char *repair;
+
+		born(&r, slots);
+		assert_false(initialised(&r));
+		rig_fail(&r, 1);
+		rig_write(&r);
+		assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+		assert_int_equal(rig_one(&r, STEP_ACTIVATE_SPARE, rig_spare_disk(&r)), 0);
+		rig_write(&r);
+		resync_ends(&r);
+		assert_int_equal(initialised(&r), slots == 2);
+		repair = strstr(fake_dm_log(r.dm), "message born repair");
+		assert_int_equal(!repair, slots == 2);
+		resync_ends(&r);
+		rig_restart_act(&r);
+		assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+		assert_int_equal(initialised(&r), slots == 2);
+		rig_power_cycle(&r);
+		start(&r);
+		assert_int_equal(initialised(&r), slots == 2);
+		resync_ends(&r);
+		assert_true(initialised(&r));
+		assert_null(strstr(fake_dm_log(r.dm), "message born repair"));
+		assert_null(rig_stale(&r));
+		assert_null(fake_dm_violation_at_end(r.dm));
+		rig_free(&r);
+	}
+}
+
 static int end(void **state _unused_)
 {
 	rig_unload();
@@ -433,6 +512,7 @@ int main(void)
 		unit(copied_back),
 		unit(first_look_fails),
 		unit(one_copy_a_disk),
+		unit(spare_amid_resync),
 	};
 
 	log_setup((enum log_level)0, NULL);
