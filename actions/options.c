@@ -134,8 +134,10 @@ void repair_owed(struct exec *x, struct volume_run *run)
 	const struct meta_volume *v = exec_volume(x, run->guid);
 	struct err why = {0};
 
-	if (!v || run->repair_asked || strspn(run->status.health, "A") != v->slots || !dm_raid_settled(&run->status) ||
-	    !slices_owed(x, v))
+	if (!v || !slices_owed(x, v))
+		return;
+	run->repair_asked = run->repair_asked || run->status.action == DM_REPAIR;
+	if (run->repair_asked || strspn(run->status.health, "A") != v->slots || !dm_raid_settled(&run->status))
 		return;
 	exec_mark(x, "message");
 	if (x->env.dm->message(x->env.dm->u, run->dm, "repair", &why) < 0) {
