@@ -15,7 +15,9 @@
  *   primary, step 2     both: new
  *   a torn header       its CRC is wrong: the other copy.
  * When the secondary is the active copy the same holds with the names exchanged: the primary is then written first,
- * open with the secondary's number, and mdadm prefers a closed secondary to an open primary of the same number. The
+ * open with the secondary's number, and mdadm prefers a closed secondary to an open primary of the same number. That it
+ * is open is flushed before the rest: where both copies have been written since they were read, their numbers are the
+ * same, and a primary that seems closed would be taken with whatever has reached it. The
  * anchor tells places only and changes with no edit; it is written last, on a disk that was blank: until then there is
  * no DDF.
  *
@@ -202,6 +204,12 @@ static int copy_add(const struct job *j, int copy)
 	if (!copy_needed(j, copy))
 		return 0;
 	header_place(j, copy, true);
+	if (copy == 0 && j->m->active == 1) {
+		r = sectors_add(j, copy, 0, granule_end(j, copy, 0, limit));
+		if (r < 0)
+			return r;
+		flush_last(j->out);
+	}
 	r = differences_add(j, copy, true);
 	if (r < 0)
 		return r;

@@ -212,6 +212,12 @@ static void twice(void **state _unused_)
 	test_edit(set, edit);
 	meta_ddf.set_seq(set, set->seq + 1U);
 	cut(&s.disk[0], set, "the secondary is ahead");
+	/* Once more without being read in between: now both have the same number, and still the primary is first. */
+	test_commit(&s, set);
+	edit.state = MEMBER_IN_SYNC;
+	test_edit(set, edit);
+	meta_ddf.set_seq(set, set->seq + 1U);
+	cut(&s.disk[0], set, "the secondary was ahead");
 	meta_ddf.set_free(set);
 	test_set_free(&s);
 }
