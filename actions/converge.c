@@ -374,7 +374,6 @@ static uint64_t table_sectors(const struct exec *x, const struct volume_run *run
 int target_build(struct exec *x, struct volume_run *run, const struct meta_volume *v, bool make, struct dm_target *ret,
 		 struct err *e)
 {
-	static const int levels[] = {[RAID0] = 0, [RAID1] = 1, [RAID5] = 5, [RAID6] = 6, [RAID10] = 10};
 	struct dm_raid_slot slot[META_SLOTS_MAX] = {0};
 	struct dm_raid_table t = {.sectors = table_sectors(x, run, v),
 				  .chunk = v->chunk,
@@ -384,7 +383,7 @@ int target_build(struct exec *x, struct volume_run *run, const struct meta_volum
 				  .slot = slot};
 	int r;
 
-	if (v->level == RAID_UNSUPPORTED || dm_raid_type_of(levels[v->level], v->layout, &t.type) < 0)
+	if (v->level == RAID_UNSUPPORTED || dm_raid_type_of(raid_level_number(v->level), v->layout, &t.type) < 0)
 		return err_set(e, ENOTSUP, "%s: device-mapper cannot run it: %s", v->name, v->unsupported);
 	for (unsigned i = 0; i < v->slots; i++) {
 		if (!wanted(x, run, v, i))

@@ -8,23 +8,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is made, and refused where it has not been shown that mdadm reads the same (tests/lab/create.sh). */
+/* What is made: of each it has been shown that mdadm reads the same (tests/lab/create.sh). */
 static const struct level_row {
 	const char *word;
 	enum raid_level level;
-	unsigned min, max, multiple;
-	const char *layout; /* the default's word; NULL: there is none */
-	const char *refusal;
+	unsigned min, max, step; /* slots */
+	const char *layout;	 /* the default's word; NULL: there is none */
 } levels[] = {
-	{"raid0", RAID0, 2, META_SLOTS_MAX, 1, NULL, NULL},
-	{"raid1", RAID1, 2, 3, 1, NULL, NULL},
-	{"raid5", RAID5, 3, META_SLOTS_MAX, 1, "n-continue", NULL},
-	{"raid6", RAID6, 4, META_SLOTS_MAX, 1, "n-continue", NULL},
-	{"raid10", RAID10, 4, META_SLOTS_MAX, 2, "near-2", NULL},
-	{"raid4", .refusal = "is not made: no member of device-mapper's raid4 has been shown to hold what md's holds"},
-	{"raid1e",
-	 .refusal = "is not made: device-mapper's raid10 over disks of odd number has not been shown to hold what md's "
-		    "holds; raid10 takes an even number"},
+	{"raid0", RAID0, 2, META_SLOTS_MAX, 1, NULL},
+	{"raid1", RAID1, 2, 3, 1, NULL},
+	{"raid4", RAID4, 3, META_SLOTS_MAX, 1, NULL},
+	{"raid5", RAID5, 3, META_SLOTS_MAX, 1, "n-continue"},
+	{"raid6", RAID6, 4, META_SLOTS_MAX, 1, "n-continue"},
+	{"raid10", RAID10, 3, META_SLOTS_MAX, 1, "near-2"},
+	{"raid1e", RAID10, 3, META_SLOTS_MAX, 2, "near-2"},
 };
 
 /* DDF's words and md's. */
@@ -49,9 +46,9 @@ static int find_level(const char *word, const struct level_row **ret, struct err
 	for (size_t i = 0; i < ARRAY_SIZE(levels); i++)
 		if (strcmp(levels[i].word, word) == 0 || strcmp(levels[i].word + strlen("raid"), word) == 0) {
 			*ret = &levels[i];
-			return levels[i].refusal ? err_set(e, ENOTSUP, "%s %s", levels[i].word, levels[i].refusal) : 0;
+			return 0;
 		}
-	return err_set(e, EINVAL, "'%.20s' is no level: raid0, raid1, raid5, raid6 or raid10", word);
+	return err_set(e, EINVAL, "'%.20s' is no level: raid0, raid1, raid4, raid5, raid6 or raid10", word);
 }
 
 static int find_layout(const struct level_row *level, const char *word, int *ret, struct err *e)
@@ -95,9 +92,9 @@ static int shape(const struct ask *ask, struct plan_create *c, struct err *e)
 		r = find_layout(level, ask_text(ask, "layout"), &c->layout, e);
 	if (r < 0)
 		return r;
-	if (c->n_slots < level->min || c->n_slots > level->max || c->n_slots % level->multiple)
+	if (c->n_slots < level->min || c->n_slots > level->max || (c->n_slots - level->min) % level->step)
 		return err_set(e, EINVAL, "%s of %u disks cannot be: %u to %u%s", level->word, c->n_slots, level->min,
-			       level->max, level->multiple > 1 ? ", an even number" : "");
+			       level->max, level->step > 1 ? ", an odd number" : "");
 	if (level->level == RAID1 && chunk)
 		return err_set(e, EINVAL, "raid1 has no chunks");
 	if (chunk && (chunk < CHUNK_MIN || chunk > CHUNK_MAX || chunk & (chunk - 1)))

@@ -203,10 +203,9 @@ int step_assemble_prepare(struct exec *x, const struct step *s, struct err *e)
  * bays that nobody uses. */
 static int target_shown(struct exec *x, struct volume_run *run, const struct meta_volume *v, struct err *e)
 {
-	static const int levels[] = {[RAID0] = 0, [RAID1] = 1, [RAID5] = 5, [RAID6] = 6, [RAID10] = 10};
 	struct dm_raid_slot slot[META_SLOTS_MAX] = {0};
 	struct dm_raid_table t = {.sectors = v->sectors, .chunk = v->chunk, .slots = v->slots, .slot = slot};
-	int r = dm_raid_type_of(levels[v->level], v->layout, &t.type);
+	int r = dm_raid_type_of(raid_level_number(v->level), v->layout, &t.type);
 
 	if (r < 0)
 		return err_set(e, ENOTSUP, "%s: device-mapper cannot run it", v->name);

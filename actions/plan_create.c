@@ -80,7 +80,7 @@ static int disk_from_json(const json_t *j, struct plan_create_disk *d, struct er
 
 static int level_from_json(const char *word, struct plan_create *c, struct err *e)
 {
-	for (int level = RAID0; level <= RAID10; level++)
+	for (int level = RAID0; level < RAID_LEVELS; level++)
 		if (strcmp(word, raid_level_name((enum raid_level)level)) == 0) {
 			c->level = (enum raid_level)level;
 			return 0;

@@ -13,7 +13,7 @@ static bool has_slices(const struct meta_volume *v)
 
 static bool has_parity(const struct meta_volume *v)
 {
-	return v->level == RAID5 || v->level == RAID6;
+	return v->level == RAID4 || v->level == RAID5 || v->level == RAID6;
 }
 
 uint64_t volume_hash(const struct meta_volume *v, unsigned slot)
@@ -21,7 +21,7 @@ uint64_t volume_hash(const struct meta_volume *v, unsigned slot)
 	struct meta_volume own = *v;
 	uint64_t h;
 
-	if (v->level == RAID10)
+	if (v->level == RAID10 && v->slots % 2 == 0)
 		for (unsigned i = 0; i < v->slots; i++)
 			if (i / 2 != slot / 2)
 				own.members[i] = (struct meta_member){.state = MEMBER_EMPTY};

@@ -52,8 +52,8 @@ struct start {
 	struct start_slot slot[META_SLOTS_MAX];
 };
 
-/* The volume's hash as far as every member's own copy can tell it: of RAID10, a copy holds only the record of its own
- * pair. Safe mode's flag counts too: a tool that started the volume cleared it. */
+/* The volume's hash as far as every member's own copy can tell it: of a RAID10 of pairs, a copy holds only the record
+ * of its own pair. Safe mode's flag counts too: a tool that started the volume cleared it. */
 uint64_t volume_hash(const struct meta_volume *v, unsigned slot);
 /* True if the disk's stamp belongs to this volume and slot and knows the format's copy on its disk as it is. */
 bool start_stamp_matches(const struct start_in *in, unsigned slot);

@@ -27,7 +27,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(DEVICE, "device", 0, "DEVICE", "only this device")                                                           \
 	X(RULE, "rule", 0, "RULE", "only this rule")                                                                   \
 	X(SLOT, "slot", 0, "N", "slot of the array")                                                                   \
-	X(LEVEL, "level", 0, "LEVEL", "raid0, raid1, raid5, raid6 or raid10")                                          \
+	X(LEVEL, "level", 0, "LEVEL", "raid0, raid1, raid4, raid5, raid6 or raid10")                                   \
 	X(LAYOUT, "layout", 0, "LAYOUT", "of raid5 and raid6: n-continue (default), n-restart, 0-restart")             \
 	X(CHUNK, "chunk", 0, "SIZE", "of the stripes' parts (default: 64KiB)")                                         \
 	X(SIZE, "size", 0, "SIZE", "usable (default: all that the disks have room for)")                               \

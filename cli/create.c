@@ -162,7 +162,8 @@ int verb_create(struct cli *c)
 
 	if (!GIVEN(c, LEVEL)) {
 		json_decref(request);
-		return cli_fail(c, CLI_USAGE, "usage", "which level? --level raid0, raid1, raid5, raid6 or raid10");
+		return cli_fail(c, CLI_USAGE, "usage",
+				"which level? --level raid0, raid1, raid4, raid5, raid6 or raid10");
 	}
 	request_text(request, "name", c->args[0]);
 	set_words(request, "devices", &c->args[1], c->n_args - 1);

@@ -29,7 +29,7 @@ static bool has_role(const struct test_device *d, enum role role)
 
 static int level_of(const char *name, enum raid_level *ret)
 {
-	for (enum raid_level l = RAID0; l <= RAID10; l++) {
+	for (enum raid_level l = RAID0; l < RAID_LEVELS; l++) {
 		if (name && strcmp(raid_level_name(l), name) == 0) {
 			*ret = l;
 			return 0;

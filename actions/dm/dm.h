@@ -21,6 +21,7 @@ struct dm_target {
 enum dm_raid_type {
 	DM_RAID0,
 	DM_RAID1,
+	DM_RAID5_N,
 	DM_RAID5_LA,
 	DM_RAID5_RA,
 	DM_RAID5_LS,
@@ -48,7 +49,7 @@ struct dm_raid_table {
 	const struct dm_raid_slot *slot;
 };
 
-/* md's level (1, 5, 6, 10, 0) and layout number to the target's type, or -ENOTSUP. raid-on-dm 1. */
+/* md's level (0, 1, 4, 5, 6, 10) and layout number to the target's type, or -ENOTSUP. raid-on-dm 1. */
 int dm_raid_type_of(int level, int layout, enum dm_raid_type *ret);
 /* The target's line. -EINVAL if it does not divide, -E2BIG. */
 int dm_raid_table_print(const struct dm_raid_table *t, struct dm_target *ret, struct err *e);

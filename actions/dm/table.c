@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What dm-raid knows of a type (raid_types, drivers/md/dm-raid.c). level and layout are md's numbers. */
+/* What dm-raid knows of a type (raid_types, drivers/md/dm-raid.c). level and layout are md's numbers; of md's level 4,
+ * whose parity is on the last member, dm-raid says raid5_n, for its raid4 has it on the first. */
 static const struct raid_desc {
 	const char *name;
 	int level, layout;
@@ -15,21 +16,17 @@ static const struct raid_desc {
 	unsigned copies; /* of each block, 1 where parity protects */
 	unsigned slots_min;
 } raid_descs[] = {
-	[DM_RAID0] = {"raid0", 0, 0, 0, 1, 2},
-	[DM_RAID1] = {"raid1", 1, 0, 0, 0, 2},
-	[DM_RAID5_LA] = {"raid5_la", 5, 0, 1, 1, 2},
-	[DM_RAID5_RA] = {"raid5_ra", 5, 1, 1, 1, 2},
-	[DM_RAID5_LS] = {"raid5_ls", 5, 2, 1, 1, 2},
-	[DM_RAID6_ZR] = {"raid6_zr", 6, 8, 2, 1, 4},
-	[DM_RAID6_NR] = {"raid6_nr", 6, 9, 2, 1, 4},
-	[DM_RAID6_NC] = {"raid6_nc", 6, 10, 2, 1, 4},
-	[DM_RAID10_NEAR] = {"raid10", 10, 0x102, 0, 2, 2},
+	[DM_RAID0] = {"raid0", 0, 0, 0, 1, 2},	      [DM_RAID1] = {"raid1", 1, 0, 0, 0, 2},
+	[DM_RAID5_N] = {"raid5_n", 4, 0, 1, 1, 2},    [DM_RAID5_LA] = {"raid5_la", 5, 0, 1, 1, 2},
+	[DM_RAID5_RA] = {"raid5_ra", 5, 1, 1, 1, 2},  [DM_RAID5_LS] = {"raid5_ls", 5, 2, 1, 1, 2},
+	[DM_RAID6_ZR] = {"raid6_zr", 6, 8, 2, 1, 4},  [DM_RAID6_NR] = {"raid6_nr", 6, 9, 2, 1, 4},
+	[DM_RAID6_NC] = {"raid6_nc", 6, 10, 2, 1, 4}, [DM_RAID10_NEAR] = {"raid10", 10, 0x102, 0, 2, 2},
 };
 
 int dm_raid_type_of(int level, int layout, enum dm_raid_type *ret)
 {
 	/* Levels without a layout: whatever number stands there means nothing. */
-	if (level == 0 || level == 1)
+	if (level == 0 || level == 1 || level == 4)
 		layout = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(raid_descs); i++)
 		if (raid_descs[i].level == level && raid_descs[i].layout == layout) {
@@ -59,9 +56,6 @@ static int check_size(const struct dm_raid_table *t, const struct raid_desc *d, 
 
 	if (t->slots < d->slots_min || t->slots > 64)
 		return err_set(e, EINVAL, "%s needs %u to 64 members, not %u", d->name, d->slots_min, t->slots);
-	if (t->type == DM_RAID10_NEAR && t->slots % d->copies)
-		return err_set(e, EINVAL, "%s with two copies needs an even number of members, not %u", d->name,
-			       t->slots);
 	if (t->type == DM_RAID1 ? t->chunk != 0 : t->chunk < 8 || (t->chunk & (t->chunk - 1)))
 		return err_set(e, EINVAL, "%s cannot have a chunk of %u sectors", d->name, t->chunk);
 	each = t->sectors ? member_sectors(t, d) : 0;

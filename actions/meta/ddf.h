@@ -247,8 +247,11 @@ void ddf_note(const struct meta_set *s, const struct ddf_volume *v, unsigned bvd
 /* The reverse: which records make that level. Fills the fields of *ret that say so; returns how many basic volumes it
  * takes, or -EINVAL: DDF, or mdadm's reading of it, has none. */
 int ddf_level_records(enum raid_level level, int layout, unsigned slots, struct ddf_conf *ret, struct err *e);
-/* How many members' worth of data a volume holds. */
-uint64_t ddf_data_members(enum raid_level level, unsigned slots);
+/* How much data members of that size hold; UINT64_MAX: more than can be. And the size that members need for so much. */
+uint64_t ddf_usable(enum raid_level level, unsigned slots, uint64_t member);
+uint64_t ddf_member_for(enum raid_level level, unsigned slots, uint64_t data);
+/* A member is a multiple of it; 0: of anything. */
+uint32_t ddf_granule(enum raid_level level, unsigned slots, uint32_t chunk);
 
 /* ---- ddf_view.c, ddf_edit.c, ddf_assign.c, ddf_add.c, ddf_create.c, ddf_volume.c, ddf_encode.c */
 

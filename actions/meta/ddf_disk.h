@@ -231,6 +231,8 @@ enum {
 	DDF_RAID0_SIMPLE = 0,
 	DDF_RAID1_SIMPLE = 0, /* two elements */
 	DDF_RAID1_MULTI = 1,  /* three */
+	DDF_RAID1E_ADJACENT = 0,
+	DDF_RAID4_N = 1, /* parity on the last element */
 	DDF_RAID5_0_RESTART = 0,
 	DDF_RAID6_0_RESTART = 1,
 	DDF_N_RESTART = 2,

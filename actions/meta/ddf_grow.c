@@ -49,8 +49,8 @@ static int room_find(const struct meta_set *s, const struct ddf_volume *v, unsig
 static int member_choose(const struct meta_volume *v, uint64_t old, uint64_t usable, uint64_t wanted, uint64_t room,
 			 uint32_t fullest, uint64_t *ret, struct err *e)
 {
-	uint64_t data = ddf_data_members(v->level, v->slots), granule = MAX(v->chunk, (uint32_t)EXTENT_SECTORS);
-	uint64_t most = (old + room) / granule * granule, each = wanted / data + (wanted % data != 0);
+	uint64_t granule = MAX(v->chunk, (uint32_t)EXTENT_SECTORS), most = (old + room) / granule * granule;
+	uint64_t each = ddf_member_for(v->level, v->slots, wanted);
 
 	if (wanted && wanted < usable)
 		return err_set(e, EINVAL, "it has %llu KiB, and an array is never made smaller",
@@ -75,7 +75,7 @@ static int member_choose(const struct meta_volume *v, uint64_t old, uint64_t usa
 int ddf_grow_volume(struct meta_set *s, const struct meta_edit *edit, struct err *e)
 {
 	_cleanup_(freep) struct meta_volume *level = calloc(1, sizeof(*level));
-	uint64_t room, member = 0, data;
+	uint64_t room, member = 0;
 	struct ddf_volume *v = NULL;
 	struct ddf_vd_entry *vd;
 	const struct ddf_conf *c;
@@ -97,10 +97,9 @@ int ddf_grow_volume(struct meta_set *s, const struct meta_edit *edit, struct err
 				  edit->sectors, room, fullest, &member, e);
 	if (r < 0)
 		return r;
-	data = ddf_data_members(level->level, level->slots);
 	for (unsigned i = 0; i < v->n_bvds; i++) {
 		ddf_conf(&v->bvd[i])->blocks = be64_of(member / s->unit);
-		ddf_conf(&v->bvd[i])->vd_blocks = be64_of(member / s->unit * data);
+		ddf_conf(&v->bvd[i])->vd_blocks = be64_of(ddf_usable(level->level, level->slots, member / s->unit));
 		ddf_conf_touch(&v->bvd[i]);
 	}
 	vd = ddf_vd_edit(s, v);

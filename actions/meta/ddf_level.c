@@ -26,6 +26,8 @@ static const struct level_row {
 	{DDF_RAID0, DDF_RAID0_SIMPLE, RAID0, 0, 1, META_SLOTS_MAX, "RAID0"},
 	{DDF_RAID1, DDF_RAID1_SIMPLE, RAID1, 0, 2, 2, "RAID1"},
 	{DDF_RAID1, DDF_RAID1_MULTI, RAID1, 0, 3, 3, "RAID1"},
+	{DDF_RAID1E, DDF_RAID1E_ADJACENT, RAID10, 0x102, 3, META_SLOTS_MAX, "RAID1E"},
+	{DDF_RAID4, DDF_RAID4_N, RAID4, 0, 2, META_SLOTS_MAX, "RAID4"},
 	{DDF_RAID5, DDF_N_RESTART, RAID5, 0, 2, META_SLOTS_MAX, "RAID5"},
 	{DDF_RAID5, DDF_RAID5_0_RESTART, RAID5, 1, 2, META_SLOTS_MAX, "RAID5"},
 	{DDF_RAID5, DDF_N_CONTINUE, RAID5, 2, 2, META_SLOTS_MAX, "RAID5"},
@@ -257,20 +259,41 @@ static bool primary_level(const struct ddf_conf *c, struct meta_volume *ret)
 	return true;
 }
 
-uint64_t ddf_data_members(enum raid_level level, unsigned slots)
+/* A RAID10 of three holds one and a half. */
+static uint64_t data_halves(enum raid_level level, unsigned slots)
 {
 	switch (level) {
 	case RAID1:
-		return 1;
+		return 2;
+	case RAID4:
 	case RAID5:
-		return slots - 1;
+		return 2 * (uint64_t)(slots - 1);
 	case RAID6:
-		return slots - 2;
+		return 2 * (uint64_t)(slots - 2);
 	case RAID10:
-		return slots / 2;
-	default:
 		return slots;
+	default:
+		return 2 * (uint64_t)slots;
 	}
+}
+
+uint64_t ddf_usable(enum raid_level level, unsigned slots, uint64_t member)
+{
+	uint64_t twice;
+
+	return __builtin_mul_overflow(member, data_halves(level, slots), &twice) ? UINT64_MAX : twice / 2;
+}
+
+uint64_t ddf_member_for(enum raid_level level, unsigned slots, uint64_t data)
+{
+	uint64_t halves = data_halves(level, slots), twice;
+
+	return __builtin_mul_overflow(data, UINT64_C(2), &twice) ? UINT64_MAX : twice / halves + (twice % halves != 0);
+}
+
+uint32_t ddf_granule(enum raid_level level, unsigned slots, uint32_t chunk)
+{
+	return level == RAID10 && slots % 2 ? 2 * chunk : chunk;
 }
 
 static bool slots_told(const struct meta_set *s, const struct ddf_volume *v)
@@ -300,7 +323,7 @@ static bool disk_twice(const struct meta_set *s, const struct ddf_volume *v, uns
 static void numbers_check(const struct meta_set *s, const struct ddf_volume *v, const struct ddf_conf *c,
 			  struct meta_volume *ret)
 {
-	uint64_t room;
+	uint64_t room = ddf_usable(ret->level, ret->slots, be64_get(c->blocks)), size = be64_get(c->vd_blocks);
 	unsigned block = be16_get(c->block_size);
 
 	if (ddf_vd(s, v)->state & DDF_VD_MORPHING)
@@ -309,9 +332,11 @@ static void numbers_check(const struct meta_set *s, const struct ddf_volume *v, 
 		unsupported(ret, "blocks of %u bytes", block);
 	else if (ret->level != RAID1 && (c->stripe_size > 20 || (uint64_t)1 << c->stripe_size > be64_get(c->blocks)))
 		unsupported(ret, "a stripe size of 2^%u blocks", c->stripe_size);
-	else if (__builtin_mul_overflow(be64_get(c->blocks), ddf_data_members(ret->level, ret->slots), &room) ||
-		 be64_get(c->vd_blocks) > room)
+	else if (room == UINT64_MAX || size > room)
 		unsupported(ret, "it claims more blocks than its members hold");
+	else if (ret->level == RAID10 && ret->slots % 2 && size * 2 % ((uint64_t)ret->slots << c->stripe_size))
+		unsupported(ret, "its %llu KiB do not divide into whole chunks over %u members",
+			    (unsigned long long)(size * s->unit / 2), ret->slots);
 	else if (!slots_told(s, v))
 		unsupported(ret, "some of its members are not named, and which slots they had cannot be told");
 	else if (disk_twice(s, v, ret->slots))
@@ -354,7 +379,7 @@ int ddf_level_records(enum raid_level level, int layout, unsigned slots, struct 
 		ret->secondary_level = DDF_SPANNED;
 		return (int)slots / 2;
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(levels) && level != RAID10 && level != RAID_UNSUPPORTED; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(levels) && level != RAID_UNSUPPORTED; i++) {
 		const struct level_row *row = &levels[i];
 
 		if (row->level != level || row->layout != layout || slots < row->min || slots > row->max)
@@ -373,14 +398,20 @@ static uint8_t bvd_state(const struct meta_set *s, const struct ddf_volume *v, u
 {
 	const struct ddf_conf *c = ddf_volume_conf(v);
 	unsigned n = be16_get(c->primary_elements), working = 0;
+	bool in_sync[META_SLOTS_MAX] = {false};
 
-	for (unsigned i = 0; i < n; i++)
-		working += ddf_slot_state(s, v, bvd * n + i) == MEMBER_IN_SYNC;
+	for (unsigned i = 0; i < MIN(n, META_SLOTS_MAX); i++) {
+		in_sync[i] = ddf_slot_state(s, v, bvd * n + i) == MEMBER_IN_SYNC;
+		working += in_sync[i];
+	}
 	if (working == n)
 		return DDF_VD_OPTIMAL;
 	switch (c->level) {
 	case DDF_RAID1:
 		return working == 0 ? DDF_VD_FAILED : working >= 2 ? DDF_VD_PARTIALLY_OPTIMAL : DDF_VD_DEGRADED;
+	case DDF_RAID1E:
+		return raid_runnable(RAID10, in_sync, n) ? DDF_VD_DEGRADED : DDF_VD_FAILED;
+	case DDF_RAID4:
 	case DDF_RAID5:
 		return working + 1 < n ? DDF_VD_FAILED : DDF_VD_DEGRADED;
 	case DDF_RAID6:

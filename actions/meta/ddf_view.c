@@ -117,6 +117,9 @@ static int volume_view(const struct meta_set *s, const struct ddf_volume *v, str
 		return 0;
 	ret->member_sectors = ddf_sectors(s->unit, c->blocks);
 	ret->sectors = ddf_sectors(s->unit, c->vd_blocks);
+	/* mdadm counts whole members of an odd number: the rest of each is not used. */
+	if (ret->level == RAID10 && ret->slots % 2)
+		ret->member_sectors = ret->sectors / ret->slots * 2;
 	for (unsigned i = 0; i < v->n_bvds; i++)
 		if (v->bvd[i].record)
 			ret->seq = MAX(ret->seq, be32_get(ddf_conf(&v->bvd[i])->seq));

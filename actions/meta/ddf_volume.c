@@ -93,7 +93,7 @@ static int chunk_check(const struct meta_set *s, const struct meta_create *c, st
 /* Sectors of each member: as many as are asked for, in whole MiB and chunks, or what the fullest disk has left. */
 static int extents_choose(const struct meta_set *s, const struct meta_create *c, struct draft *d, struct err *e)
 {
-	uint64_t data = ddf_data_members(c->level, c->slots), granule = MAX(c->chunk, (uint32_t)EXTENT_SECTORS);
+	uint64_t granule = MAX(ddf_granule(c->level, c->slots, c->chunk), (uint32_t)EXTENT_SECTORS);
 	uint64_t largest, least = UINT64_MAX;
 	unsigned fullest = 0;
 
@@ -106,7 +106,7 @@ static int extents_choose(const struct meta_set *s, const struct meta_create *c,
 	}
 	d->member = least / granule * granule;
 	if (c->sectors) {
-		uint64_t each = c->sectors / data + (c->sectors % data != 0);
+		uint64_t each = ddf_member_for(c->level, c->slots, c->sectors);
 
 		if (each > least)
 			return err_set(e, ENOSPC, "disk %s has %llu KiB free in one piece; each member needs %llu KiB",
@@ -140,7 +140,7 @@ static void record_fill(const struct meta_set *s, const struct meta_create *c, c
 	conf->secondary_seq = (uint8_t)bvd;
 	conf->secondary_level = level->secondary_level;
 	conf->blocks = be64_of(d->member / s->unit);
-	conf->vd_blocks = be64_of(d->member / s->unit * ddf_data_members(c->level, c->slots));
+	conf->vd_blocks = be64_of(ddf_usable(c->level, c->slots, d->member / s->unit));
 	if (s->unit > 1)
 		conf->block_size = be16_of((uint16_t)ddf_block(s->unit));
 	memset(conf->cache, 0, sizeof(conf->cache));

@@ -16,14 +16,22 @@ uint64_t meta_hash(uint64_t h, const void *p, size_t n)
 	return h;
 }
 
+static const struct {
+	const char *name;
+	int number;
+} levels[RAID_LEVELS] = {
+	[RAID_UNSUPPORTED] = {NULL, -1}, [RAID0] = {"raid0", 0}, [RAID1] = {"raid1", 1},    [RAID4] = {"raid4", 4},
+	[RAID5] = {"raid5", 5},		 [RAID6] = {"raid6", 6}, [RAID10] = {"raid10", 10},
+};
+
 const char *raid_level_name(enum raid_level level)
 {
-	static const char *const names[] = {
-		[RAID_UNSUPPORTED] = NULL, [RAID0] = "raid0", [RAID1] = "raid1",
-		[RAID5] = "raid5",	   [RAID6] = "raid6", [RAID10] = "raid10",
-	};
+	return (unsigned)level < RAID_LEVELS ? levels[level].name : NULL;
+}
 
-	return (unsigned)level < ARRAY_SIZE(names) ? names[level] : NULL;
+int raid_level_number(enum raid_level level)
+{
+	return (unsigned)level < RAID_LEVELS ? levels[level].number : -1;
 }
 
 int raid_redundancy(enum raid_level level, unsigned slots)
@@ -31,6 +39,7 @@ int raid_redundancy(enum raid_level level, unsigned slots)
 	switch (level) {
 	case RAID1:
 		return slots ? (int)slots - 1 : 0;
+	case RAID4:
 	case RAID5:
 	case RAID10:
 		return 1;
@@ -41,13 +50,14 @@ int raid_redundancy(enum raid_level level, unsigned slots)
 	}
 }
 
-/* Near-2: slots 2n and 2n+1 hold the same data. */
-static bool pairs_runnable(const bool *in_sync, unsigned slots)
+/* Near-2: slots 2n and 2n+1 hold the same data. Over an odd number the copies run on from the last slot to the first
+ * one, so that each slot shares a half of its data with either neighbour. */
+static bool copies_runnable(const bool *in_sync, unsigned slots)
 {
-	for (unsigned i = 0; i + 1 < slots; i += 2)
-		if (!in_sync[i] && !in_sync[i + 1])
+	for (unsigned i = 0; i < slots; i += slots % 2 ? 1 : 2)
+		if (!in_sync[i] && !in_sync[(i + 1) % slots])
 			return false;
-	return slots % 2 == 0;
+	return slots > 1;
 }
 
 bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots)
@@ -57,7 +67,7 @@ bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots)
 	if (level == RAID_UNSUPPORTED || slots == 0)
 		return false;
 	if (level == RAID10)
-		return pairs_runnable(in_sync, slots);
+		return copies_runnable(in_sync, slots);
 	for (unsigned i = 0; i < slots; i++)
 		out += !in_sync[i];
 	return out <= (unsigned)raid_redundancy(level, slots);

@@ -27,10 +27,13 @@ enum {
 	META_VOLUMES_MAX = 64,
 };
 
-enum raid_level { RAID_UNSUPPORTED, RAID0, RAID1, RAID5, RAID6, RAID10 };
+/* The numbers are in stamps on disks (meta_volume_hash): a new one goes to the end. */
+enum raid_level { RAID_UNSUPPORTED, RAID0, RAID1, RAID5, RAID6, RAID10, RAID4, RAID_LEVELS };
 
 /* Words "raid0".. by enum raid_level; NULL for RAID_UNSUPPORTED. */
 const char *raid_level_name(enum raid_level level);
+/* md's number of it; -1 for RAID_UNSUPPORTED. */
+int raid_level_number(enum raid_level level);
 /* Members that may be lost, whichever they are, when all slots are in sync. RAID10 by two copies: 1. */
 int raid_redundancy(enum raid_level level, unsigned slots);
 /* True if an array of this level with these slots in sync (in_sync[slot]) can serve all data. */
@@ -47,7 +50,7 @@ struct meta_volume {
 	char guid[META_GUID_MAX];
 	char name[META_NAME_MAX];
 	enum raid_level level;
-	int layout;	/* md's number (RAID5 0..2, RAID6 8..10, RAID10 0x102), 0 for others */
+	int layout;	/* md's number (RAID5 0..2, RAID6 8..10, RAID10 0x102 over any number of slots), 0 for others */
 	uint32_t chunk; /* sectors; 0 for RAID1 */
 	unsigned slots;
 	uint64_t member_sectors; /* used on each member */

@@ -235,24 +235,21 @@ int slice_resync_from(void *buf, uint64_t array_sectors, uint64_t sectors, uint6
 
 int slice_geometry(const struct meta_volume *v, uint32_t *level, uint32_t *layout, uint32_t *stripe_sectors)
 {
+	/* Of md's level 4 dm-raid makes RAID5 with the parity on the last member (ALGORITHM_PARITY_N). */
 	static const struct {
 		enum raid_level level;
-		uint32_t md;
-		int layout_min, layout_max;
+		int layout; /* of the volume */
+		uint32_t md_level, md_layout;
 	} known[] = {
-		{RAID1, 1, 0, 0},
-		{RAID5, 5, 0, 2},
-		{RAID6, 6, 8, 10},
-		{RAID10, 10, 0x102, 0x102},
+		{RAID1, 0, 1, 0}, {RAID4, 0, 5, 5}, {RAID5, 0, 5, 0},	{RAID5, 1, 5, 1},	    {RAID5, 2, 5, 2},
+		{RAID6, 8, 6, 8}, {RAID6, 9, 6, 9}, {RAID6, 10, 6, 10}, {RAID10, 0x102, 10, 0x102},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (known[i].level != v->level)
+		if (known[i].level != v->level || (v->level != RAID1 && known[i].layout != v->layout))
 			continue;
-		if (v->level != RAID1 && (v->layout < known[i].layout_min || v->layout > known[i].layout_max))
-			return -ENOTSUP;
-		*level = known[i].md;
-		*layout = v->level == RAID1 ? 0 : (uint32_t)v->layout;
+		*level = known[i].md_level;
+		*layout = known[i].md_layout;
 		*stripe_sectors = v->level == RAID1 ? 0 : v->chunk;
 		return 0;
 	}

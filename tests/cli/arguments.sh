@@ -43,7 +43,7 @@ done
 ok "an error as JSON" 3 "$sparectl" status --json "${none[@]}"
 like "has a code" '"code": ?"no-daemon"'
 ok "an array needs a level" 2 "$sparectl" array create x sdb sdc "${none[@]}"
-like "which are named" "raid0, raid1, raid5, raid6 or raid10"
+like "which are named" "raid0, raid1, raid4, raid5, raid6 or raid10"
 ok "and a format that is made" 2 "$sparectl" array create x sdb sdc --level raid1 --format isw "${none[@]}"
 ok "a size is one" 2 "$sparectl" array create x sdb sdc --level raid1 --size large "${none[@]}"
 like "and others are refused" "'large' is not a size"

@@ -33,6 +33,8 @@ static const struct birth births[] = {
 	{"raid5 and a spare", NULL, RAID5, 2, 3, 1, 512},
 	{"raid6", NULL, RAID6, 10, 4, 0, 512, .every = 2},
 	{"raid10", NULL, RAID10, 0x102, 4, 0, 512},
+	{"raid4", NULL, RAID4, 0, 3, 0, 512, .every = 4},
+	{"raid10 of three", NULL, RAID10, 0x102, 3, 0, 512, .every = 4},
 	{"raid0", NULL, RAID0, 0, 2, 0, 512},
 	{"blocks of 4096", NULL, RAID5, 2, 3, 0, 4096, .every = 2},
 	{"in a set", "spare-global", RAID1, 0, 2, 0, 512, .every = 2},

@@ -104,11 +104,12 @@ static void create(struct meta_set *s, uint8_t b)
 		enum raid_level level;
 		int layout;
 		uint32_t chunk;
-	} levels[] = {{RAID0, 0, 128}, {RAID1, 0, 0}, {RAID5, 2, 128}, {RAID6, 10, 64}, {RAID10, 0x102, 1024}};
-	struct meta_create c = {.level = levels[b % 5].level,
-				.layout = levels[b % 5].layout,
-				.chunk = levels[b % 5].chunk,
-				.sectors = b / 5 * 8192ULL,
+	} levels[] = {{RAID0, 0, 128}, {RAID1, 0, 0},	      {RAID5, 2, 128},
+		      {RAID6, 10, 64}, {RAID10, 0x102, 1024}, {RAID4, 0, 128}};
+	struct meta_create c = {.level = levels[b % 6].level,
+				.layout = levels[b % 6].layout,
+				.chunk = levels[b % 6].chunk,
+				.sectors = b / 6 * 8192ULL,
 				.initialised = b & 1,
 				.slots = (unsigned)MIN(s->n_members, (size_t)META_SLOTS_MAX)};
 	struct err err = {0};

@@ -49,6 +49,7 @@ done <<- END
 	r0      raid0  -          6MiB 1 2 3
 	r1      raid1  -          2MiB 1 2
 	r1three raid1  -          2MiB 3 1 2
+	r4      raid4  -          4MiB 3 1 2
 	r5la    raid5  n-restart  4MiB 1 2 3
 	r5ra    raid5  0-restart  6MiB 4 1 2 3
 	r5ls    raid5  n-continue 6MiB 2 3 4 5
@@ -56,6 +57,8 @@ done <<- END
 	r6nr    raid6  n-restart  6MiB 5 1 2 3 4
 	r6nc    raid6  n-continue 8MiB 6 3 1 5 2 4
 	r10     raid10 -          4MiB 1 2 3 4
+	r1e     raid1e -          6MiB 1 2 3
+	r10five raid10 -          5MiB 2 1 3 4 5
 END
 declare -A sum
 n=0
@@ -67,7 +70,7 @@ done
 init() { mdadm -E "$(lab_dev "${1:-1}")" | grep -c 'init state.*: Fully Initialised'; }
 lab_wait_for '[ "$(mdadm -E $(lab_dev 1) $(lab_dev 6) | grep -c "Not Initialised")" = 0 ]' 60
 is "the redundancy of all of them is made, and recorded" "$(init 1)" "$(wc -w <<< "$all")"
-for v in r1 r5la r6nc r10six; do
+for v in r1 r5la r6nc r10six $([ "${1:-}" != all ] || echo r4 r1e r10five); do
 	dmsetup message $v 0 check
 	lab_wait_for "dmsetup status $v | awk '{ exit \$8 != \"idle\" }'" 60
 	is "$v: members agree" "$(dmsetup status $v | awk '{ print $9 }')" 0

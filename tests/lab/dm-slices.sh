@@ -21,7 +21,7 @@ degraded() { # SLOT..: starts so, compares, stops
 }
 
 types=(raid5_ls raid6_nc)
-[ "${1:-}" != all ] || types+=(raid1 raid5_la raid5_ra raid6_zr raid6_nr raid10)
+[ "${1:-}" != all ] || types+=(raid1 raid5_n raid5_la raid5_ra raid6_zr raid6_nr raid10 raid10_odd)
 for t in "${types[@]}"; do
 	dm_shape "$t"
 	all=()
@@ -89,7 +89,9 @@ nok "and gives other data" test "$(dm_sum a)" = "$sum"
 dm_tool remove a
 
 # Dirty: parity that does not fit is written anew.
-for t in raid5_ls raid6_nc raid1 raid10; do
+dirty=(raid5_ls raid6_nc raid1 raid10)
+[ "${1:-}" != all ] || dirty+=(raid5_n raid10_odd)
+for t in "${dirty[@]}"; do
 	dm_shape "$t"
 	all=()
 	for ((k = 1; k <= n; k++)); do

@@ -99,8 +99,9 @@ static int read_table(char **w, struct dm_target *ret)
 	static const struct {
 		const char *name;
 		int level, layout;
-	} types[] = {{"raid1", 1, 0},	 {"raid5_la", 5, 0}, {"raid5_ra", 5, 1},  {"raid5_ls", 5, 2},
-		     {"raid6_zr", 6, 8}, {"raid6_nr", 6, 9}, {"raid6_nc", 6, 10}, {"raid10", 10, 0x102}};
+	} types[] = {{"raid1", 1, 0},	 {"raid5_n", 4, 0},   {"raid5_la", 5, 0},
+		     {"raid5_ra", 5, 1}, {"raid5_ls", 5, 2},  {"raid6_zr", 6, 8},
+		     {"raid6_nr", 6, 9}, {"raid6_nc", 6, 10}, {"raid10", 10, 0x102}};
 	struct dm_raid_slot slots[64];
 	struct dm_raid_table t = {.slot = slots};
 	int i, r = -EINVAL;

@@ -57,7 +57,8 @@ if [ "${1:-}" = all ]; then
 		"r5ra 5 4 --chunk=64 --size=8M --layout=ra" "r6 6 4 --chunk=64 --size=8M --layout=ddf-N-continue" \
 		"r6nr 6 5 --chunk=64 --size=8M --layout=ddf-N-restart" \
 		"r6zr 6 4 --chunk=64 --size=8M --layout=ddf-zero-restart" "r10 10 4 --chunk=64 --size=8M" \
-		"r0 0 3 --chunk=64 --size=8M"
+		"r0 0 3 --chunk=64 --size=8M" "r4 4 3 --chunk=64 --size=8M" "r1e 10 3 --chunk=64 --size=6M" \
+		"r1e5 10 5 --chunk=64 --size=5M"
 fi
 for spec in "$@"; do
 	# shellcheck disable=SC2086

@@ -139,7 +139,11 @@ plain raid6-n-continue 4 "v6 6 4 --chunk=64 --size=4M --layout=ddf-N-continue"
 plain raid6-n-restart 5 "v6 6 5 --chunk=64 --size=4M --layout=ddf-N-restart"
 plain raid6-0-restart 5 "v6 6 5 --chunk=64 --size=4M --layout=ddf-zero-restart"
 plain raid10 4 "v10 10 4 --chunk=64 --size=4M"
+# Of an odd number mdadm counts whole members: 4 MiB of each three in 6, 4 of each five in 5. Of 4 it does not divide.
 plain raid1e 3 "v1e 10 3 --chunk=64 --size=4M"
+plain raid1e-three 3 "v1e 10 3 --chunk=64 --size=6M"
+plain raid1e-five 5 "v1e 10 5 --chunk=64 --size=5M"
+plain raid4 3 "v4 4 3 --chunk=64 --size=4M"
 plain two-volumes 5 "r5 5 4 --chunk=64 --size=4M" "r6 6 5 --chunk=64 --size=3M --layout=ddf-N-continue"
 plain spare-global 4 "v5 5 3 --chunk=64 --size=4M"
 plain spares-only 3

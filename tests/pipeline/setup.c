@@ -130,7 +130,7 @@ static int add_array(struct play *y, char **w, int n)
 	struct err e = {0};
 	int k = 0;
 
-	for (a.level = RAID0; a.level < RAID10 && strcmp(raid_level_name(a.level), w[2]) != 0; a.level++)
+	for (a.level = RAID0; a.level < RAID_LEVELS - 1 && strcmp(raid_level_name(a.level), w[2]) != 0; a.level++)
 		;
 	a.members = members;
 	for (int i = 3; i < n; i++) {

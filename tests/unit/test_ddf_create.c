@@ -126,6 +126,7 @@ static const struct {
 	{"raid0", RAID0, 0, 128, 3},
 	{"raid1", RAID1, 0, 0, 2},
 	{"raid1-three", RAID1, 0, 0, 3},
+	{"raid4", RAID4, 0, 128, 3},
 	{"raid5-n-restart", RAID5, 0, 128, 3},
 	{"raid5-0-restart", RAID5, 1, 1024, 4},
 	{"raid5-n-continue", RAID5, 2, 128, 3},
@@ -134,6 +135,8 @@ static const struct {
 	{"raid6-n-continue", RAID6, 10, 1024, 5},
 	{"raid10", RAID10, 0x102, 128, 4},
 	{"raid10-six", RAID10, 0x102, 128, 6},
+	{"raid10-three", RAID10, 0x102, 128, 3},
+	{"raid10-five", RAID10, 0x102, 2048, 5},
 };
 
 /* One volume over all disks but the last, which is a spare. */
@@ -397,7 +400,9 @@ static const struct {
 	{RAID6, 2, 128, 0, 4, "data", EINVAL, "DDF has no raid6"},
 	{RAID5, 2, 128, 4096, 1, "data", EINVAL, "DDF has no raid5 of 1 members"},
 	{RAID6, 10, 128, 4096, 2, "data", EINVAL, "DDF has no raid6 of 2 members"},
-	{RAID10, 0x102, 128, 0, 3, "data", EINVAL, "DDF has no raid10 of 3 members"},
+	{RAID10, 0x102, 128, 0, 2, "data", EINVAL, "DDF has no raid10 of 2 members"},
+	{RAID10, 0x103, 128, 0, 3, "data", EINVAL, "DDF has no raid10 of 3 members with layout 259"},
+	{RAID4, 5, 128, 0, 3, "data", EINVAL, "DDF has no raid4 of 3 members with layout 5"},
 	{RAID10, 0x201, 128, 0, 4, "data", EINVAL, "DDF has no raid10 of 4 members with layout 513"},
 	{RAID_UNSUPPORTED, 0, 128, 0, 4, "data", EINVAL, "DDF has no such level"},
 	{RAID5, 2, 128, 400000, 3, "data", ENOSPC, "KiB free in one piece; each member needs 100000 KiB"},

@@ -364,7 +364,8 @@ static void flags_and_refusals(void **state _unused_)
 
 	test_set_load(&s, "raid1e");
 	set = test_join(&s, 0);
-	refused(set, member_edit(set, "v1e", 0, MEMBER_FAILED), EINVAL, "not supported: DDF RAID1E");
+	refused(set, member_edit(set, "v1e", 0, MEMBER_FAILED), EINVAL,
+		"not supported: its 4096 KiB do not divide into whole chunks over 3 members");
 	meta_ddf.set_free(set);
 	test_set_free(&s);
 }

@@ -11,6 +11,7 @@ static const char *const cases[] = {
 	"raid5-n-restart", "raid5-0-restart", "raid6-n-continue",
 	"raid6-n-restart", "raid6-0-restart", "raid10",
 	"raid1e",	   "two-volumes",     "spare-global",
+	"raid1e-three",	   "raid1e-five",     "raid4",
 	"spares-only",	   "degraded",	      "stale",
 	"rebuilding",	   "rebuilt",	      "dirty",
 };
@@ -39,7 +40,7 @@ static const struct meta_volume *volume_named(const struct meta_view *v, const c
 	return NULL;
 }
 
-static void volume_line(const struct meta_view *v, const char *line)
+static void volume_line(const struct test_set *s, const struct meta_view *v, const char *line)
 {
 	char name[32], level[16];
 	unsigned layout, chunk, slots;
@@ -53,14 +54,15 @@ static void volume_line(const struct meta_view *v, const char *line)
 		return;
 	u = volume_named(v, name);
 	assert_non_null(u);
-	if (strcmp(name, "v1e") == 0)
+	if (strcmp(s->name, "raid1e") == 0)
 		return;
 	assert_string_equal(raid_level_name(u->level), level);
 	assert_int_equal(u->layout, layout);
 	assert_int_equal(u->chunk, u->level == RAID1 ? 0 : chunk / 512);
 	assert_int_equal(u->slots, slots);
 	assert_int_equal(u->sectors, sectors);
-	if (component)
+	/* mdadm leaves a part of each member of an odd number unused. */
+	if (component && !(u->level == RAID10 && slots % 2))
 		assert_int_equal(u->member_sectors, component);
 }
 
@@ -92,7 +94,7 @@ static void against_md(const struct test_set *s, const struct meta_view *v)
 	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/meta/%s.txt", s->name);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f) && line[0] != '=') {
-		volume_line(v, line);
+		volume_line(s, v, line);
 		member_line(s, v, line);
 	}
 	if (f)

@@ -10,9 +10,10 @@ static const struct {
 	int level, layout;
 	enum dm_raid_type type;
 } types[] = {
-	{"raid0", 0, 0, DM_RAID0},	 {"raid1", 1, 0, DM_RAID1},	   {"raid5_la", 5, 0, DM_RAID5_LA},
-	{"raid5_ra", 5, 1, DM_RAID5_RA}, {"raid5_ls", 5, 2, DM_RAID5_LS},  {"raid6_zr", 6, 8, DM_RAID6_ZR},
-	{"raid6_nr", 6, 9, DM_RAID6_NR}, {"raid6_nc", 6, 10, DM_RAID6_NC}, {"raid10", 10, 0x102, DM_RAID10_NEAR},
+	{"raid5_n", 4, 0, DM_RAID5_N},	       {"raid0", 0, 0, DM_RAID0},	{"raid1", 1, 0, DM_RAID1},
+	{"raid5_la", 5, 0, DM_RAID5_LA},       {"raid5_ra", 5, 1, DM_RAID5_RA}, {"raid5_ls", 5, 2, DM_RAID5_LS},
+	{"raid6_zr", 6, 8, DM_RAID6_ZR},       {"raid6_nr", 6, 9, DM_RAID6_NR}, {"raid6_nc", 6, 10, DM_RAID6_NC},
+	{"raid10", 10, 0x102, DM_RAID10_NEAR},
 };
 
 static void read_slot(const char *w, struct dm_raid_slot *s)
@@ -102,7 +103,7 @@ static void type_of(void **state _unused_)
 	assert_int_equal(dm_raid_type_of(5, 3, &t), -ENOTSUP);
 	assert_int_equal(dm_raid_type_of(6, 2, &t), -ENOTSUP); /* md's default RAID6: dm-raid has nothing like it */
 	assert_int_equal(dm_raid_type_of(10, 0x201, &t), -ENOTSUP);
-	assert_int_equal(dm_raid_type_of(4, 0, &t), -ENOTSUP);
+	assert_int_equal(dm_raid_type_of(3, 0, &t), -ENOTSUP);
 }
 
 static void full_width(void **state _unused_)

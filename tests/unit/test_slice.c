@@ -251,19 +251,11 @@ static void geometry(void **state _unused_)
 		int r;
 		uint32_t md[3];
 	} want[] = {
-		{RAID1, 0, 0, {1, 0, 0}},
-		{RAID5, 0, 0, {5, 0, 128}},
-		{RAID5, 1, 0, {5, 1, 128}},
-		{RAID5, 2, 0, {5, 2, 128}},
-		{RAID5, 3, -ENOTSUP, {0}},
-		{RAID6, 8, 0, {6, 8, 128}},
-		{RAID6, 9, 0, {6, 9, 128}},
-		{RAID6, 10, 0, {6, 10, 128}},
-		{RAID6, 2, -ENOTSUP, {0}},
-		{RAID10, 0x102, 0, {10, 0x102, 128}},
-		{RAID10, 0x201, -ENOTSUP, {0}},
-		{RAID0, 0, -ENOTSUP, {0}},
-		{RAID_UNSUPPORTED, 0, -ENOTSUP, {0}},
+		{RAID1, 0, 0, {1, 0, 0}},	{RAID4, 0, 0, {5, 5, 128}}, {RAID4, 4, -ENOTSUP, {0}},
+		{RAID5, 0, 0, {5, 0, 128}},	{RAID5, 1, 0, {5, 1, 128}}, {RAID5, 2, 0, {5, 2, 128}},
+		{RAID5, 3, -ENOTSUP, {0}},	{RAID6, 8, 0, {6, 8, 128}}, {RAID6, 9, 0, {6, 9, 128}},
+		{RAID6, 10, 0, {6, 10, 128}},	{RAID6, 2, -ENOTSUP, {0}},  {RAID10, 0x102, 0, {10, 0x102, 128}},
+		{RAID10, 0x201, -ENOTSUP, {0}}, {RAID0, 0, -ENOTSUP, {0}},  {RAID_UNSUPPORTED, 0, -ENOTSUP, {0}},
 	};
 
 	for_rows (i, want) {

@@ -16,8 +16,11 @@ static struct err why;
 /* A volume whose members are all here, in sync, with slices of one epoch, stopped cleanly. */
 static void given(enum raid_level level, unsigned slots)
 {
-	static const int layouts[] = {[RAID5] = 2, [RAID6] = 10, [RAID10] = 0x102};
-	unsigned data = level == RAID1 ? 1 : level == RAID5 ? slots - 1 : level == RAID6 ? slots - 2 : slots / 2;
+	static const int layouts[] = {[RAID5] = 2, [RAID6] = 10, [RAID10] = 0x102, [RAID4] = 0};
+	unsigned data = level == RAID1			   ? 1
+			: level == RAID5 || level == RAID4 ? slots - 1
+			: level == RAID6		   ? slots - 2
+							   : slots / 2;
 
 	volume = (struct meta_volume){
 		.guid = VOL,
@@ -323,6 +326,28 @@ static void two_halves(void **state _unused_)
 	assert_string_equal(how(), "F-");
 }
 
+/* Over an odd number of slots each disk has the whole record, and each neighbour a half of the data. */
+static void raid10_odd(void **state _unused_)
+{
+	struct meta_volume other;
+
+	given(RAID10, 5);
+	with_slices(true);
+	other = volume;
+	other.members[4].state = MEMBER_EMPTY;
+	assert_true(volume_hash(&other, 0) != volume_hash(&volume, 0));
+	in.disk[1].present = in.disk[3].present = false;
+	in.degraded = true;
+	assert_int_equal(analyse(), 0);
+	assert_string_equal(how(), "F-F-F");
+	in.disk[1].present = true;
+	in.disk[4].present = false; /* beside the one that is out */
+	assert_int_equal(analyse(), -ENODATA);
+	in.disk[3].present = true;
+	in.disk[0].present = false; /* the last one and the first */
+	assert_int_equal(analyse(), -ENODATA);
+}
+
 static void raid10_pairs(void **state _unused_)
 {
 	struct meta_volume half;
@@ -490,6 +515,7 @@ int main(void)
 		unit(damaged_slice),
 		unit(newest_epoch),
 		unit(two_halves),
+		unit(raid10_odd),
 		unit(raid10_pairs),
 		unit(unfinished_resync),
 		unit(made_larger),

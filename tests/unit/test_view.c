@@ -265,7 +265,8 @@ static void levels(void **state _unused_)
 {
 	const bool all[] = {true, true, true, true}, one[] = {true, false, true, true},
 		   two[] = {true, false, false, true}, pair[] = {false, false, true, true},
-		   three[] = {false, false, false, true}, none[4] = {0};
+		   three[] = {false, false, false, true}, none[4] = {0}, apart[] = {false, true, false, true, true},
+		   ends[] = {false, true, true, true, false}, side[] = {true, false, false, true, true};
 
 	assert_string_equal(raid_level_name(RAID10), "raid10");
 	assert_null(raid_level_name(RAID_UNSUPPORTED));
@@ -273,9 +274,22 @@ static void levels(void **state _unused_)
 	assert_true(raid_runnable(RAID1, three, 4) && !raid_runnable(RAID1, none, 4));
 	assert_true(raid_runnable(RAID5, one, 4) && !raid_runnable(RAID5, two, 4));
 	assert_true(raid_runnable(RAID6, two, 4) && !raid_runnable(RAID6, three, 4));
-	assert_true(raid_runnable(RAID10, two, 4) && !raid_runnable(RAID10, pair, 4) && !raid_runnable(RAID10, all, 3));
+	assert_true(raid_runnable(RAID10, two, 4) && !raid_runnable(RAID10, pair, 4));
+	/* An odd number: neighbours hold the same, the last and the first, too. */
+	assert_true(raid_runnable(RAID10, all, 3) && raid_runnable(RAID10, one, 3) && !raid_runnable(RAID10, two, 3));
+	assert_true(raid_runnable(RAID10, apart, 5) && !raid_runnable(RAID10, ends, 5) &&
+		    !raid_runnable(RAID10, side, 5));
+	assert_true(raid_runnable(RAID4, one, 4) && !raid_runnable(RAID4, two, 4));
 	assert_true(!raid_runnable(RAID_UNSUPPORTED, all, 4) && !raid_runnable(RAID1, all, 0));
 	assert_int_equal(raid_redundancy(RAID1, 3), 2);
+	for (enum raid_level l = RAID0; l < RAID_LEVELS; l++) {
+		char want[8];
+
+		snprintf(want, sizeof(want), "raid%d", raid_level_number(l));
+		assert_string_equal(raid_level_name(l), want);
+	}
+	assert_int_equal(raid_level_number(RAID_UNSUPPORTED), -1);
+	assert_int_equal(raid_redundancy(RAID4, 5), 1);
 	assert_int_equal(raid_redundancy(RAID6, 5), 2);
 	assert_int_equal(raid_redundancy(RAID10, 4), 1);
 	assert_int_equal(raid_redundancy(RAID0, 4), 0);

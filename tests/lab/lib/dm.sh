@@ -24,6 +24,7 @@ dm_shape() {
 	chunk=$dm_chunk
 	case $type in
 	raid1) level=1 layout=0 chunk=0 n=2 len=$dm_member ;;
+	raid5_n) level=5 layout=5 n=3 len=$((2 * dm_member)) ;;
 	raid5_la) level=5 layout=0 n=3 len=$((2 * dm_member)) ;;
 	raid5_ra) level=5 layout=1 n=3 len=$((2 * dm_member)) ;;
 	raid5_ls) level=5 layout=2 n=3 len=$((2 * dm_member)) ;;
@@ -31,6 +32,7 @@ dm_shape() {
 	raid6_nr) level=6 layout=9 n=5 len=$((3 * dm_member)) ;;
 	raid6_nc) level=6 layout=10 n=5 len=$((3 * dm_member)) ;;
 	raid10) level=10 layout=258 n=4 len=$((2 * dm_member)) ;;
+	raid10_odd) type=raid10 level=10 layout=258 n=3 len=$((3 * dm_member / 2)) ;;
 	*) return 1 ;;
 	esac
 }
