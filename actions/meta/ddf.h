@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Inside of the DDF format: what one disk holds and what a set holds, as bytes. Only ddf*.c and their tests include it.
  *
+ * Bytes: ddf_dialect.c (byte orders and CRCs of disks; everything else sees one kind)
  * Read:  ddf_read.c (headers, sections, CRCs of one copy)  ->  ddf_check.c (what the records claim)  ->  ddf_join.c (a
  * set) Tell:  ddf_level.c (levels, slots, states)  ->  ddf_view.c Write: ddf_edit.c, ddf_assign.c, ddf_add.c (the set
  * in memory; ddf_restore.c: an earlier one)  ->  ddf_encode.c (bytes, in order) */
@@ -36,11 +37,18 @@ struct ddf_image {
 	uint8_t *bytes;
 };
 
+/* In which of the kinds that exist a disk is written. */
+struct ddf_dialect {
+	bool little;	/* numbers are little-endian */
+	bool usual_crc; /* its CRCs are the usual ones, not mdadm's */
+};
+
 /* The granule with the anchor, up to the anchor itself, which is its last block: the disk's last one mostly. */
 struct ddf_tail {
 	uint64_t lba;
 	uint32_t sectors;
 	unsigned unit;
+	struct ddf_dialect dialect; /* of the whole disk; bytes are in memory's */
 	_Alignas(8) uint8_t bytes[DDF_GRANULE * DDF_SECTOR];
 };
 
@@ -114,6 +122,7 @@ static inline size_t ddf_block(unsigned unit)
 }
 
 uint32_t ddf_crc(const void *record, size_t len);
+uint32_t ddf_crc_usual(const void *record, size_t len);
 void ddf_seal(void *record, size_t len);
 bool ddf_is_blank(const void *p, size_t n); /* all 0xFF */
 uint32_t ddf_now(void);			    /* seconds since 1980 */
@@ -172,6 +181,16 @@ static inline uint32_t ddf_magic(const void *record)
 {
 	return be32_get(((const struct ddf_record *)record)->magic);
 }
+
+/* ---- ddf_dialect.c */
+
+/* The anchor among the bytes as they were read: finds out the dialect, and turns it. False: there is none. */
+bool ddf_anchor_in(struct ddf_tail *t);
+/* A whole copy: as it was read, to memory's kind; and back. The layout is the anchor's. */
+void ddf_copy_in(const struct ddf_dialect *d, const struct ddf_layout *l, uint8_t *copy);
+void ddf_copy_out(const struct ddf_dialect *d, const struct ddf_layout *l, uint8_t *copy);
+/* A header or an anchor alone. */
+void ddf_header_out(const struct ddf_dialect *d, unsigned unit, uint8_t *bytes);
 
 /* ---- ddf_read.c, ddf_check.c */
 

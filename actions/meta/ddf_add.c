@@ -51,6 +51,7 @@ static int new_layout(const struct ddf_member *like, struct ddf_member *m, struc
 		return err_set(e, ENOSPC, "the disk has %llu sectors; DDF alone takes %d",
 			       (unsigned long long)m->disk_sectors, DDF_RESERVED);
 	ddf_tail_place(&m->tail, m->disk_sectors, unit);
+	m->tail.dialect = like->tail.dialect;
 	h = ddf_anchor(&m->tail);
 	memcpy(h, ddf_anchor(&like->tail), ddf_block(unit));
 	h->primary_lba = be64_of(from_end(like, like->layout.lba[0], m->disk_sectors, DDF_RESERVED / 2) / unit);

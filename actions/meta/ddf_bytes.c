@@ -9,8 +9,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* The polynomial of IEEE 802.3, begun with 0 and not inverted at the end, as mdadm does (crc32.c) and expects it of
- * others. Eight bytes a step: a disk has some 100 KiB to check in each copy. */
+/* The polynomial of IEEE 802.3. mdadm begins with 0 and does not invert the end (crc32.c), and expects it of others;
+ * FreeBSD's graid and dmraid begin with ones and invert, which is what is usual. Eight bytes a step: a disk has some
+ * 100 KiB to check in each copy. */
 static uint32_t crc_table[8][256];
 
 static void crc_init(void)
@@ -41,17 +42,26 @@ static uint32_t crc_add(uint32_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 
-uint32_t ddf_crc(const void *record, size_t len)
+static uint32_t crc_of(uint32_t crc, const void *record, size_t len)
 {
 	static const uint8_t unset[4] = {0xFF, 0xFF, 0xFF, 0xFF};
 	const uint8_t *p = record;
-	uint32_t crc = 0;
 
 	if (!crc_table[0][1])
 		crc_init();
 	crc = crc_add(crc, p, 4);
 	crc = crc_add(crc, unset, 4);
 	return crc_add(crc, p + 8, len - 8);
+}
+
+uint32_t ddf_crc(const void *record, size_t len)
+{
+	return crc_of(0, record, len);
+}
+
+uint32_t ddf_crc_usual(const void *record, size_t len)
+{
+	return ~crc_of(UINT32_MAX, record, len);
 }
 
 void ddf_seal(void *record, size_t len)

@@ -33,6 +33,7 @@ struct job {
 	const struct meta_set *set;
 	const struct ddf_member *m;
 	uint8_t *want; /* a whole copy; its header is set for each step */
+	uint8_t *raw;  /* the same as the disk has it */
 	bool *changed; /* by sector: written even if it looks the same as what was read */
 	bool stale;    /* the disk missed updates */
 	bool restamp;  /* tables, sequence and time are the set's, not the disk's own */
@@ -101,6 +102,8 @@ static void header_place(const struct job *j, int copy, bool open)
 		h->timestamp = be32_of(j->set->timestamp);
 	}
 	ddf_seal(h, ddf_block(j->m->layout.unit));
+	memcpy(j->raw, h, ddf_block(j->m->layout.unit));
+	ddf_header_out(&j->m->tail.dialect, j->m->layout.unit, j->raw);
 }
 
 /* ---- writes */
@@ -130,8 +133,7 @@ static int sectors_add(const struct job *j, int copy, uint32_t from, uint32_t to
 	uint32_t own = MIN(to, j->m->layout.sectors);
 	int r;
 
-	r = write_add(j->out, j->m->layout.lba[copy] + from, j->want + (size_t)from * DDF_SECTOR, to - from,
-		      own - from);
+	r = write_add(j->out, j->m->layout.lba[copy] + from, j->raw + (size_t)from * DDF_SECTOR, to - from, own - from);
 	if (r == 0 && own < to && im)
 		memcpy((uint8_t *)j->out->w[j->out->n - 1].buf + (size_t)(own - from) * DDF_SECTOR,
 		       im->bytes + (size_t)own * DDF_SECTOR, (size_t)(to - own) * DDF_SECTOR);
@@ -225,8 +227,11 @@ static int copy_add(const struct job *j, int copy)
 static int anchor_add(const struct job *j)
 {
 	const struct ddf_tail *t = &j->m->tail;
-	int r = write_add(j->out, t->lba, t->bytes, t->sectors, t->sectors);
+	struct ddf_tail raw = *t;
+	int r;
 
+	ddf_header_out(&t->dialect, t->unit, (uint8_t *)ddf_anchor(&raw));
+	r = write_add(j->out, t->lba, raw.bytes, t->sectors, t->sectors);
 	if (r == 0)
 		flush_last(j->out);
 	return r;
@@ -238,8 +243,9 @@ static int job_fill(struct job *j)
 	size_t len = (size_t)l->sectors * DDF_SECTOR;
 
 	j->want = malloc(len);
+	j->raw = malloc(len);
 	j->changed = malloc(l->sectors * sizeof(*j->changed));
-	if (!j->want || !j->changed)
+	if (!j->want || !j->raw || !j->changed)
 		return -ENOMEM;
 	memcpy(j->want, j->m->work, len);
 	memcpy(j->changed, j->m->touched, l->sectors * sizeof(*j->changed));
@@ -252,6 +258,8 @@ static int job_fill(struct job *j)
 			conf_place(j, i);
 	}
 	j->changed[0] |= j->set->edited;
+	memcpy(j->raw, j->want, len);
+	ddf_copy_out(&j->m->tail.dialect, l, j->raw);
 	return 0;
 }
 
@@ -281,6 +289,7 @@ int ddf_encode(const struct meta_set *s, const char *ref, struct meta_writes *re
 	if (r == 0 && j.m->blank)
 		r = anchor_add(&j);
 	free(j.want);
+	free(j.raw);
 	free(j.changed);
 	if (r < 0) {
 		meta_writes_free(&out);

@@ -259,6 +259,10 @@ static int alike(const struct meta_copy *a, const struct meta_copy *b, struct er
 	if (x->unit != y->unit)
 		return err_set(e, ENOTSUP, "disks %08x and %08x of one DDF container have sectors of %zu and %zu bytes",
 			       copy_ref(a), copy_ref(b), ddf_block(x->unit), ddf_block(y->unit));
+	if (a->tail.dialect.little != b->tail.dialect.little || a->tail.dialect.usual_crc != b->tail.dialect.usual_crc)
+		return err_set(e, ENOTSUP, "disks %08x and %08x of one DDF container have %s", copy_ref(a), copy_ref(b),
+			       a->tail.dialect.little != b->tail.dialect.little ? "numbers in different byte orders"
+										: "CRCs of different kinds");
 	if (x->section[DDF_SEC_PD].sectors != y->section[DDF_SEC_PD].sectors ||
 	    x->section[DDF_SEC_VD].sectors != y->section[DDF_SEC_VD].sectors ||
 	    x->record_sectors != y->record_sectors || x->max_elements != y->max_elements)

@@ -101,6 +101,11 @@ static int counts_read(const struct ddf_header *h, struct ddf_layout *l, struct 
 	l->max_partitions = be16_get(h->max_partitions);
 	l->record_sectors = be16_get(h->config_record_length) * l->unit;
 	l->max_elements = be16_get(h->max_primary_elements);
+	/* Controllers of Adaptec's say nothing here: as many as there can be disks, and as fit (FreeBSD's md_ddf.c). */
+	if (l->max_elements == UINT16_MAX && (size_t)l->record_sectors * DDF_SECTOR > sizeof(struct ddf_conf))
+		l->max_elements =
+			(unsigned)MIN(pds, ((size_t)l->record_sectors * DDF_SECTOR - sizeof(struct ddf_conf)) /
+						   (sizeof(be32) + sizeof(be64)));
 	if (sizeof(struct ddf_pd_table) + pds * sizeof(struct ddf_pd_entry) > ddf_section_len(l, DDF_SEC_PD))
 		return err_set(e, EBADMSG, "DDF physical disk records: %u sectors cannot hold %u entries",
 			       l->section[DDF_SEC_PD].sectors, (unsigned)pds);
@@ -170,7 +175,6 @@ int ddf_tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e
 	if (r->sectors < unit || r->sectors % unit)
 		return err_set(e, EBADMSG, "the disk has no sectors");
 	for (size_t i = 0; i < ARRAY_SIZE(behind) && (uint64_t)(behind[i] + 1) * unit <= r->sectors; i++) {
-		uint32_t magic;
 		int q;
 
 		ddf_tail_place(t, r->sectors - (uint64_t)behind[i] * unit, unit);
@@ -179,8 +183,7 @@ int ddf_tail_read(const struct meta_reader *r, struct ddf_tail *t, struct err *e
 			return err_sys(e, -q, "cannot read sector %llu, where a DDF anchor may be",
 				       (unsigned long long)ddf_anchor_lba(t));
 		memcpy(t->bytes, block, (size_t)t->sectors * DDF_SECTOR);
-		magic = be32_get(ddf_anchor(t)->magic);
-		if (magic == (uint32_t)DDF_HEADER_MAGIC || magic == DDF_BACKWARDS)
+		if (ddf_anchor_in(t))
 			return 1;
 	}
 	return 0;
@@ -241,6 +244,7 @@ static int image_read(const struct meta_reader *r, const struct meta_copy *c, in
 		return err_sys(e, -q, "cannot read the DDF %s copy at sector %llu", copy_names[copy],
 			       (unsigned long long)c->layout.lba[copy]);
 	}
+	ddf_copy_in(&c->tail.dialect, &c->layout, im->bytes);
 	*ret = im;
 	q = header_check(ddf_image_header(im), &c->tail, copy, e);
 	if (q < 0)
@@ -275,9 +279,6 @@ int ddf_copy_read(const struct meta_reader *r, struct meta_copy **ret, struct er
 		return k;
 	if (k == 0)
 		return err_set(e, EBADMSG, "there is no DDF anchor");
-	if (be32_get(ddf_anchor(&c->tail)->magic) == DDF_BACKWARDS)
-		return err_set(e, ENOTSUP,
-			       "DDF in little-endian byte order, as some controllers write it, is not read");
 	k = anchor_check(ddf_anchor(&c->tail), c->tail.unit, e);
 	if (k < 0)
 		return k;

@@ -3,7 +3,8 @@
  *
  * Input: 1 byte flags, 7 bytes that choose edits, then sectors: the anchor, and as many of the primary copy as of the
  * secondary. The copies lie where mdadm puts them. FIX_CRC makes the CRCs right, or nothing would get behind them; with
- * BLOCKS_4K the disk has blocks of 4096 bytes, and the anchor is eight sectors. */
+ * BLOCKS_4K the disk has blocks of 4096 bytes, and the anchor is eight sectors. LITTLE and USUAL_CRC, with FIX_CRC: the
+ * same disk in the other byte order, with the other CRCs. */
 #include "actions/meta/ddf.h"
 
 #include <errno.h>
@@ -13,6 +14,8 @@
 enum {
 	FIX_CRC = 1,
 	BLOCKS_4K = 2,
+	LITTLE = 4,
+	USUAL_CRC = 8,
 	DISK_SECTORS = 131072,
 	PRIMARY = DISK_SECTORS - 32768,
 	SECONDARY = DISK_SECTORS - 65536,
@@ -65,8 +68,9 @@ static void seal_copy(const struct ddf_layout *l, uint8_t *copy)
 		ddf_seal(ddf_conf_slot(l, copy, i), (size_t)l->record_sectors * 512);
 }
 
-static bool disk_fill(struct disk *d, const uint8_t *data, size_t size, bool fix)
+static bool disk_fill(struct disk *d, const uint8_t *data, size_t size, unsigned flags)
 {
+	const struct ddf_dialect dialect = {.little = flags & LITTLE, .usual_crc = flags & USUAL_CRC};
 	size_t n = size / 512, anchor = (size_t)d->unit * 512, half = n > d->unit ? (n - d->unit) / 2 : 0;
 	struct ddf_layout l;
 
@@ -75,13 +79,16 @@ static bool disk_fill(struct disk *d, const uint8_t *data, size_t size, bool fix
 	memcpy(d->anchor, data, anchor);
 	memcpy(d->copy[0], data + anchor, half * 512);
 	memcpy(d->copy[1], data + anchor + half * 512, half * 512);
-	if (!fix)
+	if (!(flags & FIX_CRC))
 		return true;
 	ddf_seal(d->anchor, anchor);
 	if (ddf_layout_read((struct ddf_header *)d->anchor, DISK_SECTORS, d->unit, &l, NULL) == 0 &&
 	    l.sectors <= KEPT_MAX)
-		for (int i = 0; i < 2; i++)
+		for (int i = 0; i < 2; i++) {
 			seal_copy(&l, d->copy[i]);
+			ddf_copy_out(&dialect, &l, d->copy[i]);
+		}
+	ddf_header_out(&dialect, d->unit, d->anchor);
 	return true;
 }
 
@@ -193,7 +200,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	d.unit = data[0] & BLOCKS_4K ? 8 : 1;
 	r.sector_size = d.unit * 512;
-	if (!disk_fill(&d, data + 1 + EDITS, size - 1 - EDITS, data[0] & FIX_CRC))
+	if (!disk_fill(&d, data + 1 + EDITS, size - 1 - EDITS, data[0]))
 		return 0;
 	if (meta_ddf.parse(&r, &c, &e) < 0) {
 		if (!e.msg[0])

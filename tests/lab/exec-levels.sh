@@ -13,7 +13,7 @@ each=$# # of what: all members are left out in turn
 
 # level NAME LEVEL DISKS OPTIONS..
 level() {
-	local name=$1 level=$2 count=$3 sum i others
+	local name=$1 level=$2 count=$3 sum len i others
 	shift 3
 	for i in $(lab_devs 1-5); do dd if=/dev/zero of="$i" bs=1M oflag=direct status=none 2> /dev/null || true; done
 	lab_md_container ddf $(lab_devs "1-$count")
@@ -21,6 +21,7 @@ level() {
 	lab_md_sync "$name"
 	lab_fill "/dev/md/$name" 7
 	sum=$(lab_sum "/dev/md/$name")
+	len=$(blockdev --getsz "/dev/md/$name")
 	lab_md_stop
 
 	ok "$name: starts" act "$ALL" assemble
@@ -47,7 +48,8 @@ level() {
 		for n in $(seq "$count"); do dd if="$saved.$n" of="$(lab_dev "$n")" bs=1M seek=44 oflag=direct status=none; done
 	done
 	lab_md_assemble ddf $(lab_devs "1-$count")
-	is "$name: mdadm reads the same" "$(lab_sum "/dev/md/$name")" "$sum"
+	# Of a RAID10 of an odd number mdadm shows more than it made, and than the disks say: a half member at the end.
+	is "$name: mdadm reads the same" "$(dd if="/dev/md/$name" bs=64k count=$((len / 128)) iflag=direct status=none | sha1sum | cut -d' ' -f1)" "$sum"
 	lab_md_stop
 }
 

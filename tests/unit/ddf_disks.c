@@ -118,12 +118,12 @@ size_t test_disk_add(struct test_set *s, uint64_t sectors)
 
 void test_set_load(struct test_set *s, const char *name)
 {
-	char path[512], line[512], blocks;
+	char path[512], line[512];
+	const char *kind = strchrnul(name, ':');
 	FILE *f;
 
 	*s = (struct test_set){0};
 	snprintf(s->name, sizeof(s->name), "%.*s", (int)strcspn(name, ":"), name);
-	blocks = name[strlen(s->name)];
 	name = s->name;
 	snprintf(path, sizeof(path), SPARED_TESTS_DIR "/golden/meta/%s.txt", name);
 	f = fopen(path, "re");
@@ -148,8 +148,10 @@ void test_set_load(struct test_set *s, const char *name)
 	fclose(f);
 	for (size_t i = 0; i < s->n; i++)
 		s->disk[i].reader.u = &s->disk[i];
-	if (blocks)
+	if (strstr(kind, ":4096"))
 		test_set_to_4kn(s);
+	if (strstr(kind, ":little") || strstr(kind, ":usual"))
+		test_set_dialect(s, strstr(kind, ":little"), strstr(kind, ":usual"));
 }
 
 void test_set_free(struct test_set *s)

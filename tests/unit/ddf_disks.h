@@ -22,11 +22,14 @@ struct test_set {
 	size_t n;
 };
 
-/* Loads a case of tests/golden/meta with all its disks; "NAME:4096": laid out for disks with blocks of that size. Ends
- * the test when it cannot. */
+/* Loads a case of tests/golden/meta with all its disks; "NAME:4096": laid out for disks with blocks of that size,
+ * "NAME:little": in the other byte order, "NAME:usual": with the other CRCs; several of them. Ends the test when it
+ * cannot. */
 void test_set_load(struct test_set *s, const char *name);
 void test_set_free(struct test_set *s);
 void test_set_to_4kn(struct test_set *s); /* ddf_4kn.c */
+/* Rewrites all disks (ddf_dialects.c). */
+void test_set_dialect(struct test_set *s, bool little, bool usual_crc);
 /* A blank disk more, with blocks as the others; its number. */
 size_t test_disk_add(struct test_set *s, uint64_t sectors);
 void test_disk_copy(struct test_disk *to, const struct test_disk *from);

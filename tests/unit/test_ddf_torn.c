@@ -139,6 +139,11 @@ static void healthy(void **state _unused_)
 	cut(&s.disk[0], set, "a member with blocks of 4096");
 	meta_ddf.set_free(set);
 	test_set_free(&s);
+	s.n = 0;
+	set = failed_set(&s, "two-volumes:little:usual", 0);
+	cut(&s.disk[0], set, "a member in little-endian byte order");
+	meta_ddf.set_free(set);
+	test_set_free(&s);
 }
 
 /* The primary is bad: what is read now is the secondary, and the primary is written first. */
