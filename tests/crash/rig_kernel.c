@@ -28,16 +28,21 @@ const char *rig_suspended(struct rig *r)
 	return NULL;
 }
 
-/* Under a snapshot-origin the raid table is below. */
+/* Under a snapshot-origin the raid table is below; already when it works there and the device above is still suspended.
+ */
 static const char *raid_dm(struct rig *r, const struct rig_volume *v)
 {
 	static char below[META_NAME_MAX + 8];
-	const char *live = fake_dm_live(r->dm, v->top);
+	const char *live = fake_dm_live(r->dm, v->top), *lower;
 
-	if (!live || !strstr(live, " snapshot-origin "))
-		return v->top;
 	snprintf(below, sizeof(below), "%s-real", v->top);
-	return below;
+	lower = fake_dm_live(r->dm, below);
+	if (!live || !lower)
+		return v->top;
+	return strstr(live, " snapshot-origin ") ||
+			       (fake_dm_suspended(r->dm, v->top) && !fake_dm_suspended(r->dm, below))
+		       ? below
+		       : v->top;
 }
 
 static struct fake_disk *disk_of(struct rig *r, unsigned minor)

@@ -93,9 +93,12 @@ static const struct meta_disk *known(struct walk *w, unsigned disk)
 	return d && w->r.x->set.view ? meta_view_disk(w->r.x->set.view, d->ref) : NULL;
 }
 
-/* Each volume has enough members in sync by the metadata, here, and not failed by the kernel, without that disk. */
+/* Each volume has enough members, without that disk, that are in sync by the metadata, here, not failed by the kernel,
+ * and hold what was acknowledged. */
 static bool runs_without(struct walk *w, int disk)
 {
+	if (!rig_enough(&w->r, disk < 0 ? NULL : w->r.disk[disk]))
+		return false;
 	for (unsigned n = 0; n < w->r.n_volumes; n++) {
 		const struct meta_volume *v = volume(w, n);
 		bool works[META_SLOTS_MAX] = {0};
@@ -412,7 +415,7 @@ static void keep_running(struct walk *w)
 static bool may_lose_any(struct walk *w)
 {
 	for (unsigned i = 0; i < w->r.n_disks; i++)
-		if (!runs_without(w, (int)i) || !rig_enough(&w->r, w->r.disk[i]))
+		if (!runs_without(w, (int)i))
 			return false;
 	return true;
 }
@@ -486,7 +489,7 @@ static void one_step(struct walk *w)
 		keep_running(w);
 	buf_addf(&w->way, "%s\n", rig_states(&w->r));
 	/* Two things at once may be one too many: then nothing can be promised. */
-	w->over = w->over || !rig_enough(&w->r, NULL) || !runs_without(w, -1);
+	w->over = w->over || !runs_without(w, -1);
 	if (!w->over)
 		look(w);
 }
