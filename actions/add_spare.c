@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* add-spare: a blank disk, or one that was of the set and has lost its place, becomes a spare of a set, dedicated to
- * one array of it or for all. */
+ * one array of it or for all; one that is a spare already is given what is asked for beside. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -29,10 +29,17 @@ static int check_disk(const struct world_array *a, const char *device, const str
 	return 0;
 }
 
+/* A spare that is one for this. */
+static bool is_so(const struct world_spare *w, bool dedicated, bool revertible, bool enclosure)
+{
+	return (!dedicated || w->for_array) && (!revertible || w->revertible) && (!enclosure || w->in_enclosure);
+}
+
 static int plan_add_spare(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	const char *device = ask_text(ask, "device") ? ask_text(ask, "device") : ask->device;
-	bool dedicated = world->id[0] && ask_text(ask, "array"), revertible = ask_flag(ask, "revertible");
+	bool dedicated = world->id[0] && ask_text(ask, "array"), revertible = ask_flag(ask, "revertible"),
+	     enclosure = ask_flag(ask, "enclosure");
 	struct world_spare *w;
 	struct step *s;
 	int r;
@@ -40,7 +47,7 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 	if (!device)
 		return err_set(e, EINVAL, "which device?");
 	w = world_spare_named(world, device);
-	if (w && w->of_set && (!revertible || w->revertible))
+	if (w && w->of_set && is_so(w, dedicated, revertible, enclosure))
 		return 0;
 	r = check_disk(world, device, w, e);
 	if (r < 0)
@@ -50,10 +57,12 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 		return -e->code;
 	step_of_spare(s, w);
 	s->dedicated = dedicated || (w->of_set && w->kind == SPARE_DEDICATED);
-	s->revertible = revertible;
+	s->revertible = revertible || (w->of_set && w->revertible);
+	s->enclosure = enclosure || (w->of_set && w->in_enclosure);
 	w->of_set = w->serves = true;
 	w->kind = s->dedicated ? SPARE_DEDICATED : SPARE_GLOBAL;
-	w->revertible = revertible;
+	w->revertible = s->revertible;
+	w->in_enclosure = s->enclosure;
 	w->state = SPARE_IDLE;
 	return 0;
 }
@@ -63,11 +72,14 @@ const struct action_ops action_add_spare = {
 		 .doc = "Makes a blank disk a spare: of one array, or of the whole set.",
 		 .destructive = true, /* of what nobody saw on it: worth a question where a rule asks */
 		 .params =
-			 (const struct param_desc[]){{"device", PARAM_DEVICE, .doc = "the disk; the subject"},
-						     {"array", PARAM_ARRAY, .doc = "only for this array"},
-						     {"revertible", PARAM_BOOL,
-						      .doc = "it gives a slot back when the disk of that is replaced: "
-							     "see copy-back; false"},
-						     {NULL}}},
+			 (const struct param_desc[]){
+				 {"device", PARAM_DEVICE, .doc = "the disk; the subject"},
+				 {"array", PARAM_ARRAY, .doc = "only for this array"},
+				 {"revertible", PARAM_BOOL,
+				  .doc = "it gives a slot back when the disk of that is replaced: "
+					 "see copy-back; false"},
+				 {"enclosure", PARAM_BOOL,
+				  .doc = "only for arrays with a member in its own enclosure; false"},
+				 {NULL}}},
 	.plan = plan_add_spare,
 };

@@ -27,8 +27,9 @@ static int find_slot(const struct world_array *a, const struct world_spare *w, b
 		return err_set(e, ENOENT, "no spare of %s stands in for %s, or for a disk that was in its place",
 			       world_name(a), w->name);
 	if (!always && !a->slot[found].revertible)
-		return err_set(e, EPERM, "%s took slot %d of %s for good: it is not revertible", a->slot[found].name,
-			       found, world_name(a));
+		return err_set(e, EPERM,
+			       "%s took slot %d of %s for good, it is not revertible: only 'always' takes it back",
+			       a->slot[found].name, found, world_name(a));
 	return found;
 }
 

@@ -248,11 +248,23 @@ int join_disk(struct exec *x, const char *device, struct set_disk *d, struct err
 	return 0;
 }
 
+static bool is_spare_as(const struct meta_disk *md, const struct step *s, const char *only)
+{
+	bool is = md->spare && !md->failed && !md->missing && md->dedicated == s->dedicated &&
+		  md->revertible >= s->revertible && md->enclosure >= s->enclosure;
+	bool its = !only[0];
+
+	for (unsigned i = 0; i < md->n_dedicated; i++)
+		its = its || strcmp(md->dedicated_to[i], only) == 0;
+	return is && its;
+}
+
 static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
 	struct set_disk *d = step_disk(x, s);
 	const struct meta_disk *md;
+	const char *only; /* the volume that it is for */
 	struct meta_edit edit;
 	int r = exec_work_view(x, &view, e);
 
@@ -261,8 +273,8 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 	if (!d || !d->dev)
 		return err_set(e, ENODEV, "%s is not here", s->name[0] ? s->name : s->device);
 	md = d->ours && d->ref[0] ? meta_view_disk(view, d->ref) : NULL;
-	if (md && md->spare && !md->failed && !md->missing && md->dedicated == s->dedicated &&
-	    (!s->revertible || md->revertible))
+	only = !s->dedicated ? "" : x->plan->volume[0] || !md ? x->plan->volume : md->dedicated_to[0];
+	if (md && is_spare_as(md, s, only))
 		return 1;
 	d->error = 0;
 	if (md) {
@@ -275,8 +287,9 @@ static int add_spare_prepare(struct exec *x, const struct step *s, struct err *e
 	}
 	if (r < 0)
 		return r;
-	edit = edit_of(META_ADD_SPARE, s->dedicated ? x->plan->volume : "", d->ref);
+	edit = edit_of(META_ADD_SPARE, only, d->ref);
 	edit.revertible = s->revertible;
+	edit.enclosure = s->enclosure;
 	return exec_edit(x, &edit, e);
 }
 

@@ -114,6 +114,7 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("force", FIELD_FLAG, force),
 	STEP_FIELD("dedicated", FIELD_FLAG, dedicated),
 	STEP_FIELD("revertible", FIELD_FLAG, revertible),
+	STEP_FIELD("enclosure", FIELD_FLAG, enclosure),
 	STEP_FIELD("wipe", FIELD_FLAG, wipe),
 	STEP_FIELD("from", FIELD_TEXT, from),
 	STEP_FIELD("from-name", FIELD_TEXT, from_name),
@@ -209,7 +210,7 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	const struct op_row *row = &op_rows[s->op];
 	const char *array = p->array_name[0] ? p->array_name : p->array;
 	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM || s->op == STEP_RELEASE || s->op == STEP_DELETE_SET;
-	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && !s->dedicated;
+	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && (!s->dedicated || !array[0]);
 
 	if (s->refused) {
 		buf_addf(out, "refused: %s: %s", row->name, s->reason);
@@ -235,6 +236,8 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 		buf_addf(out, " %s", of_set || !array[0] ? p->set : array);
 	if (s->revertible)
 		buf_add(out, " revertible");
+	if (s->enclosure)
+		buf_add(out, " in its enclosure");
 	if (s->wipe)
 		buf_add(out, " wiped");
 	print_assembly(s, out);

@@ -66,6 +66,7 @@ struct step {
 	bool degraded, read_only, force;     /* STEP_ASSEMBLE; force: a person's act beyond redundancy */
 	bool dedicated;			     /* STEP_ADD_SPARE: to the plan's array; else global */
 	bool revertible;		     /* STEP_ADD_SPARE: it gives its slot back */
+	bool enclosure;			     /* STEP_ADD_SPARE: for members in its own enclosure only */
 	bool wipe;			     /* STEP_REMOVE_SPARE: nothing of the set is left on it */
 	char from[META_GUID_MAX];	     /* STEP_TAKE_SPARE: the other set, */
 	char from_name[META_NAME_MAX];	     /* and an array of it, for people */

@@ -42,7 +42,8 @@ struct world_spare {
 	char from[META_GUID_MAX];      /* the other set that gives it up for this one, empty: none has to, */
 	char from_name[META_NAME_MAX]; /* and an array of that */
 	char kept[96];		       /* why that set does not, now; empty: it does */
-	bool revertible;	       /* by its spare assignment */
+	bool revertible, in_enclosure; /* by its spare assignment */
+	bool for_array;		       /* likewise: dedicated to this array */
 	bool promised;		       /* another plan is about to use it */
 	bool beside;	       /* of another array: there it has the place of the disk that is to be replaced here */
 	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */

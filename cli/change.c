@@ -134,6 +134,16 @@ int verb_replace(struct cli *c)
 	return cli_change(c, request);
 }
 
+int verb_copy_back(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
+	request_text(request, "device", c->args[c->n_args - 1]);
+	request_flag(request, "always", c->opt[OPT_ALWAYS]);
+	return cli_change(c, request);
+}
+
 int verb_scrub(struct cli *c)
 {
 	json_t *request = client_request("array-scrub");
@@ -193,6 +203,8 @@ int verb_spare(struct cli *c)
 	} else {
 		request_text(request, "device", c->args[0]);
 		request_text(request, "array", c->opt[OPT_ARRAY]);
+		request_flag(request, "revertible", c->opt[OPT_REVERTIBLE]);
+		request_flag(request, "enclosure", c->opt[OPT_ENCLOSURE]);
 	}
 	return cli_change(c, request);
 }

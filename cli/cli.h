@@ -51,6 +51,9 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(SPEED, "speed", 0, "RATE", "read at most so much a second (50MB/s)")                                         \
 	X(FOR, "for", 0, "DURATION", "it ends by itself after this time")                                              \
 	X(WITH, "with", 0, "DEVICE", "by this disk; else by the spare that fits best")                                 \
+	X(ALWAYS, "always", 0, NULL, "also where the spare's assignment does not say that it gives the slot back")     \
+	X(REVERTIBLE, "revertible", 0, NULL, "a spare that gives a slot back: see array copy-back")                    \
+	X(ENCLOSURE, "enclosure", 0, NULL, "a spare only for arrays with a member in its own enclosure")               \
 	X(CANCEL, "cancel", 0, NULL, "end the one that runs")                                                          \
 	X(ON, "on", 0, "DEVICE", "an empty device, which holds what is written over")                                  \
 	X(REMOVE, "remove", 0, NULL, "end it; what it held is gone")                                                   \
@@ -157,6 +160,7 @@ int verb_record(struct cli *c);	  /* record.c */
 int verb_replay(struct cli *c);	  /* replay.c */
 int verb_array(struct cli *c);	  /* change.c */
 int verb_replace(struct cli *c);
+int verb_copy_back(struct cli *c);
 int verb_scrub(struct cli *c);
 int verb_read_last(struct cli *c);
 int verb_speed(struct cli *c);

@@ -110,6 +110,8 @@ static void print_spare(const struct cli *c, const json_t *s, struct buf *out)
 	out_size(out, (uint64_t)j_int(s, "size"));
 	buf_add(out, ", ");
 	out_text(out, j_str(s, "kind"));
+	buf_add(out, j_bool(s, "revertible") ? ", revertible" : "");
+	buf_add(out, j_bool(s, "enclosure") ? ", of its enclosure" : "");
 	if (j_str(s, "reason")[0]) {
 		buf_add(out, ": ");
 		out_text(out, j_str(s, "reason"));

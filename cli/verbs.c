@@ -271,6 +271,27 @@ const struct verb cli_verbs[] = {
 		.see = "array check, array fail, status",
 	},
 	{
+		"array copy-back",
+		"[ARRAY] DEVICE",
+		"copy the spare that stands in for a disk back to that disk",
+		CHANGING | OPT(ALWAYS),
+		1,
+		2,
+		verb_copy_back,
+		.about =
+			"DEVICE is the disk that has come back, or a blank one in its place. The spare that took its "
+			"slot is\n"
+			"copied to it while it serves, and is a spare again when all of it is there; status shows how "
+			"far it\n"
+			"is. For spares that are revertible (see spare add); with --always for any. A copy that breaks "
+			"changes\n"
+			"nothing.",
+		.examples = {{"sparectl array copy-back data sdb", "the disk was only loose"},
+			     {"sparectl array copy-back sdb --dry-run", "to which array, and from which spare"}},
+		.exits = CHANGES,
+		.see = "spare add, array replace, status",
+	},
+	{
 		"array check",
 		"ARRAY",
 		"read all members and count what does not match",
@@ -475,15 +496,19 @@ const struct verb cli_verbs[] = {
 		"spare add",
 		"DEVICE",
 		"make a blank disk a spare",
-		CHANGING | OPT(ARRAY),
+		CHANGING | OPT(ARRAY) | OPT(REVERTIBLE) | OPT(ENCLOSURE),
 		1,
 		1,
 		verb_spare,
 		.about = "Writes the set's metadata on a blank disk. Refused if anything is on it: wipe it first "
 			 "(wipefs -a).\n"
-			 "With --array it serves this array only.",
-		.examples = {{"sparectl spare add sdx", "for all arrays of the set"},
-			     {"sparectl spare add sdx --array data", "dedicated to one"}},
+			 "With --array it serves this array only, with --enclosure arrays that have a member in its "
+			 "enclosure.\n"
+			 "What it serves as --revertible it gives back. One that is a spare gets what is given "
+			 "beside.",
+		.examples = {{"sparectl spare add sdx --array data", "dedicated to one; else for all of the set"},
+			     {"sparectl spare add sdx --revertible",
+			      "a spare again when the failed disk is exchanged"}},
 		.exits = CHANGES,
 		.see = "spare remove, spare activate",
 	},

@@ -160,6 +160,8 @@ static void derive_spare(const struct inventory *inv, const struct device *d, co
 	c->pool = device_pool(inv, d);
 	c->spare_kind = disk->dedicated ? SPARE_DEDICATED : c->pool ? SPARE_POOL : SPARE_GLOBAL;
 	c->spare_state = spare_state_of(inv, d, disk);
+	c->spare_revertible = disk->revertible;
+	c->spare_enclosure = disk->enclosure;
 	c->fits = inventory_spare_fits(inv, d, c->unfit, sizeof(c->unfit));
 }
 
@@ -240,6 +242,13 @@ static void bind_spare(const struct device_cache *c, struct facts *f)
 	f->v[FACT_SPARE_STATE] = fact_enum(FACT_SPARE_STATE, (int)c->spare_state);
 	f->v[FACT_SPARE_FITS] = value_int(c->fits);
 	f->v[FACT_SPARE_UNFIT_REASON] = value_str(c->unfit);
+}
+
+const struct array *inventory_returns_to(const struct inventory *inv, const struct device *d)
+{
+	const char *id = d ? device_cached(inv, d)->returns_to : NULL;
+
+	return id ? inventory_array(inv, id) : NULL;
 }
 
 static void bind_device(const struct inventory *inv, const struct device *d, struct facts *f)

@@ -232,6 +232,8 @@ double array_copy_progress(const struct array *a, int64_t boot, int64_t *ret_eta
 int64_t array_speed(const struct array *a, int64_t boot);
 
 /* The rule engine's view: bind and lists. u is the inventory. */
+/* The array where a spare stands in for this disk, or for the one that was in its place; NULL: none. */
+const struct array *inventory_returns_to(const struct inventory *inv, const struct device *d);
 extern const struct world_ops inventory_world_ops;
 /* The planner's picture of one array. 0, or -ENOENT. */
 int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *ret);

@@ -26,6 +26,7 @@ struct device_cache {
 	const char *slot_of;	/* id of an array */
 	const char *returns_to; /* likewise */
 	bool revertible;
+	bool spare_revertible, spare_enclosure; /* by its own assignment */
 };
 
 struct array_cache {

@@ -224,6 +224,8 @@ int job_target(const struct inventory *inv, const char *action, json_t *params, 
 	if (json_object_get(params, "device"))
 		device = json_string_value(json_object_get(params, "device"));
 	d = device ? inventory_device(inv, device) : NULL;
+	if (!a && strcmp(action, "copy-back") == 0)
+		a = inventory_returns_to(inv, d);
 	if (!a)
 		a = array_of_device(inv, d);
 	if (!a && d && d->set[0])

@@ -487,6 +487,7 @@ static int do_add_spare(struct model *m, struct model_set_state *s, const struct
 			struct err *e)
 {
 	struct meta_disk *p = join(m, s, step->device);
+	bool known = false;
 
 	if (!p)
 		return err_set(e, EINVAL, "%s is not here", step->device);
@@ -494,7 +495,10 @@ static int do_add_spare(struct model *m, struct model_set_state *s, const struct
 	p->spare = true;
 	p->dedicated = step->dedicated;
 	p->revertible = step->revertible;
-	if (step->dedicated)
+	p->enclosure = step->enclosure;
+	for (unsigned i = 0; i < p->n_dedicated; i++)
+		known = known || strcmp(p->dedicated_to[i], plan->volume) == 0;
+	if (step->dedicated && plan->volume[0] && !known && p->n_dedicated < ARRAY_SIZE(p->dedicated_to))
 		snprintf(p->dedicated_to[p->n_dedicated++], META_GUID_MAX, "%s", plan->volume);
 	return 0;
 }

@@ -59,6 +59,10 @@ static json_t *spare_status(const struct pipeline *p, const struct device *d)
 
 	if (c->pool)
 		json_object_set_new(j, "pool", json_string(c->pool));
+	if (c->spare_revertible)
+		json_object_set_new(j, "revertible", json_true());
+	if (c->spare_enclosure)
+		json_object_set_new(j, "enclosure", json_true());
 	if (d->read.known)
 		json_object_set_new(j, "read-check", read_status(p, d));
 	return j;

@@ -72,29 +72,33 @@ void undo_free(struct undo *u)
 	free(u);
 }
 
-/* Whom the spare serves now alone, or NULL. */
-static const char *dedicated_to(const struct inventory *inv, const char *device)
+/* What a spare is now by its metadata; NULL: it is none. */
+static const struct meta_disk *as_spare(const struct inventory *inv, const char *device)
 {
 	const struct device *d = inventory_device(inv, device);
 	const struct disk_set *s = d && d->set[0] ? inventory_set(inv, d->set) : NULL;
 	const struct meta_disk *disk = s && s->view ? meta_view_disk(s->view, d->ref) : NULL;
 
-	return disk && disk->dedicated && disk->n_dedicated == 1 ? disk->dedicated_to[0] : NULL;
+	return disk && disk->spare ? disk : NULL;
 }
 
 static json_t *inverse_ask(const struct pipeline *p, const struct job *j, const struct step *s)
 {
 	const struct inverse *inv = &inverses[s->op];
-	const char *only = s->op == STEP_REMOVE_SPARE ? dedicated_to(p->inv, s->device) : NULL;
+	const struct meta_disk *spare = s->op == STEP_REMOVE_SPARE ? as_spare(p->inv, s->device) : NULL;
 	json_t *params = json_object();
 
 	if (inv->key)
 		json_object_set_new(params, inv->key, json_string(s->device));
-	/* A spare is given back to whom it served, and anything else is done to the same array. */
-	if (only)
-		json_object_set_new(params, "array", json_string(only));
+	/* A spare is given back to whom it served alone, and anything else is done to the same array. */
+	if (spare && spare->dedicated && spare->n_dedicated == 1)
+		json_object_set_new(params, "array", json_string(spare->dedicated_to[0]));
 	else if (j->array[0] && s->op != STEP_REMOVE_SPARE && s->op != STEP_ADD_SPARE)
 		json_object_set_new(params, "array", json_string(j->array));
+	if (spare && spare->revertible)
+		json_object_set_new(params, "revertible", json_true());
+	if (spare && spare->enclosure)
+		json_object_set_new(params, "enclosure", json_true());
 	if (s->op == STEP_STOP) /* it may have run without some members */
 		json_object_set_new(params, "degraded", json_true());
 	if (s->op == STEP_SNAPSHOT)
@@ -196,7 +200,10 @@ void undo_prepare(struct pipeline *p, struct job *j)
 		if (s->refused)
 			continue;
 		u->images = u->images || inverses[s->op].images;
-		if (inverses[s->op].action && u->asks)
+		if (s->op == STEP_ADD_SPARE && as_spare(p->inv, s->device))
+			snprintf(u->why, sizeof(u->why),
+				 "%s was a spare before: 'sparectl spare remove', then 'sparectl spare add'", s->name);
+		else if (inverses[s->op].action && u->asks)
 			json_array_append_new(u->asks, inverse_ask(p, j, s));
 		else if (!inverses[s->op].action)
 			snprintf(u->why, sizeof(u->why), "%s: %s", step_op_name(s->op),

@@ -114,6 +114,14 @@ static void draw_spare(const struct inventory *inv, const struct device *d, stru
 	snprintf(w->holds, sizeof(w->holds), "%.*s", (int)sizeof(w->holds) - 1, d->contents_name);
 }
 
+static bool is_dedicated(const struct meta_disk *disk, const struct array *a)
+{
+	for (unsigned i = 0; disk->dedicated && i < disk->n_dedicated; i++)
+		if (strcmp(disk->dedicated_to[i], a->id) == 0)
+			return true;
+	return false;
+}
+
 static bool serves_array(const struct inventory *inv, const struct meta_disk *disk, const char *pool,
 			 const struct array *a)
 {
@@ -121,10 +129,7 @@ static bool serves_array(const struct inventory *inv, const struct meta_disk *di
 		return true;
 	if (pool)
 		return pool_serves(inv, pool, a);
-	for (unsigned i = 0; disk->dedicated && i < disk->n_dedicated; i++)
-		if (strcmp(disk->dedicated_to[i], a->id) == 0)
-			return true;
-	return !disk->dedicated;
+	return !disk->dedicated || is_dedicated(disk, a);
 }
 
 /* A member of the array is in the disk's own enclosure, as far as that is known. */
@@ -150,6 +155,8 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
 	w->of_set = true;
 	w->revertible = disk->revertible;
+	w->in_enclosure = disk->enclosure;
+	w->for_array = a && is_dedicated(disk, a);
 	w->kind = c->spare_kind;
 	w->state = told ? (enum spare_state)told->i : c->spare_state;
 	/* What it is wanted for can wait: a member that has failed cannot. */

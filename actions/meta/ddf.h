@@ -303,8 +303,8 @@ void ddf_spare_drop(struct ddf_member *m); /* its spare assignment record */
 /* The record on the disk, or a free place for it; NULL: there is none. */
 struct ddf_spare *ddf_spare_place(struct ddf_member *m);
 /* ddf_stand.c */
-int ddf_spare_revertible(struct ddf_member *m, struct err *e);
-void ddf_spare_idle(struct ddf_member *m);   /* it has no slot any more, or none yet */
+int ddf_spare_mark(struct ddf_member *m, unsigned type, struct err *e); /* bits of its spare assignment */
+void ddf_spare_idle(struct ddf_member *m);				/* it has no slot any more, or none yet */
 void ddf_spare_serves(struct ddf_member *m); /* it takes a slot: a revertible one stays what it is */
 int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e);
 int ddf_spare_again(struct meta_set *s, const struct meta_edit *edit, struct err *e);

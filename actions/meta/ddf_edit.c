@@ -261,26 +261,29 @@ static int dedicate(struct ddf_member *m, const char *guid, struct err *e)
 	struct ddf_spare *rec = ddf_spare_place(m);
 	unsigned max = (unsigned)((len - sizeof(*rec)) / sizeof(rec->entry[0]));
 	struct ddf_spare_entry *entry;
+	bool listed = false;
 
 	if (!rec)
 		return err_set(e, ENOSPC, "disk %08x has no free configuration record", m->ref);
 	if (ddf_magic(rec) != DDF_SPARE_MAGIC) {
 		memset(rec, 0xFF, len);
 		rec->magic = be32_of(DDF_SPARE_MAGIC);
-		rec->type = DDF_SPARE_DEDICATED;
+		rec->type = 0;
 		rec->used = be16_of(0);
 		rec->max = be16_of((uint16_t)max);
 	}
-	for (unsigned i = 0; i < be16_get(rec->used); i++)
-		if (memcmp(rec->entry[i].guid, guid, DDF_GUID_LEN) == 0)
-			return 0;
-	if (be16_get(rec->used) >= max)
+	for (unsigned i = 0; i < be16_get(rec->used) && i < max; i++)
+		listed = listed || memcmp(rec->entry[i].guid, guid, DDF_GUID_LEN) == 0;
+	if (!listed && be16_get(rec->used) >= max)
 		return err_set(e, ENOSPC, "disk %08x is a spare of %u volumes, the limit", m->ref, max);
-	entry = &rec->entry[be16_get(rec->used)];
-	memset(entry, 0xFF, sizeof(*entry));
-	memcpy(entry->guid, guid, DDF_GUID_LEN);
-	entry->secondary = be16_of(0);
-	rec->used = be16_of(be16_get(rec->used) + 1);
+	if (!listed) {
+		entry = &rec->entry[be16_get(rec->used)];
+		memset(entry, 0xFF, sizeof(*entry));
+		memcpy(entry->guid, guid, DDF_GUID_LEN);
+		entry->secondary = be16_of(0);
+		rec->used = be16_of(be16_get(rec->used) + 1);
+	}
+	rec->type |= DDF_SPARE_DEDICATED;
 	rec->timestamp = be32_of(ddf_now());
 	ddf_seal(rec, len);
 	ddf_member_touch(m, rec, len);
@@ -293,7 +296,8 @@ static int add_spare(struct meta_set *s, const struct meta_edit *edit, struct er
 	struct ddf_pd_entry *pd;
 	struct ddf_member *m;
 	uint32_t ref = 0;
-	unsigned slot;
+	unsigned slot,
+		type = (edit->revertible ? DDF_SPARE_REVERTIBLE : 0) | (edit->enclosure ? DDF_SPARE_AFFINITY : 0);
 	int r;
 
 	r = find_disk(s, edit->ref, &ref, e);
@@ -314,8 +318,8 @@ static int add_spare(struct meta_set *s, const struct meta_edit *edit, struct er
 		r = dedicate(m, ddf_vd(s, v)->guid, e);
 	else
 		ddf_spare_drop(m);
-	if (r == 0 && edit->revertible)
-		r = ddf_spare_revertible(m, e);
+	if (r == 0 && type)
+		r = ddf_spare_mark(m, type, e);
 	if (r < 0)
 		return r;
 	pd = ddf_pd_edit(s, ref);

@@ -25,7 +25,7 @@ static void record_type(struct ddf_member *m, struct ddf_spare *rec, unsigned ty
 }
 
 /* With this in its type; a new one, where there is none. */
-static int record_mark(struct ddf_member *m, unsigned type, struct err *e)
+int ddf_spare_mark(struct ddf_member *m, unsigned type, struct err *e)
 {
 	size_t len = (size_t)m->layout.record_sectors * DDF_SECTOR;
 	struct ddf_spare *rec = ddf_spare_place(m);
@@ -42,11 +42,6 @@ static int record_mark(struct ddf_member *m, unsigned type, struct err *e)
 	rec->max = be16_of((uint16_t)((len - sizeof(*rec)) / sizeof(rec->entry[0])));
 	record_type(m, rec, type);
 	return 0;
-}
-
-int ddf_spare_revertible(struct ddf_member *m, struct err *e)
-{
-	return record_mark(m, DDF_SPARE_REVERTIBLE, e);
 }
 
 void ddf_spare_idle(struct ddf_member *m)
@@ -91,7 +86,7 @@ int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e
 		ddf_spare_drop(m);
 		return 0;
 	}
-	return record_mark(m, DDF_SPARE_ACTIVE, e);
+	return ddf_spare_mark(m, DDF_SPARE_ACTIVE, e);
 }
 
 int ddf_spare_again(struct meta_set *s, const struct meta_edit *edit, struct err *e)

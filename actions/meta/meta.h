@@ -126,8 +126,8 @@ enum meta_edit_op {
 	META_ASSIGN,	/* volume, slot, ref: this disk takes the slot, rebuilding; it stops being a spare; offset is
 			   chosen */
 	META_REPLACE,	/* volume, slot, ref: this disk takes the slot, and holds all that its member holds */
-	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global; revertible
-			 */
+	META_ADD_SPARE, /* ref (of a disk that was added with add_disk), volume: dedicated, or empty: global;
+			   revertible, enclosure */
 	META_DROP_DISK, /* ref: forget the disk; it must be in no slot as in-sync or rebuilding */
 	META_SET_DISK,	/* ref, state failed or in-sync: the physical disk's own flag */
 	META_SET_CLEAN, /* volume, clean */
@@ -153,6 +153,7 @@ struct meta_edit {
 	enum member_state state;
 	bool clean;
 	bool revertible; /* META_ADD_SPARE: it gives its slot back */
+	bool enclosure;	 /* META_ADD_SPARE: for members in its own enclosure only */
 	bool predicted, read_errors;
 	char name[META_NAME_MAX];
 	uint64_t sectors; /* META_GROW_VOLUME */

@@ -62,6 +62,16 @@ like "and shows" '^after'
 wait
 same "the request of a dry run" "$(sent)" '{"device": "sdb", "dry-run": true, "v": 1, "verb": "array-fail"}'
 
+play '{"v":1,"id":0,"ok":true,"plan":["add-spare sdb","copy-back sdx in data to sdb"],"plan-id":"P-1","result":"ok"}'
+ok "a copy back" 0 "${ctl[@]}" array copy-back sdb --always --no-wait
+wait
+same "the request of copy-back" "$(sent)" '{"always": true, "device": "sdb", "v": 1, "verb": "array-copy-back"}'
+play '{"v":1,"id":0,"ok":true,"plan":["add-spare sdx for data revertible in its enclosure"],"plan-id":"P-1","result":"ok"}'
+ok "a spare of a kind" 0 "${ctl[@]}" spare add sdx --array data --revertible --enclosure --no-wait
+wait
+same "the request of spare add" "$(sent)" \
+	'{"array": "data", "device": "sdx", "enclosure": true, "revertible": true, "v": 1, "verb": "spare-add"}'
+
 play '{"v":1,"id":0,"ok":false,"error":{"code":"refused","message":"no redundancy is left"},"plan":["refused: fail-member: x"]}'
 ok "a refusal" 4 "${ctl[@]}" array fail data sdb
 like "says why" 'array fail: no redundancy is left'

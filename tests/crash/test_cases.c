@@ -343,6 +343,34 @@ static void copied_back(void **state _unused_)
 	rig_free(&r);
 }
 
+/* A spare is made revertible, of its enclosure, and for an array, one after the other: it keeps what it was. */
+static void spare_kinds(void **state _unused_)
+{
+	const struct meta_disk *md;
+	struct plan *p;
+	struct step *s;
+	struct rig r;
+	int spare;
+
+	rig_load(&r, "spare-global");
+	start(&r);
+	spare = rig_spare_disk(&r);
+	p = rig_plan(&r, 0);
+	rig_step(p, STEP_ADD_SPARE, spare)->dedicated = true;
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	p = rig_plan(&r, 0);
+	p->volume[0] = '\0'; /* of the set: no array was named */
+	s = rig_step(p, STEP_ADD_SPARE, spare);
+	s->dedicated = s->revertible = s->enclosure = true;
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	rig_restart_act(&r);
+	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+	md = disk_by_number(&r, spare);
+	assert_true(md->spare && md->dedicated && md->revertible && md->enclosure);
+	assert_int_equal(md->n_dedicated, 1);
+	rig_free(&r);
+}
+
 /* One of two halves that went on alone is wiped: the other is the set, also for an act process that saw both. */
 static void half_wiped(void **state _unused_)
 {
@@ -513,6 +541,7 @@ int main(void)
 		unit(first_look_fails),
 		unit(one_copy_a_disk),
 		unit(spare_amid_resync),
+		unit(spare_kinds),
 	};
 
 	log_setup((enum log_level)0, NULL);

@@ -430,6 +430,45 @@ static void spare_bits(void **state _unused_)
 	test_set_free(&s);
 }
 
+/* What a spare is asked to be, and more of it later: an assignment that is there becomes a dedicated one. */
+static void spare_kinds(void **state _unused_)
+{
+	static const struct {
+		const char *volume;
+		bool revertible, enclosure;
+		const char *mdadm;
+	} rows[] = {
+		{NULL, true, false, "Global-Spare/Online"},
+		{"v5", true, true, "spare/Online"},
+		{NULL, false, true, "Global-Spare/Online"},
+	};
+	struct test_set s;
+	struct meta_set *set;
+
+	test_set_load(&s, "spare-global");
+	set = test_join(&s, 0);
+	for_rows (i, rows) {
+		struct meta_edit edit = disk_edit(set, META_ADD_SPARE, rows[i].volume, 0, "eab721f2");
+		struct meta_view *v = NULL;
+		const struct meta_disk *d;
+		struct err e = {0};
+
+		edit.revertible = rows[i].revertible;
+		edit.enclosure = rows[i].enclosure;
+		test_edit(set, edit);
+		commit(&s, &set, 0);
+		assert_int_equal(meta_ddf.set_view(set, &v, &e), 0);
+		d = meta_view_disk(v, "eab721f2");
+		assert_true(d->spare && d->revertible == rows[i].revertible && d->enclosure == rows[i].enclosure);
+		assert_int_equal(d->dedicated, rows[i].volume != NULL);
+		assert_int_equal(d->n_dedicated, rows[i].volume != NULL);
+		mdadm_has(&s.disk[2], "eab721f2", rows[i].mdadm, NULL);
+		meta_view_free(v);
+	}
+	meta_ddf.set_free(set);
+	test_set_free(&s);
+}
+
 static void clones(void **state _unused_)
 {
 	struct test_set s;
@@ -456,7 +495,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares),     unit(replaced),
-		unit(flags_and_refusals),  unit(clones),   unit(health_noted),	   unit(spare_bits),
+		unit(flags_and_refusals),  unit(clones),   unit(health_noted),	   unit(spare_bits), unit(spare_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
