@@ -9,6 +9,7 @@
  *     --length MIB      use only so much of the device     --create MIB    make a file of that size
  *     --reads N         read one block back every N writes (8)
  *     --state FILE      what was acknowledged, written at the end and at SIGUSR1
+ *     --from FILE       go on with what an earlier one acknowledged; no such file: write every block once, before
  *     --journal FILE    each write noted there when issued and when acknowledged (for power cuts)
  *   lab_writer verify --state FILE | --journal FILE DEVICE      hold a device to such a file, later
  *   lab_writer fill SEED DEVICE           the whole device with data that the seed decides
@@ -56,7 +57,7 @@ struct note { /* a record of the journal */
 
 static struct {
 	uint64_t seed, blocks, pace, reads_every, length_mib, create_mib;
-	const char *state, *journal, *device;
+	const char *state, *from, *journal, *device;
 	int fd, journal_fd;
 	struct generation *gen;
 	uint8_t *buf;
@@ -226,16 +227,16 @@ static void save_state(void)
 		die("%s", w.state);
 }
 
-static void load_state(void)
+static void load_state(const char *path)
 {
-	FILE *f = fopen(w.state, "r");
+	FILE *f = fopen(path, "r");
 	if (!f || fread(&w.seed, sizeof w.seed, 1, f) != 1 || fread(&w.blocks, sizeof w.blocks, 1, f) != 1 ||
 	    w.blocks == 0)
-		die("%s", w.state);
+		die("%s", path);
 	if (!(w.gen = calloc(w.blocks, sizeof *w.gen)))
 		die("memory");
 	if (fread(w.gen, sizeof *w.gen, w.blocks, f) != w.blocks)
-		die("%s", w.state);
+		die("%s", path);
 	fclose(f);
 }
 
@@ -304,15 +305,80 @@ static uint64_t open_device(int flags)
 	return size;
 }
 
+/* Of many blocks at once; where that fails, one by one. */
+static void read_all(void)
+{
+	uint8_t *chunk = aligned_alloc(BLOCK, CHUNK);
+
+	if (!chunk)
+		die("memory");
+	for (uint64_t b = 0, n; b < w.blocks; b += n) {
+		bool known = false;
+		n = w.blocks - b < CHUNK / BLOCK ? w.blocks - b : CHUNK / BLOCK;
+		for (uint64_t i = 0; i < n; i++)
+			known = known || w.gen[b + i].acked;
+		bool whole = known && pread(w.fd, chunk, n * BLOCK, (off_t)(b * BLOCK)) == (ssize_t)(n * BLOCK);
+		for (uint64_t i = 0; i < n; i++) {
+			if (!w.gen[b + i].acked)
+				continue;
+			if (!whole) {
+				read_block(b + i);
+				continue;
+			}
+			stat_.reads++;
+			check_block(b + i, chunk + i * BLOCK);
+		}
+	}
+	free(chunk);
+}
+
 static int verdict(const char *event)
 {
-	for (uint64_t b = 0; b < w.blocks; b++)
-		if (w.gen[b].acked)
-			read_block(b);
+	read_all();
 	finished = true;
 	save_state();
 	report(event);
 	return stat_.write_errors || stat_.read_errors || stat_.wrong;
+}
+
+static void write_all(void)
+{
+	uint8_t *chunk = aligned_alloc(BLOCK, CHUNK);
+
+	if (!chunk)
+		die("memory");
+	for (uint64_t b = 0, n; b < w.blocks; b += n) {
+		n = w.blocks - b < CHUNK / BLOCK ? w.blocks - b : CHUNK / BLOCK;
+		for (uint64_t i = 0; i < n; i++) {
+			make_block(chunk + i * BLOCK, b + i, 1);
+			w.gen[b + i] = (struct generation){1, 1};
+		}
+		if (pwrite(w.fd, chunk, n * BLOCK, (off_t)(b * BLOCK)) != (ssize_t)(n * BLOCK))
+			die("%s: writing block %" PRIu64, w.device, b);
+	}
+	free(chunk);
+}
+
+/* What every block is to hold at the start; a number by which a writer that goes on differs from the one before. */
+static uint64_t begin(uint64_t blocks)
+{
+	uint64_t issued = 0;
+
+	if (w.from && access(w.from, F_OK) == 0) {
+		load_state(w.from);
+		if (w.blocks != blocks)
+			die("%s: of another size than %s", w.from, w.device);
+		for (uint64_t b = 0; b < blocks; b++)
+			issued += w.gen[b].issued;
+		return issued;
+	}
+	w.blocks = blocks;
+	if (!(w.gen = calloc(blocks, sizeof *w.gen)))
+		die("memory");
+	errno = 0;
+	if (w.from)
+		write_all();
+	return 0;
 }
 
 static int run(void)
@@ -323,11 +389,9 @@ static int run(void)
 
 	if (w.length_mib && w.length_mib << 20 < size)
 		size = w.length_mib << 20;
-	w.blocks = size / BLOCK;
-	if (!w.blocks || w.blocks > UINT32_MAX)
+	if (size < BLOCK || size / BLOCK > UINT32_MAX)
 		die("%s: %" PRIu64 " bytes are no size to write to", w.device, size);
-	if (!(w.gen = calloc(w.blocks, sizeof *w.gen)))
-		die("memory");
+	uint64_t before = begin(size / BLOCK);
 	if (w.journal) {
 		uint64_t head[2] = {w.seed, w.blocks};
 		w.journal_fd = open(w.journal, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
@@ -344,7 +408,7 @@ static int run(void)
 	if (pthread_create(&thread, NULL, signals, &set))
 		die("thread");
 	report("start");
-	uint64_t random = mix(w.seed);
+	uint64_t random = mix(w.seed + before);
 	for (uint64_t i = 1; !stopping; i++) {
 		random = mix(random);
 		write_block(random % w.blocks);
@@ -363,7 +427,7 @@ static int run(void)
 static int verify(void)
 {
 	if (w.state)
-		load_state();
+		load_state(w.state);
 	else if (w.journal)
 		load_journal();
 	else
@@ -441,6 +505,8 @@ int main(int argc, char **argv)
 			w.reads_every = number(value);
 		else if (!strcmp(key, "--state"))
 			w.state = value;
+		else if (!strcmp(key, "--from"))
+			w.from = value;
 		else if (!strcmp(key, "--journal"))
 			w.journal = value;
 		else

@@ -381,6 +381,7 @@ lab_sum() { dd if="$1" bs=1M iflag=direct status=none | sha1sum | cut -d' ' -f1;
 lab_writer_start() {
 	local name=$1 device=$2
 	shift 2
+	rm -f "/run/lab/files/$name.writer" # of an earlier one
 	lab_writer run "$@" --state "/run/lab/files/$name.state" "$device" > "/run/lab/files/$name.writer" 2>&1 &
 	echo $! > "/run/lab/files/$name.pid"
 	lab_wait_for "[ -s /run/lab/files/$name.writer ]"
