@@ -70,6 +70,10 @@ gone=$(plan_of spare remove "$small")
 like "not when the set was written since" "$(sparectl undo "$back" 2>&1 || true)" "$back cannot be undone any more: the set was written since"
 ok "but what was done last is" sparectl undo "$gone"
 
+ok "it becomes a revertible one for this array" sparectl spare add "$small" --array data --revertible
+like "which is on the disk" "$(sparectl meta show "$small")" "dedicated spare, revertible"
+like "as mdadm reads it" "$(mdadm -E "$small")" " spare/Online"
+
 say "but it is of no use"
 why="${small#/dev/} is .*B too small"
 ok "status tells why it is of no use" lab_wait_for "sparectl status | grep -q '$why'"
@@ -155,20 +159,12 @@ ok "it serves" test "$(spared_slot data "$lent")" -ge 0
 is "vault has no spare any more, by mdadm" "$(spared_mdadm_says "$(lab_dev h9)" | grep -c spare || true)" 0
 spared_agrees "$(lab_dev h9)" vault "$(lab_dev h9) $(lab_dev h10)"
 say "the disk that it stands in for is back"
-cat > /etc/spared/rules.d/95-back.yaml <<-'END'
-	version: 1
-	rules:
-	  - name: copy-back
-	    description: A disk that a spare stands in for gets the data back.
-	    watch: device
-	    where: {device.role: none, device.contents: [blank, member], device.returns-to: {exists: true}}
-	    for: 1s
-	    do:
-	      - copy-back: {array: "${device.returns-to}", always: true}
-END
-ok "a rule" sparectl rules reload
 lab_stream_mark mon
 lab_plug h4
+lab_wait_for 'sparectl array copy-back "$(lab_dev h4)" --always --dry-run' 20
+like "it has the slot for good" "$(sparectl array copy-back "$(lab_dev h4)" 2>&1 || true)" "took slot . of data for good"
+like "but a person may" "$(sparectl array copy-back "$(lab_dev h4)" --always --dry-run)" "would do: copy-back ${lent#/dev/} in data to "
+ok "copies it back" sparectl array copy-back "$(lab_dev h4)" --always
 spared_event array.resync-finished 'replace.*done' > /dev/null
 ok "it serves" lab_wait_for '[ -n "$(spared_slot data "$(lab_dev h4)")" ]' 10
 ok "and the spare is one again" lab_wait_for "sparectl status | grep -q 'spare idle.* ${lent#/dev/}'" 10
