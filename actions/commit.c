@@ -325,6 +325,17 @@ static void put_format(struct commit *c)
 	}
 }
 
+/* What is about to be written over is in the history first, where that may be waited for. */
+static void keep_before(struct commit *c)
+{
+	if (!before_waits(c->x))
+		return;
+	for (unsigned i = 0; i < c->x->set.n_disks; i++)
+		if (c->in[i])
+			before_write(c->x, c->x->set.disk[i], &c->writes[i]);
+	before_wait(c->x);
+}
+
 /* Returns how many disks were lost on the way, or -errno: nothing, or not enough, is written. */
 static int write_all(struct commit *c, struct err *e)
 {
@@ -333,6 +344,7 @@ static int write_all(struct commit *c, struct err *e)
 
 	if (r < 0)
 		return r;
+	keep_before(c);
 	put_stamps(c, false);
 	r = run(c, "commit announce");
 	if (r == 0) {

@@ -28,6 +28,7 @@ struct exec *exec_new(const struct exec_env *env)
 		free(x);
 		return NULL;
 	}
+	io_pool_watch(x->set.pool, before_op, x);
 	return x;
 }
 
@@ -49,6 +50,7 @@ void exec_free(struct exec *x)
 	forget_runs(x);
 	free(x->leg);
 	image_free(x->taken);
+	image_free(x->before);
 	image_free(x->given);
 	free(x);
 }
@@ -360,17 +362,20 @@ static int show_plan(struct exec *x, struct err *e)
 	return 0;
 }
 
-/* Facts join the plan's edits: one commit, and a step is judged against what is true. */
+/* Facts join the plan's edits: one commit, and a step is judged against what is true. Returns how many. */
 static int add_facts(struct exec *x, struct err *e)
 {
+	int facts = 0;
+
 	for (size_t i = 0; i < x->n_runs; i++) {
 		bool lost;
 		int r = exec_volume(x, x->run[i]->guid) ? facts_edit(x, x->run[i], &lost, e) : 0;
 
 		if (r < 0)
 			return r;
+		facts += r;
 	}
-	return 0;
+	return facts;
 }
 
 void exec_settle_joining(struct exec *x)
@@ -408,14 +413,16 @@ static int run_steps(struct exec *x, const struct plan *p, struct err *e)
 {
 	int result[PLAN_STEPS_MAX] = {0};
 	struct err why = {0};
-	int stopped, r = add_facts(x, e);
+	int stopped, facts = add_facts(x, e), r;
 
-	if (r < 0)
-		return r;
+	if (facts < 0)
+		return facts;
 	stopped = prepare_steps(x, p, result, e);
 	if (p->dry_run)
 		return stopped < 0 ? stopped : show_plan(x, e);
+	x->may_wait = facts == 0;
 	r = commit(x, &why);
+	x->may_wait = false;
 	exec_settle_joining(x);
 	if (r < 0) {
 		/* What the commit found is written all the same, as far as it can be. */
@@ -454,6 +461,7 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 		x->work = NULL;
 	}
 	images_left(x, r == 0);
+	before_tell(x);
 	image_free(TAKE_PTR(x->given));
 	if (p->dry_run)
 		options_forget(x);

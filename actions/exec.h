@@ -19,8 +19,12 @@ struct exec_env {
 	uint64_t (*random)(void *u);
 	unsigned io_threads; /* disks that are written at the same time; 0: one after another, in a fixed order */
 	/* Each message for the broker, in order: {"event":..}, {"step":i,"result":..,"reason":..}, {"state":..},
-	 * {"show":text}, {"image":part}. Never called between suspend and resume. Borrowed. */
+	 * {"show":text}, {"image":part}, {"before":part}; "wait":true in one that .kept is called for. Never called
+	 * between suspend and resume. Borrowed. */
 	void (*report)(void *u, const json_t *msg);
+	/* Waits until all parts that were reported are durable, but no longer than for an intent. NULL: nobody keeps
+	 * them. */
+	void (*kept)(void *u);
 	/* Called before each thing that could be cut: "commit 12 stamps", "swap load".. Tests count and cut; act feeds
 	 * its watchdog. */
 	void (*mark)(void *u, const char *what);

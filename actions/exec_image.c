@@ -211,12 +211,12 @@ static int keep_wiped(struct exec *x, struct image *im, const struct set_disk *d
 static void images_told(struct exec *x, struct image **im, int r, struct err *why, int64_t begin)
 {
 	if (r == 0)
-		r = image_tell(*im, tell, x);
+		r = images_report(x, "image", *im, true);
 	if (r == 0)
 		x->taken = TAKE_PTR(*im);
 	else
 		tell_none(x, why->msg);
-	x->timing.images = (exec_now(x) - begin) / NS_PER_US;
+	x->timing.images += (exec_now(x) - begin) / NS_PER_US;
 }
 
 void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, const struct meta_set *draft)

@@ -88,6 +88,9 @@ struct exec {
 	char note[PLAN_REASON_MAX]; /* what a step that went well has to say */
 	struct start *start;	    /* of the plan's volume, while STEP_ASSEMBLE runs */
 	struct image *taken;	    /* what the disks held before the running plan; NULL: not taken */
+	struct image *before;	    /* what the running plan wrote over; NULL: nothing yet */
+	bool before_cut;	    /* there was more than is kept */
+	bool may_wait;		    /* the next commit writes what was decided, and nothing that the kernel found */
 	struct image *given;	    /* what they held before another one, for STEP_RESTORE */
 	unsigned start_failed;	    /* disks that had failed when it was judged */
 	struct timing timing;
@@ -362,6 +365,20 @@ void images_of_wiped(struct exec *x, struct set_disk *const *disks, size_t n, co
 void images_left(struct exec *x, bool done);
 /* Of what the disk's copy says, or, where there is none, of its first MiB. */
 int image_hash(struct exec *x, struct blockdev *dev, uint64_t *ret);
+
+/* --- exec_before.c ------------------------------------------------------------------------------------------ */
+
+/* The disk was written there: called afterwards, with what is there now if result is 0. */
+void before_wrote(struct exec *x, struct set_disk *d, uint64_t pos, const void *buf, size_t len, int result);
+void before_op(void *u, const struct io_op *op, int result); /* the same, of a batch; u: the exec */
+/* The plan's first commit may wait for the history: then before_write for each disk, and before_wait. */
+bool before_waits(const struct exec *x);
+void before_write(struct exec *x, struct set_disk *d, const struct meta_writes *w);
+void before_wait(struct exec *x);
+/* The plan has ended: what was not told yet. */
+void before_tell(struct exec *x);
+/* Reports what was not told of it, part by part, under that key. wait: until it is durable. 0 or -errno. */
+int images_report(struct exec *x, const char *key, struct image *im, bool wait);
 
 /* --- exec_tell.c --------------------------------------------------------------------------------------------- */
 

@@ -134,18 +134,71 @@ int image_add(struct image *im, struct image_disk *d, uint64_t sector, const voi
 	return r;
 }
 
+/* How many sectors from there on are all there already, or all not. */
+static uint32_t stretch(const struct image_disk *d, uint64_t sector, uint32_t sectors, bool *had)
+{
+	const struct image_run *r = find(d, sector);
+	uint64_t end = sector + sectors;
+
+	*had = r;
+	if (r)
+		return (uint32_t)(MIN(end, r->sector + r->sectors) - sector);
+	for (size_t i = 0; i < d->n_runs; i++)
+		if (d->run[i].sector > sector)
+			end = MIN(end, d->run[i].sector);
+	return (uint32_t)(end - sector);
+}
+
+/* Without bytes: a gap, or filled. */
+static int add_bare(struct image *im, struct image_disk *d, uint64_t sector, uint32_t sectors, bool gap, uint8_t fill)
+{
+	int r = 0;
+
+	if (sectors > d->sectors || sector > d->sectors - sectors)
+		return -ERANGE;
+	for (uint32_t at = 0, n; at < sectors && r == 0; at += n) {
+		bool had;
+
+		n = stretch(d, sector + at, sectors - at, &had);
+		if (had)
+			continue;
+		r = add_run(im, d, sector + at, n, NULL, fill);
+		if (r == 0)
+			d->run[d->n_runs - 1].gap = gap;
+	}
+	return r;
+}
+
+int image_gap(struct image *im, struct image_disk *d, uint64_t sector, uint32_t sectors)
+{
+	return add_bare(im, d, sector, sectors, true, 0);
+}
+
 int image_read(const struct image_disk *d, uint64_t sector, void *buf, uint32_t sectors)
 {
 	for (uint32_t i = 0; i < sectors; i++) {
 		const struct image_run *r = find(d, sector + i);
 		uint8_t *to = (uint8_t *)buf + (size_t)i * SECTOR;
 
-		if (!r)
+		if (!r || r->gap)
 			return -EIO;
 		if (r->bytes)
 			memcpy(to, r->bytes + (sector + i - r->sector) * SECTOR, SECTOR);
 		else
 			memset(to, r->fill, SECTOR);
+	}
+	return 0;
+}
+
+int image_over(const struct image_disk *d, uint64_t sector, void *buf, uint32_t sectors)
+{
+	for (uint32_t i = 0; i < sectors; i++) {
+		const struct image_run *r = find(d, sector + i);
+
+		if (r && r->gap)
+			return -ENODATA;
+		if (r)
+			image_read(d, sector + i, (uint8_t *)buf + (size_t)i * SECTOR, 1);
 	}
 	return 0;
 }
@@ -231,17 +284,26 @@ static int tell_part(const struct telling *t, const char *key, json_t *what, con
 			 : NULL;
 
 	json_decref(what);
+	if (j && d &&
+	    (json_object_set_new(j, "disk", json_string(d->device)) < 0 ||
+	     json_object_set_new(j, "name", json_string(d->name)) < 0 ||
+	     json_object_set_new(j, "sectors", json_integer((json_int_t)d->sectors)) < 0 ||
+	     json_object_set_new(j, "sector-size", json_integer(d->sector_size)) < 0)) {
+		json_decref(j);
+		j = NULL;
+	}
 	if (!j)
 		return -ENOMEM;
-	if (d) {
-		json_object_set_new(j, "disk", json_string(d->device));
-		json_object_set_new(j, "name", json_string(d->name));
-		json_object_set_new(j, "sectors", json_integer((json_int_t)d->sectors));
-		json_object_set_new(j, "sector-size", json_integer(d->sector_size));
-	}
 	t->tell(t->u, j);
 	json_decref(j);
 	return 0;
+}
+
+static json_t *tell_run(const struct image_run *run, const uint8_t *bytes, uint32_t sectors)
+{
+	if (run->gap)
+		return json_null();
+	return bytes ? base64(bytes, (size_t)sectors * SECTOR) : json_integer(run->fill);
 }
 
 /* A long run is told in pieces. */
@@ -251,7 +313,7 @@ static int tell_disk(const struct telling *t, const struct image_disk *d)
 	size_t bytes = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < d->n_runs && r == 0; i++) {
+	for (size_t i = d->told; i < d->n_runs && r == 0; i++) {
 		const struct image_run *run = &d->run[i];
 
 		for (uint32_t at = 0, n; at < run->sectors && r == 0; at += n) {
@@ -263,9 +325,9 @@ static int tell_disk(const struct telling *t, const struct image_disk *d)
 				runs = json_array();
 				bytes = 0;
 			}
-			json_array_append_new(
-				runs, json_pack("[I I o]", (json_int_t)run->sector + (json_int_t)at, (json_int_t)n,
-						p ? base64(p, (size_t)n * SECTOR) : json_integer(run->fill)));
+			if (json_array_append_new(runs, json_pack("[I I o]", (json_int_t)run->sector + (json_int_t)at,
+								  (json_int_t)n, tell_run(run, p, n))) < 0)
+				r = -ENOMEM;
 			bytes += p ? (size_t)n * SECTOR : RUN_OVERHEAD;
 		}
 	}
@@ -281,9 +343,28 @@ int image_tell(struct image *im, void (*tell)(void *u, const json_t *part), void
 	const struct telling t = {.im = im, .tell = tell, .u = u};
 	int r = 0;
 
-	for (size_t i = 0; i < im->n_disks && r == 0; i++)
-		r = tell_disk(&t, im->disk[i]);
+	for (size_t i = 0; i < im->n_disks && r == 0; i++) {
+		struct image_disk *d = im->disk[i];
+
+		if (d->told == 0 || d->told < d->n_runs)
+			r = tell_disk(&t, d);
+		d->told = d->n_runs;
+	}
 	return r;
+}
+
+int image_tell_end(struct image *im, bool cut, void (*tell)(void *u, const json_t *part), void *u)
+{
+	const struct telling t = {.im = im, .tell = tell, .u = u};
+	uint64_t sectors = 0;
+
+	for (size_t i = 0; i < im->n_disks; i++)
+		for (size_t k = 0; k < im->disk[i]->n_runs; k++)
+			sectors += im->disk[i]->run[k].gap ? 0 : im->disk[i]->run[k].sectors;
+	return tell_part(&t, "end",
+			 json_pack("{s:i s:I s:I s:b}", "disks", (int)im->n_disks, "sectors", (json_int_t)sectors,
+				   "bytes", (json_int_t)im->bytes, "cut", (int)cut),
+			 NULL);
 }
 
 int image_tell_left(struct image *im, void (*tell)(void *u, const json_t *part), void *u)
@@ -307,7 +388,9 @@ static int take_run(struct image *im, struct image_disk *d, const json_t *run)
 	    (uint64_t)sector > d->sectors - (uint64_t)sectors)
 		return -EBADMSG;
 	if (json_is_integer(what) && json_integer_value(what) >= 0 && json_integer_value(what) <= UINT8_MAX)
-		return add_run(im, d, (uint64_t)sector, (uint32_t)sectors, NULL, (uint8_t)json_integer_value(what));
+		return add_bare(im, d, (uint64_t)sector, (uint32_t)sectors, false, (uint8_t)json_integer_value(what));
+	if (json_is_null(what))
+		return image_gap(im, d, (uint64_t)sector, (uint32_t)sectors);
 	if (!json_is_string(what) || sectors > IMAGE_PART_MAX / SECTOR)
 		return -EBADMSG;
 	bytes = malloc((size_t)sectors * SECTOR);
@@ -315,7 +398,7 @@ static int take_run(struct image *im, struct image_disk *d, const json_t *run)
 		return -ENOMEM;
 	if (unbase64(json_string_value(what), json_string_length(what), bytes, (size_t)sectors * SECTOR) < 0)
 		return -EBADMSG;
-	return add_run(im, d, (uint64_t)sector, (uint32_t)sectors, bytes, 0);
+	return image_add(im, d, (uint64_t)sector, bytes, (uint32_t)sectors);
 }
 
 static int take_runs(struct image *im, const json_t *part, struct err *e)
@@ -344,6 +427,11 @@ static int take_runs(struct image *im, const json_t *part, struct err *e)
 			r = take_run(im, d, run);
 	}
 	return r < 0 ? err_sys(e, -r, "image of %s", d->name) : 0;
+}
+
+int image_lay(struct image *im, const json_t *part, struct err *e)
+{
+	return json_object_get(part, "end") ? 0 : take_runs(im, part, e);
 }
 
 static void take_left(struct image *im, const json_t *left)

@@ -18,6 +18,7 @@ struct image_run {
 	uint64_t sector;
 	uint32_t sectors;
 	uint8_t fill;
+	bool gap;	/* what was there is not kept */
 	uint8_t *bytes; /* NULL: all of it is .fill */
 };
 
@@ -29,6 +30,7 @@ struct image_disk {
 	uint64_t left; /* hash of what the plan left: of its format's copy, or of its first MiB if that is gone */
 	size_t n_runs, cap;
 	struct image_run *run;
+	size_t told; /* runs that image_tell has told */
 };
 
 struct image {
@@ -50,15 +52,24 @@ struct image_disk *image_add_disk(struct image *im, const char *device, const ch
 				  unsigned sector_size);
 /* Keeps sectors of a disk; those that are there already stay. -ENOSPC: more than is kept. */
 int image_add(struct image *im, struct image_disk *d, uint64_t sector, const void *bytes, uint32_t sectors);
+/* They were written, and what they held is not known: of those that are not there already. */
+int image_gap(struct image *im, struct image_disk *d, uint64_t sector, uint32_t sectors);
 /* Reads what is kept; -EIO for any other sector. */
 int image_read(const struct image_disk *d, uint64_t sector, void *buf, uint32_t sectors);
+/* Puts what is kept over what was read elsewhere. -ENODATA: there is a gap. */
+int image_over(const struct image_disk *d, uint64_t sector, void *buf, uint32_t sectors);
 /* The format's reader on it. The disk must outlive it. */
 struct meta_reader image_reader(struct image_disk *d);
 
-/* In parts: {"plan","set","part":number,"disk","name","sectors","sector-size","runs":[[sector,sectors,fill or
- * base64],..]}; tell is called with each, borrowed. 0 or -errno. */
+/* In parts: {"plan","set","part":number,"disk","name","sectors","sector-size","runs":[[sector,sectors,fill, base64, or
+ * null: a gap],..]}, of what was not told before; tell is called with each, borrowed. 0 or -errno. */
 int image_tell(struct image *im, void (*tell)(void *u, const json_t *part), void *u);
 /* The last part, once the plan is done: {"plan","set","part","left":{disk:hash}}. Without it nothing is taken back. */
 int image_tell_left(struct image *im, void (*tell)(void *u, const json_t *part), void *u);
+/* The last part of what nothing is taken back by: {"plan","set","part","end":{"disks","sectors","bytes","cut":there was
+ * more than is kept}}. */
+int image_tell_end(struct image *im, bool cut, void (*tell)(void *u, const json_t *part), void *u);
+/* Adds a part of any plan to what im has: what was there before counts. -EBADMSG with a reason. */
+int image_lay(struct image *im, const json_t *part, struct err *e);
 /* The next part of one that was told so. -EBADMSG with a reason: nothing that was told. */
 int image_take(struct image **im, const json_t *part, struct err *e);

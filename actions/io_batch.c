@@ -13,6 +13,8 @@ struct io_pool {
 	unsigned n_threads;
 	pthread_t thread[THREADS_MAX];
 	bool quit;
+	void (*wrote)(void *u, const struct io_op *op, int result); /* NULL: nobody wants to know */
+	void *u;
 	/* The running batch; under lock. */
 	const struct io_batch *batch;
 	int *results;
@@ -153,6 +155,12 @@ void io_pool_free(struct io_pool *p)
 	free(p);
 }
 
+void io_pool_watch(struct io_pool *p, void (*wrote)(void *u, const struct io_op *op, int result), void *u)
+{
+	p->wrote = wrote;
+	p->u = u;
+}
+
 int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
 {
 	if (b->oom)
@@ -168,6 +176,9 @@ int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
 		pthread_cond_wait(&p->idle, &p->lock);
 	p->batch = NULL;
 	pthread_mutex_unlock(&p->lock);
+	for (size_t i = 0; p->wrote && i < b->n; i++)
+		if (b->op[i].write && b->op[i].buf)
+			p->wrote(p->u, &b->op[i], results[b->op[i].disk]);
 	b->n = 0;
 	return 0;
 }

@@ -33,6 +33,8 @@ struct io_pool;
  */
 struct io_pool *io_pool_new(unsigned threads);
 void io_pool_free(struct io_pool *p);
+/* Calls wrote with each write of a batch once the batch has run, and with what came of it on that disk. */
+void io_pool_watch(struct io_pool *p, void (*wrote)(void *u, const struct io_op *op, int result), void *u);
 DEFINE_CLEANUP(struct io_pool *, io_pool_free)
 /* Runs and empties the batch. results[disk]: 0, or the first -errno of that disk, whose later operations are left out.
  * Entries of disks that the batch does not name are not touched. -ENOMEM: nothing was done. */

@@ -10,20 +10,23 @@
 enum { END_BYTES = 1 << 20 };
 
 /* What tells others what a disk holds lies in its first and its last MiB. */
-static int zero_end(struct set_disk *d, uint64_t pos)
+static int zero_end(struct exec *x, struct set_disk *d, uint64_t pos)
 {
 	_cleanup_(freep) void *zero = blockio_alloc(END_BYTES);
 	int r = zero ? d->dev->write(d->dev, pos, zero, END_BYTES) : -ENOMEM;
 
+	if (zero)
+		before_wrote(x, d, pos, zero, END_BYTES, r);
 	return r < 0 ? r : d->dev->flush(d->dev);
 }
 
-static int write_in_order(struct set_disk *d, const struct meta_writes *w)
+static int write_in_order(struct exec *x, struct set_disk *d, const struct meta_writes *w)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < w->n && r == 0; i++) {
 		r = d->dev->write(d->dev, w->w[i].sector * 512, w->w[i].buf, w->w[i].len);
+		before_wrote(x, d, w->w[i].sector * 512, w->w[i].buf, w->w[i].len, r);
 		if (r == 0 && w->w[i].flush)
 			r = d->dev->flush(d->dev);
 	}
@@ -45,11 +48,11 @@ static int wipe(struct exec *x, struct set_disk *d, struct err *e)
 	if (r < 0)
 		return r;
 	exec_mark(x, "spare wipe");
-	r = zero_end(d, 0);
+	r = zero_end(x, d, 0);
 	if (r == 0)
-		r = write_in_order(d, &w);
+		r = write_in_order(x, d, &w);
 	if (r == 0)
-		r = zero_end(d, d->dev->sectors * 512 - END_BYTES);
+		r = zero_end(x, d, d->dev->sectors * 512 - END_BYTES);
 	meta_writes_free(&w);
 	return r < 0 ? err_sys(e, -r, "%s is no spare any more, and cannot be wiped", d->dev->name) : 0;
 }

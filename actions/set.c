@@ -36,6 +36,8 @@ static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 	if (r < 0)
 		return r;
 	memcpy(buf, (char *)room + (sector - first) * 512, (size_t)sectors * 512);
+	if (dr->notes)
+		known_learn(&d->known, sector, buf, sectors);
 	if (dr->notes && sectors && d->n_watch < ARRAY_SIZE(d->watch)) {
 		d->watch[d->n_watch].sector = sector;
 		memcpy(d->watch[d->n_watch++].bytes, buf, 512);
@@ -62,6 +64,7 @@ static void forget_copy(const struct set *s, struct set_disk *d)
 	d->problem[0] = '\0';
 	d->n_watch = 0;
 	d->n_bays = 0;
+	known_clear(&d->known);
 }
 
 static void disk_free(const struct set *s, struct set_disk *d)
@@ -110,6 +113,7 @@ int set_disk_read_bays(struct set *s, struct set_disk *d)
 	for (unsigned i = 0; i < n; i++) {
 		d->bay[i] = (struct bay){0};
 		set_bay_parse(s, &d->bay[i], head + (size_t)i * SET_BAY_HEAD);
+		known_learn(&d->known, slice_bay_sector(start, i), head + (size_t)i * SET_BAY_HEAD, 2 * STAMP_SECTORS);
 	}
 	return 0;
 }
@@ -117,6 +121,7 @@ int set_disk_read_bays(struct set *s, struct set_disk *d)
 /* A disk that is not ours stays in the list: a step may be about it. */
 static int not_ours(struct set_disk *d, bool foreign, const char *problem)
 {
+	known_clear(&d->known); /* what is on it is somebody else's */
 	d->ours = false;
 	d->foreign = foreign;
 	snprintf(d->problem, sizeof(d->problem), "%.*s", (int)sizeof(d->problem) - 1, problem);

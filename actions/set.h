@@ -5,6 +5,7 @@
 #pragma once
 
 #include "actions/io_batch.h"
+#include "actions/known.h"
 #include "actions/meta/slice.h"
 #include "actions/plan.h"
 
@@ -46,6 +47,7 @@ struct set_disk {
 	int error;    /* -errno of a write that failed: not written to any more, or not before the next plan, if that it
 			 failed could not be recorded */
 	int64_t fell; /* when it was found failed, awake time; 0: not since it was opened */
+	struct known known; /* of its format's sectors and our stamps, when it is ours */
 	size_t n_watch;
 	struct watch watch[4];
 	unsigned n_bays;

@@ -25,6 +25,7 @@ enum {
 	OUT_SOON = 64 << 10, /* messages that wait for the broker; more: written at once, waiting for it */
 	IO_THREADS = 8,
 	LOCK_POLL_MS = 50,
+	KEPT_MS = 2000, /* the broker lets nobody wait for the history that long; it may be gone */
 	ALARM_AGAIN_S = 1,
 };
 
@@ -113,6 +114,31 @@ static void report(void *u, const json_t *msg)
 	say(a, json_pack("{s:s s:O}", "job", a->job, "msg", msg));
 }
 
+/* The broker says so: it sends nothing else while a plan runs. */
+static void kept(void *u)
+{
+	struct act *a = u;
+	int64_t until = clock_awake(&clock_system) + KEPT_MS * NS_PER_MS, left;
+	const char *job;
+	json_t *line;
+	bool mine = false;
+
+	flush_out(a, true);
+	while (!mine && !interrupted && (left = until - clock_awake(&clock_system)) > 0) {
+		struct pollfd p = {.fd = ACT_SOCKET, .events = POLLIN};
+		int r = wire_next(&a->in, &line, NULL);
+
+		if (r < 0 ||
+		    (r == 0 && poll(&p, 1, (int)(left / NS_PER_MS) + 1) > 0 && wire_fill(&a->in, ACT_SOCKET) <= 0))
+			return;
+		if (r <= 0)
+			continue;
+		job = json_string_value(json_object_get(line, "job"));
+		mine = json_object_get(line, "kept") && job && strcmp(job, a->job) == 0;
+		json_decref(line);
+	}
+}
+
 static uint64_t random_number(void *u _unused_)
 {
 	uint64_t n = 0;
@@ -159,6 +185,7 @@ static struct exec *make_exec(struct act *a)
 			       .random = random_number,
 			       .io_threads = IO_THREADS,
 			       .report = report,
+			       .kept = kept,
 			       .mark = mark,
 			       .u = a};
 	sigset_t all, before;
@@ -291,7 +318,7 @@ int act_main(int argc, char **argv)
 			continue;
 		if (json_object_get(line, "image"))
 			take_image(&a, json_object_get(line, "image"));
-		else
+		else if (!json_object_get(line, "kept")) /* of a plan that waited no longer */
 			take_job(&a, line);
 		json_decref(line);
 	}

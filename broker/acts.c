@@ -216,7 +216,7 @@ static void on_line(void *u, const json_t *j)
 
 	if (!job || strcmp(job, p->plan) != 0)
 		return;
-	if (msg && !p->repair) {
+	if (msg && (!p->repair || json_object_get(msg, "before"))) {
 		p->a->called = true;
 		p->a->ops.message(p->a->ops.u, job, msg);
 	}
@@ -458,6 +458,17 @@ static bool start_job(struct acts *a, struct act_job *job)
 	}
 	loop_timer_in(p->timer, a->timeout);
 	return true;
+}
+
+void acts_kept(struct acts *a, const char *plan_id)
+{
+	json_t *line = json_pack("{s:s s:b}", "job", plan_id, "kept", 1);
+	struct act_process *p;
+
+	list_foreach (p, &a->processes, link)
+		if (line && p->state == ACT_BUSY && strcmp(p->plan, plan_id) == 0)
+			chan_send(p->chan, line);
+	json_decref(line);
 }
 
 bool acts_turn(struct acts *a)

@@ -25,6 +25,8 @@ void acts_set_timeout(struct acts *a, int64_t timeout_ns);
 /* Queues the plan (plan_to_json), with the parts of images that it needs, or NULL; nothing is called back from here. 0,
  * or -errno and the plan will not be told of again. */
 int acts_run(struct acts *a, const json_t *plan, const json_t *images);
+/* What the plan waits for is in the history, or will not be. */
+void acts_kept(struct acts *a, const char *plan_id);
 /* Starts what is queued. True if something was called back. */
 bool acts_turn(struct acts *a);
 /* Plans that are queued or run in a process that is not stuck. */

@@ -29,6 +29,13 @@ static void on_run(void *u, const struct plan *p)
 		log_error("out of memory: plan %s is not run", p->id);
 }
 
+static void on_kept(void *u, const char *plan_id)
+{
+	struct broker *b = u;
+
+	acts_kept(b->acts, plan_id);
+}
+
 static void on_stop(void *u, const char *plan_id, const char *reason)
 {
 	struct broker *b = u;
@@ -96,6 +103,7 @@ struct pipeline_ops broker_pipeline_ops(struct broker *b)
 {
 	return (struct pipeline_ops){.probe = on_probe,
 				     .run = on_run,
+				     .kept = on_kept,
 				     .stop = on_stop,
 				     .store = on_store,
 				     .publish = on_publish,

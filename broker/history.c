@@ -173,7 +173,7 @@ int history_put(struct history *h, const json_t *line, struct err *e)
 	bind_text(h->put, 3, table);
 	bind_text(h->put, 4, key ? key : "");
 	sqlite3_bind_int64(h->put, 5, json_integer_value(json_object_get(line, "wall")));
-	bind_text(h->put, 6, row_word(row, "device"));
+	bind_text(h->put, 6, row_word(row, json_object_get(row, "disk") ? "disk" : "device"));
 	/* Of plans "array" is the name. */
 	bind_text(h->put, 7, row_word(row, json_object_get(row, "array-id") ? "array-id" : "array"));
 	bind_text(h->put, 8, row_word(row, "rule"));
@@ -266,24 +266,33 @@ static int delete_oldest(struct history *h, bool whole, int64_t now, int64_t tim
 	return r;
 }
 
-int history_prune_images(struct history *h, int64_t bytes, struct err *e)
+static int prune_table(struct history *h, const char *sum, const char *oldest, int64_t bytes, struct err *e)
 {
-	static const char sum[] = "SELECT sum(length(row)) FROM history WHERE tbl='image'";
 	int r = 0;
 
 	while (r == 0 && sql_number(h, sum) > bytes) {
 		r = history_begin(h, false, e);
 		if (r == 0)
-			r = sql_run(h,
-				    "DELETE FROM history WHERE tbl='image' AND key="
-				    "(SELECT key FROM history WHERE tbl='image' ORDER BY id LIMIT 1)",
-				    e);
+			r = sql_run(h, oldest, e);
 		if (r == 0)
 			r = history_end(h, e);
 		else
 			history_undo(h);
 	}
 	return r;
+}
+
+#define SUM_OF(table) "SELECT sum(length(row)) FROM history WHERE tbl='" table "'"
+#define OLDEST_OF(table)                                                                                               \
+	"DELETE FROM history WHERE tbl='" table "' AND key=(SELECT key FROM history WHERE tbl='" table                 \
+	"' ORDER BY id LIMIT 1)"
+
+/* What undo needs is not crowded out by what every plan leaves. */
+int history_prune_images(struct history *h, int64_t bytes, struct err *e)
+{
+	int r = prune_table(h, SUM_OF("image"), OLDEST_OF("image"), bytes, e);
+
+	return r < 0 ? r : prune_table(h, SUM_OF("before"), OLDEST_OF("before"), bytes, e);
 }
 
 int history_prune(struct history *h, int64_t time, int64_t bytes, bool *more, struct err *e)

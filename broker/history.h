@@ -31,7 +31,8 @@ json_t *history_unfinished(struct history *h);
  * any. Intents without an outcome stay. How many went, and in *more whether there may be more; or -errno. */
 enum { HISTORY_PRUNE_BATCH = 256 };
 int history_prune(struct history *h, int64_t time, int64_t bytes, bool *more, struct err *e);
-/* The images of the oldest plans go, until the others take at most so many bytes. 0 or -errno. */
+/* The images of the oldest plans go, until the others take at most so many bytes; those for undo, and, as many bytes
+ * again, those of what plans wrote over. 0 or -errno. */
 int history_prune_images(struct history *h, int64_t bytes, struct err *e);
 /* What its rows take. */
 int64_t history_bytes(struct history *h);

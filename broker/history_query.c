@@ -32,7 +32,8 @@ static const struct {
 	{"since", " AND id>=(SELECT min(id) FROM history WHERE wall>=?7) AND +wall>=?7", false},
 	{"until", " AND +wall<?8", false},
 	{"before", " AND id<?9", false},
-	{"plan", " AND (tbl IN ('intent','outcome') AND key=?10 OR tbl='command' AND json_extract(row,'$.plan')=?10)",
+	{"plan",
+	 " AND (tbl IN ('intent','outcome','before') AND key=?10 OR tbl='command' AND json_extract(row,'$.plan')=?10)",
 	 true},
 };
 
@@ -57,7 +58,7 @@ static int query_prepare(struct history *h, const json_t *query, const char *hea
 
 	buf_add(&sql, head);
 	if (!json_object_get(query, "table")) /* nothing that a person reads */
-		buf_add(&sql, " AND tbl NOT IN ('world','image')");
+		buf_add(&sql, " AND tbl NOT IN ('world','image','before')");
 	for (size_t i = 0; i < ARRAY_SIZE(filters); i++) {
 		const char *text = json_string_value(json_object_get(query, filters[i].key));
 

@@ -284,6 +284,12 @@ void recorder_store(struct recorder *r, const char *table, const json_t *row, co
 {
 	struct row *new = calloc(1, sizeof(*new));
 
+	/* While rows wait in memory there is no room for what is large and nothing hangs on. */
+	if (r->trouble && !want_ack && strcmp(table, "before") == 0) {
+		r->dropped++;
+		free(new);
+		return;
+	}
 	make_room(r);
 	if (!new) {
 		log_error("out of memory: the history misses a row of %s", table);

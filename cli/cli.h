@@ -46,6 +46,7 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(VERDICT, "verdict", 0, "ID", "why this verdict fired: its events, and what came of it")                      \
 	X(PLAN, "plan", 0, "ID",                                                                                       \
 	  "this plan: who asked, what was to be done, what came of it, and until when it can be undone")               \
+	X(BEFORE, "before", 0, "PLAN", "as it was before this plan, as far as the history has it")                     \
 	X(ERRORS, "errors", 0, NULL, "errors by day and device")                                                       \
 	X(LIMIT, "limit", 'n', "N", "at most N rows (default 100)")                                                    \
 	X(SPEED, "speed", 0, "RATE", "read at most so much a second (50MB/s)")                                         \

@@ -41,7 +41,10 @@ static void read_bays(struct blockdev *d, struct disk_meta *m)
 		int r;
 
 		*b = (struct disk_bay){.bay = bay, .sector = slice_bay_sector(m->view->room_start, bay)};
-		if (reader_read(d, b->sector, head, 2 * STAMP_SECTORS + 8) < 0)
+		memset(head, 0, (2 * STAMP_SECTORS + 8) * 512);
+		/* Stamps without the slice, where that cannot be read. */
+		if (reader_read(d, b->sector, head, 2 * STAMP_SECTORS + 8) < 0 &&
+		    reader_read(d, b->sector, head, 2 * STAMP_SECTORS) < 0)
 			continue;
 		b->stamp_status = stamp_parse(head, &b->stamp);
 		r = stamp_parse(head + STAMP_SECTORS * 512, &other);

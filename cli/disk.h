@@ -10,7 +10,7 @@
 struct disk_bay {
 	unsigned bay;
 	uint64_t sector;
-	int stamp_status, super_status; /* 0, -ENODATA: none, -EBADMSG: damaged */
+	int stamp_status, super_status; /* 0, -ENODATA: none, -EBADMSG: damaged, -ESTALE: not as it was then */
 	struct stamp stamp;
 	struct slice_super super;
 };

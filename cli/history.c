@@ -109,6 +109,24 @@ static void print_undo(const json_t *rows, struct buf *out)
 	}
 }
 
+/* What it wrote over, and how to read it. */
+static void print_before(const json_t *rows, struct buf *out)
+{
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_object_get(json_array_get(rows, i), "row");
+		const json_t *before = json_object_get(row, "before");
+
+		if (!json_is_object(before))
+			continue;
+		buf_addf(out,
+			 "  what it wrote over is kept (%" PRId64 " sectors of %" PRId64
+			 " disks%s): 'sparectl meta show --before ",
+			 j_int(before, "sectors"), j_int(before, "disks"), j_bool(before, "cut") ? ", not all" : "");
+		out_text(out, j_str(row, "plan"));
+		buf_add(out, "'\n");
+	}
+}
+
 static void print_errors(const struct cli *c, const json_t *list, struct buf *out)
 {
 	if (json_array_size(list) == 0)
@@ -200,8 +218,10 @@ int verb_history(struct cli *c)
 			print_why(c, j_list(answer, "rows"), &out);
 		else
 			print_rows(c, j_list(answer, "rows"), &out);
-		if (GIVEN(c, PLAN))
+		if (GIVEN(c, PLAN)) {
 			print_undo(j_list(answer, "rows"), &out);
+			print_before(j_list(answer, "rows"), &out);
+		}
 		if (j_bool(answer, "more"))
 			buf_add(&out, "(there is more; ask for it with --since, --until or -n)\n");
 		out_flush(&out);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/before.h"
 #include "cli/capsule.h"
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/disk.h"
 #include "cli/output.h"
 
@@ -136,7 +138,10 @@ static void print_bay(const struct disk_bay *b, struct buf *out)
 			 b->super.position, b->super.n_devices, b->super.events, b->super.failed,
 			 b->super.recovery_offset == UINT64_MAX ? "in sync" : "rebuilding");
 	else
-		buf_addf(out, "  slice   %s\n", b->super_status == -EBADMSG ? "damaged" : "blank");
+		buf_addf(out, "  slice   %s\n",
+			 b->super_status == -EBADMSG  ? "damaged"
+			 : b->super_status == -ESTALE ? "the kernel's: not kept"
+						      : "blank");
 }
 
 static void print_disk(const struct cli *c, const char *path, const struct disk_meta *m, struct buf *out)
@@ -249,29 +254,117 @@ static int show_one(const struct cli *c, const char *path)
 	return show(c, path, &m);
 }
 
+/* ---- before a plan ---- */
+
+/* What the kernel wrote into slices is in no image: what is there now is not shown as what was there then. */
+static void hide_slices(struct disk_meta *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < m->n_bays; i++) {
+		m->bays[i].super_status = -ESTALE;
+		if (m->bays[i].stamp_status != -ENODATA)
+			m->bays[n++] = m->bays[i];
+	}
+	m->n_bays = n;
+}
+
+static int show_before(const struct cli *c, const char *path, const struct image_disk *im)
+{
+	_cleanup_(blockdev_closep) struct blockdev *d = NULL, *then = NULL;
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	struct err e = {0};
+
+	if (blockio_open(path, false, &d, &e) < 0 || disk_drop_rights(&e) < 0)
+		return cli_fail_err(c, CLI_NO, &e);
+	if (d->sectors != im->sectors)
+		return cli_fail(c, CLI_NO, "failed", "%s is another disk than %s was", path, im->name);
+	then = before_device(d, im);
+	if (!then || disk_meta_of(then, &m, &e) < 0)
+		return cli_fail(c, CLI_NO, "failed", "%s: what it held before %s is not kept, or not all of it%s%s",
+				path, c->opt[OPT_BEFORE], e.msg[0] ? ": " : "", e.msg);
+	hide_slices(&m);
+	return show(c, path, &m);
+}
+
+/* Reading gives up root's rights for good, so each disk has a process of its own. */
+static int apart(const struct cli *c, const char *path, const struct image_disk *im)
+{
+	int wstatus = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		return cli_fail(c, CLI_NO, "failed", "cannot start a process: %s", strerror(errno));
+	if (pid == 0) {
+		int r = im ? show_before(c, path, im) : show_one(c, path);
+
+		fflush(stdout);
+		_exit(r);
+	}
+	if (waitpid(pid, &wstatus, 0) < 0 || !WIFEXITED(wstatus))
+		return cli_fail(c, CLI_NO, "failed", "%s: its reader died", path);
+	return WEXITSTATUS(wstatus);
+}
+
+/* The node that a person names in this way, too: by id, by kernel name. */
+static bool names(const json_t *device, const char *arg)
+{
+	const char *node = j_str(device, "node");
+
+	return strcmp(arg, node) == 0 || strcmp(arg, j_str(device, "id")) == 0 ||
+	       strcmp(arg, j_str(device, "name")) == 0 ||
+	       (strncmp(node, "/dev/", 5) == 0 && strcmp(arg, node + 5) == 0);
+}
+
+static bool asked_for(const struct cli *c, const json_t *device)
+{
+	for (int i = 0; i < c->n_args; i++)
+		if (names(device, c->args[i]))
+			return true;
+	return c->n_args == 0;
+}
+
+static int show_all_before(struct cli *c)
+{
+	_cleanup_(image_freep) struct image *im = NULL;
+	json_t *answer = NULL, *device;
+	int status = before_ask(c, c->opt[OPT_BEFORE], &im), n = 0;
+	size_t i;
+
+	if (status == CLI_OK)
+		status = client_ask(c, client_request("status"), &answer);
+	json_array_foreach(j_list(json_object_get(answer, "status"), "devices"), i, device)
+	{
+		const struct image_disk *d = im ? image_disk(im, j_str(device, "id")) : NULL;
+		int r;
+
+		if (!d || !j_bool(device, "present") || !asked_for(c, device))
+			continue;
+		r = apart(c, j_str(device, "node"), d);
+		status = MAX(status, r);
+		n++;
+	}
+	json_decref(answer);
+	if (status == CLI_OK && n == 0)
+		status = cli_fail(c, CLI_NO, "not-found", "%s wrote to no disk that is here%s", c->opt[OPT_BEFORE],
+				  c->n_args ? " and that you name" : "");
+	return status;
+}
+
 int verb_meta_show(struct cli *c)
 {
 	int status = CLI_OK;
 
-	/* Reading gives up root's rights for good, so each disk has a process of its own. */
+	if (GIVEN(c, BEFORE))
+		return show_all_before(c);
+	if (c->n_args == 0)
+		return cli_fail(c, CLI_USAGE, "usage", "of which disk, or image of one?");
 	for (int i = 0; i < c->n_args; i++) {
-		int wstatus = 0;
-		pid_t pid;
+		int r = apart(c, c->args[i], NULL);
 
-		fflush(stdout);
-		pid = fork();
-		if (pid < 0)
-			return cli_fail(c, CLI_NO, "failed", "cannot start a process: %s", strerror(errno));
-		if (pid == 0) {
-			int r = show_one(c, c->args[i]);
-
-			fflush(stdout);
-			_exit(r);
-		}
-		if (waitpid(pid, &wstatus, 0) < 0 || !WIFEXITED(wstatus))
-			status = cli_fail(c, CLI_NO, "failed", "%s: its reader died", c->args[i]);
-		else
-			status = MAX(status, WEXITSTATUS(wstatus));
+		status = MAX(status, r);
 	}
 	return status;
 }

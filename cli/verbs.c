@@ -906,18 +906,22 @@ const struct verb cli_verbs[] = {
 	/* ---- sets and disks ---- */
 	{
 		"meta show",
-		"DEVICE|FILE...",
+		"[DEVICE|FILE...]",
 		"the RAID metadata on disks or images; no daemon needed",
-		OPT(VERBOSE),
-		1,
+		OPT(VERBOSE) | OPT(BEFORE),
+		0,
 		-1,
 		verb_meta_show,
 		.about = "What lies on a disk, read-only and without root's rights: set, disks, volumes, slots, and "
 			 "what spared\n"
-			 "keeps beside them.",
+			 "keeps beside them. With --before what lay there before a plan: the disk as it is, and over "
+			 "it what the\n"
+			 "history has of what this plan and all since then wrote over; without a device all disks that "
+			 "the plan wrote to.",
 		.examples = {{"sparectl meta show /dev/sdb /dev/sdc", "two members"},
-			     {"sparectl meta show disk.img --json", "an image, for a report"}},
-		.no = "a disk could not be read, or has no metadata that is known",
+			     {"sparectl meta show --before P-17 /dev/sdb", "what it said before that plan"}},
+		.no = "a disk could not be read, or has no metadata that is known; with --before: or the history has "
+		      "nothing of it",
 		.see = "manage, status",
 	},
 	{

@@ -29,6 +29,7 @@ void job_free(struct job *j)
 	plan_free(j->plan);
 	undo_free(j->undo);
 	json_decref(j->intent);
+	json_decref(j->before);
 	json_decref(j->took);
 	free(j);
 }
@@ -526,6 +527,8 @@ void pipeline_stored(struct pipeline *p, const char *id)
 {
 	struct job *j = job_find(p, id);
 
+	if (j && j->state == JOB_RUNNING)
+		before_kept(p, id);
 	if (!j || j->state != JOB_STORING)
 		return;
 	j->acked = true;

@@ -136,6 +136,8 @@ void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t 
 	struct job *j = job_find(p, plan_id);
 	const json_t *show = json_object_get(msg, "show");
 
+	if (json_object_get(msg, "before"))
+		before_part(p, j, plan_id, json_object_get(msg, "before"), json_is_true(json_object_get(msg, "wait")));
 	if (!j || j->state != JOB_RUNNING)
 		return;
 	if (json_object_get(msg, "step"))
@@ -145,7 +147,7 @@ void pipeline_act_message(struct pipeline *p, const char *plan_id, const json_t 
 	if (json_object_get(msg, "event") && !j->dry_run)
 		take_event(p, j, json_object_get(msg, "event"));
 	if (json_object_get(msg, "image") && !j->dry_run)
-		undo_image(p, j, json_object_get(msg, "image"));
+		undo_image(p, j, json_object_get(msg, "image"), json_is_true(json_object_get(msg, "wait")));
 	if (json_object_get(msg, "progress"))
 		read_told(p, j, json_object_get(msg, "progress"));
 	if (json_object_get(msg, "path") && j->alone) {
@@ -249,7 +251,7 @@ static void read_again(struct pipeline *p, const struct job *j)
 }
 
 /* {"plan","verdict","rule","origin","set","array","array-id","device","result","reason","lines","injected","dry-run","wall",
- * "took": microseconds by phase, null if act told none} */
+ * "took": microseconds by phase, null if act told none; "before": as act ends what it tells of that} */
 static void tell_outcome(struct pipeline *p, const struct job *j, enum action_result result, const char *reason)
 {
 	static const char *const origins[] = {"rule", "operator", "builtin", "shutdown"};
@@ -265,6 +267,8 @@ static void tell_outcome(struct pipeline *p, const struct job *j, enum action_re
 	if (undo && !j->dry_run)
 		json_object_set(row, "undo", undo);
 	json_decref(undo);
+	if (j->before)
+		json_object_set(row, "before", j->before);
 	msg = row ? json_copy(row) : NULL;
 
 	if (row && !j->dry_run)

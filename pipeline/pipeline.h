@@ -21,12 +21,14 @@ struct pipeline_ops {
 	/* Run a plan: act's messages through pipeline_act_message, the end through pipeline_act_done. One at a time per
 	 * set; a plan without a set is about one device (step_op_alone), and may run beside any other. */
 	void (*run)(void *u, const struct plan *p);
+	/* What the running plan waits for (act's "wait") is durable, or will not be. NULL: no plan waits. */
+	void (*kept)(void *u, const char *plan_id);
 	/* End a plan about one device early: pipeline_act_done with ACTION_REFUSED and the reason follows. */
 	void (*stop)(void *u, const char *plan_id, const char *reason);
 	/* Keep a row of the history: table "event", "verdict", "intent", "outcome", "case",
-	 * "world". want_ack:
-	 * pipeline_stored(id) once it is durable (intents); where nothing can be stored it is to be called too, so that
-	 * people are not left waiting. */
+	 * "world", "image", "before". want_ack:
+	 * pipeline_stored(id) once it is durable (intents, and what a plan waits for); where nothing can be stored it
+	 * is to be called too, so that people are not left waiting. */
 	void (*store)(void *u, const char *table, const json_t *row, const char *id, bool want_ack);
 	/* Tell subscribers: {"type":"event|verdict|plan|outcome|notice",..}; see docs of `sparectl monitor`. */
 	void (*publish)(void *u, const json_t *msg);

@@ -74,6 +74,7 @@ struct job {
 	struct plan *plan;	       /* NULL until its turn */
 	size_t ask_of[PLAN_STEPS_MAX]; /* by step */
 	json_t *intent;		       /* as stored */
+	json_t *before;		       /* how much of what it wrote over is kept; NULL: it wrote over nothing */
 	struct undo *undo;	       /* how it would be taken back */
 	json_t *took;		       /* act's own phases, microseconds: see exec.h */
 	struct {
@@ -254,8 +255,12 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 
 /* ---- undo.c ---- */
 
-void undo_prepare(struct pipeline *p, struct job *j);			      /* before it runs */
-void undo_image(struct pipeline *p, struct job *j, const json_t *part);	      /* while it runs */
+void undo_prepare(struct pipeline *p, struct job *j);				   /* before it runs */
+void undo_image(struct pipeline *p, struct job *j, const json_t *part, bool wait); /* while it runs */
+/* ---- before.c: what plans wrote over ---- */
+/* A part of it. job NULL: of a plan that nobody asked for. */
+void before_part(struct pipeline *p, struct job *j, const char *plan_id, const json_t *part, bool wait);
+void before_kept(struct pipeline *p, const char *plan_id);
 void undo_keep(struct pipeline *p, struct job *j, enum action_result result); /* after it */
 void undo_free(struct undo *u);
 /* Asks the job for the opposite of the plan. 0, -ENOENT, or -EPERM with the reason. */

@@ -61,9 +61,9 @@ static int check_verdict(const json_t *row, struct err *e)
 
 static int check_outcome(const json_t *row, struct err *e)
 {
-	static const char *const keys[] = {"plan",     "verdict", "rule",   "origin", "set",   "array",
-					   "array-id", "device",  "result", "reason", "lines", "injected",
-					   "undo",     "dry-run", "wall",   "took",   NULL};
+	static const char *const keys[] = {"plan",     "verdict", "rule",    "origin", "set",	"array",
+					   "array-id", "device",  "result",  "reason", "lines", "injected",
+					   "undo",     "before",  "dry-run", "wall",   "took",	NULL};
 
 	return keys_known(row, keys, "outcome", e);
 }

@@ -216,16 +216,19 @@ void undo_prepare(struct pipeline *p, struct job *j)
 }
 
 /* A part of what the disks held, or that it is not told; with the last one, what the plan left. */
-void undo_image(struct pipeline *p, struct job *j, const json_t *part)
+void undo_image(struct pipeline *p, struct job *j, const json_t *part, bool wait)
 {
 	const char *none = json_string_value(json_object_get(part, "none"));
 
-	if (!j->undo || !j->undo->images || j->undo->why[0] || j->undo->parts++ >= IMAGE_PARTS_MAX)
+	if (!j->undo || !j->undo->images || j->undo->why[0] || j->undo->parts++ >= IMAGE_PARTS_MAX) {
+		if (wait)
+			before_kept(p, j->id);
 		return;
+	}
 	if (none)
 		snprintf(j->undo->why, sizeof(j->undo->why), "what the disks held was not kept: %.*s", 200, none);
 	else
-		p->ops.store(p->ops.u, "image", part, j->id, false);
+		p->ops.store(p->ops.u, "image", part, j->id, wait);
 	j->undo->kept = j->undo->kept || json_object_get(part, "left");
 }
 

@@ -96,8 +96,18 @@ static void rig_report(void *u, const json_t *msg)
 	}
 	if (image)
 		json_array_append_new(r->images, json_deep_copy(image));
+	if (json_object_get(msg, "before"))
+		json_array_append(r->before, json_object_get(msg, "before"));
 	if (show)
 		snprintf(r->show, sizeof(r->show), "%s", show);
+}
+
+static void rig_waits(void *u)
+{
+	struct rig *r = u;
+
+	if (r->waited == SIZE_MAX)
+		r->waited = fake_disks_recorded(r->disks);
 }
 
 static int rig_hook(void *u, enum fake_dm_call call, const char *name, unsigned nth)
@@ -123,6 +133,7 @@ void rig_restart_act(struct rig *r)
 		.open_free = rig_open_free,
 		.random = rig_random,
 		.report = rig_report,
+		.kept = rig_waits,
 		.u = r,
 	};
 
@@ -449,7 +460,9 @@ int rig_run(struct rig *r, struct plan *p, struct err *e)
 	give_images(r, p);
 
 	buf_clear(&r->steps);
+	rig_before_begin(r);
 	q = exec_plan(r->x, p, &why);
+	rig_before_end(r, p);
 	if (q < 0)
 		buf_addf(&r->errors, "%s\n", why.msg);
 	if (!r->dead && !p->dry_run)

@@ -56,6 +56,12 @@ struct rig {
 	char wrong[256];	   /* the first step that was told as done and is not so */
 	char show[8192];
 	json_t *images; /* of the last plan that told some: given to one that restores */
+	/* What the disks held before the running plan, and what it told of that; how many records were down when it
+	 * began, and when it waited for the history (~0: it did not). */
+	struct fake_disks *was;
+	json_t *before;
+	size_t begun, waited;
+	bool memory_short; /* once: what it did not learn then it need not tell */
 };
 
 /* A machine with the disks of a case of tests/golden/meta. Ends the test when it cannot. */
@@ -81,6 +87,10 @@ int rig_run(struct rig *r, struct plan *p, struct err *e);
 int rig_one(struct rig *r, enum step_op op, int disk);
 int rig_assemble(struct rig *r, bool degraded, bool force, struct err *e);
 int rig_stop(struct rig *r);
+
+/* What a plan wrote over is what it told. Around each that rig_run runs; ends the test where it is not so. */
+void rig_before_begin(struct rig *r);
+void rig_before_end(struct rig *r, const struct plan *p);
 
 /* The kernel: a failing member of the first volume, a user's write to each that is acknowledged, the end of all
  * rebuilds. Nothing while not running. A member whose disk cannot be written is failed, as md does it. */

@@ -173,7 +173,7 @@ static unsigned attempt(const struct scenario *s, unsigned n)
 	s->before(&r);
 	asked = 0;
 	fail_at = n;
-	armed = true;
+	armed = r.memory_short = true;
 	s->run(&r);
 	armed = false;
 	judge(s, n, &r);

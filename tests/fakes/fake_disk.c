@@ -464,6 +464,20 @@ bool fake_disks_is_cut(const struct fake_disks *g)
 	return g->cut;
 }
 
+struct fake_disks *fake_disks_copy(const struct fake_disks *g)
+{
+	struct fake_disks *ret = fake_disks_new();
+	struct fake_disk *d;
+
+	list_foreach (d, &g->disks, node) {
+		struct fake_disk *c = fake_disk_add(ret, d->name, d->sectors, d->sector_size);
+
+		image_free(&c->now);
+		image_copy(&c->now, &d->now);
+	}
+	return ret;
+}
+
 /* splitmix64 */
 static uint64_t next_random(uint64_t *seed)
 {

@@ -58,6 +58,9 @@ const struct fake_record *fake_disks_record(const struct fake_disks *g, size_t i
 /* A line each: "sda write 32768+4096", "sda flush"; for goldens of a write order. */
 const char *fake_disks_log(struct fake_disks *g);
 
+/* Other disks that hold what these hold now; no record, no faults. */
+struct fake_disks *fake_disks_copy(const struct fake_disks *g);
+
 /* After n more writes (of any disk) the power is off: all that follows is -ENODEV and has no effect. */
 void fake_disks_cut_after(struct fake_disks *g, unsigned n);
 bool fake_disks_is_cut(const struct fake_disks *g);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "actions/image.h"
+#include "actions/known.h"
 
 #include "tests/unit/unit.h"
 
@@ -58,6 +59,88 @@ static struct image *take_all(struct err *e)
 		return im;
 	image_free(im);
 	return NULL;
+}
+
+/* What was written over and not known stays a gap, on the way and beside what is there. */
+static void test_gaps(void **state _unused_)
+{
+	struct image *im = image_new("P-17", "set"), *later = image_new("", "");
+	struct image_disk *a = image_add_disk(im, "wwn-a", "sda", DISK, 512);
+	uint8_t is[512], want[512];
+	json_t *part;
+	size_t i;
+
+	add(im, a, 1000, 4, 0);
+	assert_int_equal(image_gap(im, a, 990, 100), 0);
+	assert_int_equal(image_gap(im, a, DISK - 1, 2), -ERANGE);
+	assert_int_equal(image_tell(im, tell, NULL), 0);
+	assert_int_equal(json_array_size(told), 1);
+	assert_int_equal(image_tell(im, tell, NULL), 0);
+	assert_int_equal(json_array_size(told), 1); /* nothing is told twice */
+	add(im, a, 1050, 50, 0);		    /* forty of them are a gap already */
+	assert_int_equal(image_tell(im, tell, NULL), 0);
+	assert_int_equal(image_tell_end(im, true, tell, NULL), 0);
+	assert_int_equal(json_array_size(told), 3);
+	part = json_object_get(json_array_get(told, 2), "end");
+	assert_int_equal(json_integer_value(json_object_get(part, "sectors")), 14);
+	assert_true(json_is_true(json_object_get(part, "cut")));
+	a = image_add_disk(later, "wwn-a", "sda", DISK, 512);
+	add(later, a, 2000, 1, 0);
+	json_array_foreach(told, i, part) assert_int_equal(image_lay(later, part, NULL), 0);
+	for (uint64_t n = 980; n < 1110; n++) {
+		bool kept = (n >= 1000 && n < 1004) || (n >= 1090 && n < 1100), gap = n >= 990 && n < 1090 && !kept;
+
+		memset(is, 0x77, sizeof(is));
+		assert_int_equal(image_read(a, n, is, 1), kept ? 0 : -EIO);
+		assert_int_equal(image_over(a, n, is, 1), gap ? -ENODATA : 0);
+		memset(want, 0x77, sizeof(want));
+		if (kept)
+			sector(n, want);
+		if (!gap)
+			assert_memory_equal(is, want, sizeof(is));
+	}
+	/* What was told first counts. */
+	memset(is, 0, sizeof(is));
+	assert_int_equal(image_over(a, 2000, is, 1), 0);
+	sector(2000, want);
+	assert_memory_equal(is, want, sizeof(is));
+	image_free(im);
+	image_free(later);
+}
+
+/* What a disk holds, by two reads and a write. */
+static void test_known(void **state _unused_)
+{
+	uint8_t bytes[4 * 512], is[512], want[512];
+	struct known k = {0};
+
+	for (uint64_t i = 0; i < 4; i++)
+		sector(100 + i, bytes + i * 512);
+	assert_int_equal(known_learn(&k, 100, bytes, 4), 0);
+	assert_int_equal(known_learn(&k, 102, bytes, 4), 0); /* 102 to 105 are as 100 to 103 were */
+	for (uint64_t n = 98; n < 108; n++) {
+		bool there = n >= 100 && n < 106;
+
+		assert_int_equal(known_get(&k, n, is), there);
+		sector(n < 102 ? n : n - 2, want);
+		if (there)
+			assert_memory_equal(is, want, sizeof(is));
+		assert_int_equal(known_is(&k, n, want), there);
+	}
+	assert_false(known_any(&k, 90, 10));
+	assert_true(known_any(&k, 90, 11));
+	sector(7, want);
+	known_wrote(&k, 103, want, 1);
+	known_wrote(&k, 200, want, 1);
+	assert_true(known_is(&k, 103, want));
+	assert_false(known_is(&k, 104, want));
+	assert_false(known_get(&k, 200, is));
+	known_lose(&k, 103, 1);
+	assert_false(known_get(&k, 103, is));
+	assert_int_equal(known_learn(&k, 100, bytes, 4), 0);
+	assert_true(known_get(&k, 103, is));
+	known_clear(&k);
+	assert_false(known_any(&k, 0, UINT32_MAX));
 }
 
 static void test_there_and_back(void **state _unused_)
@@ -160,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_there_and_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_gaps, set_up, tear_down),
+		cmocka_unit_test(test_known),
 		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
 	};
