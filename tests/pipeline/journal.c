@@ -552,6 +552,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		y->fail_op = ops ? ops->desc.name : NULL;
 		return ops ? 0 : -EINVAL;
 	}
+	if (strcmp(verb, "act-waits") == 0)
+		return y->act_waits = true, 0;
 	if (strcmp(verb, "fail-builtin") == 0 || strcmp(verb, "hang-builtin") == 0) {
 		y->builtin_hangs = verb[0] == 'h';
 		y->builtin_fails = play_number(w[0]);

@@ -73,6 +73,22 @@ static void op_run(void *u, const struct plan *p)
 	add_wait(u, WAIT_PLAN, p->id, p);
 }
 
+/* The plan goes on that act has waited with. */
+static void op_kept(void *u, const char *plan_id)
+{
+	struct plan *plan = NULL;
+	struct play *y = u;
+
+	if (!json_object_get(y->waiting_plans, plan_id))
+		return;
+	play_time_stamp(y);
+	buf_addf(&y->out, "kept    what %s is about to write over\n", plan_id);
+	if (plan_from_json(json_object_get(y->waiting_plans, plan_id), &plan, NULL) == 0)
+		add_wait(y, WAIT_GOES_ON, plan_id, plan);
+	plan_free(plan);
+	json_object_del(y->waiting_plans, plan_id);
+}
+
 static void op_stop(void *u, const char *plan_id, const char *reason)
 {
 	struct play *y = u;
@@ -94,6 +110,13 @@ static void op_store(void *u, const char *table, const json_t *row, const char *
 	else if (y->world && recording_wants(table))
 		json_array_append_new(y->rows, json_pack("{s:s s:I s:o}", "table", table, "wall",
 							 (json_int_t)clock_wall_time(y), "row", json_deep_copy(row)));
+	if (y->act_waits && strcmp(table, "before") == 0) {
+		play_time_stamp(y);
+		buf_addf(&y->out, "before  part %d of %s%s\n", (int)json_integer_value(json_object_get(row, "part")),
+			 id, want_ack ? ", which waits" : "");
+	}
+	if (y->act_waits && strcmp(table, "outcome") == 0 && !json_object_get(row, "before"))
+		buf_addf(&y->out, "the outcome of %s does not tell what it wrote over\n", id);
 	if (strcmp(table, "intent") == 0)
 		json_object_set_new(y->intents, id, json_deep_copy(row));
 	if (strcmp(table, "outcome") == 0)
@@ -219,6 +242,22 @@ static void tell_images(struct play *y, const struct plan *plan)
 		}
 }
 
+/* True: it waits until that is durable. */
+static bool tell_before(struct play *y, const struct plan *plan)
+{
+	bool wait = plan->origin == PLAN_RULE || plan->origin == PLAN_OPERATOR;
+	json_t *msg = json_pack("{s:{s:s s:s s:i s:{s:i s:i s:i s:b}}}", "before", "plan", plan->id, "set", plan->set,
+				"part", 0, "end", "disks", 1, "sectors", 8, "bytes", 4096, "cut", 0);
+
+	if (wait) {
+		json_object_set_new(msg, "wait", json_true());
+		json_object_set_new(y->waiting_plans, plan->id, plan_to_json(plan));
+	}
+	pipeline_act_message(y->p, plan->id, msg);
+	json_decref(msg);
+	return wait;
+}
+
 static void do_plan(struct play *y, struct plan *plan)
 {
 	enum action_result result = ACTION_OK;
@@ -287,6 +326,10 @@ static void serve_one(struct play *y, struct waiting *w)
 		pipeline_exec_done(y->p, w->id, 0, NULL);
 		break;
 	case WAIT_PLAN:
+		if (!y->act_waits || w->plan->dry_run || !tell_before(y, w->plan))
+			do_plan(y, w->plan);
+		break;
+	case WAIT_GOES_ON:
 		do_plan(y, w->plan);
 		break;
 	case WAIT_STOPPED:
@@ -363,6 +406,7 @@ int play_pipeline(struct play *y)
 {
 	const struct pipeline_ops ops = {.probe = op_probe,
 					 .run = op_run,
+					 .kept = op_kept,
 					 .stop = op_stop,
 					 .store = op_store,
 					 .publish = op_publish,
@@ -384,6 +428,7 @@ void play_begin(struct play *y, const char *script, const char *rules_dir)
 			   .rules_dir = rules_dir,
 			   .boot = NS_PER_SEC,
 			   .intents = json_object(),
+			   .waiting_plans = json_object(),
 			   .rows = json_array(),
 			   .rule_files = json_array()};
 	y->last = &y->first;
@@ -402,6 +447,7 @@ void play_finish(struct play *y)
 	ruleset_unref(y->rules);
 	model_free(y->model);
 	json_decref(y->intents);
+	json_decref(y->waiting_plans);
 	json_decref(y->rows);
 	json_decref(y->world);
 	json_decref(y->rule_files);

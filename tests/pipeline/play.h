@@ -10,7 +10,7 @@
 
 struct waiting {
 	struct waiting *next;
-	enum { WAIT_PROBE, WAIT_ACK, WAIT_EXEC, WAIT_PLAN, WAIT_STOPPED } what;
+	enum { WAIT_PROBE, WAIT_ACK, WAIT_EXEC, WAIT_PLAN, WAIT_GOES_ON, WAIT_STOPPED } what;
 	char id[DEVICE_ID_MAX], reason[PLAN_REASON_MAX];
 	struct plan *plan;
 };
@@ -32,10 +32,12 @@ struct play {
 	char probe_fails[DEVICE_ID_MAX];
 	enum action_result next_result;
 	int next_count, builtin_fails;
-	const char *fail_op;  /* the next step of this action fails; NULL: none does */
-	bool builtin_hangs;   /* instead */
-	json_t *intents;      /* by id: stored and without an outcome */
-	json_t *rows, *world; /* what a recording has: what was stored since the start, and the picture then */
+	const char *fail_op;   /* the next step of this action fails; NULL: none does */
+	bool builtin_hangs;    /* instead */
+	bool act_waits;	       /* act tells what plans are about to write over; those that were decided wait for it */
+	json_t *waiting_plans; /* by id */
+	json_t *intents;       /* by id: stored and without an outcome */
+	json_t *rows, *world;  /* what a recording has: what was stored since the start, and the picture then */
 	json_t *rule_files;
 	struct buf out;
 	size_t stored;

@@ -485,6 +485,33 @@ static void one_after_the_other(void **state _unused_)
 }
 
 /* A comparison runs in the kernel; a new table ends it, which is said. */
+/* When the history was waited for, in records of the plan; -1: not at all. */
+static int waited(struct plan *p, enum plan_origin origin)
+{
+	p->origin = origin;
+	assert_int_equal(rig_run(&r, p, NULL), 0);
+	return r.waited == SIZE_MAX ? -1 : (int)(r.waited - r.begun);
+}
+
+/* What was decided waits for the history before its first write; not together with what the kernel found, nor is that
+ * waited with. */
+static void waits_for_history(void **state _unused_)
+{
+	load("spare-global", true);
+	assert_int_equal(waited(plan_of(STEP_REMOVE_SPARE, SPARE), PLAN_OPERATOR), 0);
+	assert_int_equal(waited(plan_of(STEP_REMOVE_SPARE, SPARE), PLAN_OPERATOR), -1); /* nothing to write */
+	assert_int_equal(waited(plan_of(STEP_ADD_SPARE, SPARE), PLAN_RULE), 0);
+	rig_fail(&r, 1);
+	assert_int_equal(waited(plan_of(STEP_RECORD, -1), PLAN_BUILTIN), -1);
+	assert_string_equal(rig_states(&r), "ifi");
+	assert_int_equal(waited(plan_of(STEP_ACTIVATE_SPARE, SPARE), PLAN_RULE), 0);
+	rig_rebuilt(&r);
+	assert_int_equal(waited(plan_of(STEP_RECORD, -1), PLAN_BUILTIN), -1);
+	rig_fail(&r, 2);
+	assert_int_equal(waited(plan_of(STEP_ADD_SPARE, rig_spare_disk(&r)), PLAN_OPERATOR), -1);
+	rig_free(&r);
+}
+
 static void scrub(void **state _unused_)
 {
 	struct plan *p;
@@ -551,6 +578,7 @@ int main(void)
 		unit(survivor_fails),
 		unit(options),
 		unit(scrub),
+		unit(waits_for_history),
 		unit(replace),
 		unit(replace_breaks),
 		unit(one_after_the_other),

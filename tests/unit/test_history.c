@@ -291,6 +291,40 @@ static void test_prune(void **fixture _unused_)
 	history_close(h);
 }
 
+/* What plans wrote over is told of where it is asked for, by plan and by disk, and does not crowd out what undo needs.
+ */
+static void test_before(void **state _unused_)
+{
+	struct history *h;
+	char text[4001];
+
+	unlink(path);
+	h = open_as(9);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	put(h, 1, "image", "P-0", json_pack("{s:s s:i s:s}", "plan", "P-0", "part", 0, "text", text));
+	for (int i = 0; i < 12; i++) {
+		char plan[8];
+
+		snprintf(plan, sizeof(plan), "P-%d", 1 + i / 3);
+		put(h, i + 2, "before", plan,
+		    json_pack("{s:s s:i s:s s:s}", "plan", plan, "part", i % 3, "disk", i % 3 ? "wwn-a" : "wwn-b",
+			      "text", text));
+	}
+	put(h, 20, "outcome", "P-4", json_pack("{s:s}", "plan", "P-4"));
+	assert_int_equal(count(h, json_pack("{s:i}", "limit", 1000), NULL), 1);
+	assert_int_equal(count(h, json_pack("{s:s}", "plan", "P-4"), NULL), 1);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "plan", "P-4", "table", "before"), NULL), 3);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "device", "wwn-a", "table", "before"), NULL), 8);
+	assert_int_equal(count(h, json_pack("{s:s}", "device", "wwn-a"), NULL), 0);
+	assert_int_equal(history_prune_images(h, 30000, NULL), 0);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "before"), NULL), 6);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "plan", "P-2", "table", "before"), NULL), 0);
+	assert_int_equal(count(h, json_pack("{s:s s:s}", "plan", "P-3", "table", "before"), NULL), 3);
+	assert_int_equal(count(h, json_pack("{s:s}", "table", "image"), NULL), 1);
+	history_close(h);
+}
+
 /* Of the plans' images the oldest go, as a whole; and no other row. */
 static void test_images(void **state _unused_)
 {
@@ -366,7 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(test_rows),   unit(test_unfinished), unit(test_state),  unit(test_verdict), unit(test_errors),
-		unit(test_person), unit(test_prune),	  unit(test_images), unit(test_broken),
+		unit(test_person), unit(test_prune),	  unit(test_images), unit(test_before),	 unit(test_broken),
 	};
 
 	setenv("TZ", "UTC", 1); /* of days */
