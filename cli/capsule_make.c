@@ -46,7 +46,7 @@ static int put_answer(struct making *m, const char *part, json_t *request)
 
 static int put_daemon(struct making *m)
 {
-	static const char *const tables[] = {"event", "outcome", "case"};
+	static const char *const tables[] = {"event", "outcome", "case", "before"};
 	int r = put_answer(m, "status", client_request("status"));
 
 	if (r == 0)
