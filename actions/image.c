@@ -299,43 +299,69 @@ static int tell_part(const struct telling *t, const char *key, json_t *what, con
 	return 0;
 }
 
-static json_t *tell_run(const struct image_run *run, const uint8_t *bytes, uint32_t sectors)
+/* What one part has so far: of two copies of the format most sectors are the same, and told once. */
+struct told_runs {
+	json_t *list;
+	size_t bytes, n;
+	struct {
+		const uint8_t *bytes;
+		uint32_t sectors;
+		int at; /* in the list */
+	} run[64];
+};
+
+static json_t *tell_bytes(struct told_runs *t, const uint8_t *bytes, uint32_t sectors)
 {
-	if (run->gap)
-		return json_null();
-	return bytes ? base64(bytes, (size_t)sectors * SECTOR) : json_integer(run->fill);
+	for (size_t i = 0; i < t->n; i++)
+		if (t->run[i].sectors == sectors && memcmp(t->run[i].bytes, bytes, (size_t)sectors * SECTOR) == 0)
+			return json_pack("{s:i}", "as", t->run[i].at);
+	if (t->n < ARRAY_SIZE(t->run)) {
+		t->run[t->n].bytes = bytes;
+		t->run[t->n].sectors = sectors;
+		t->run[t->n++].at = (int)json_array_size(t->list);
+	}
+	return base64(bytes, (size_t)sectors * SECTOR);
+}
+
+static int tell_run(struct told_runs *t, const struct image_run *run, uint32_t at, uint32_t sectors)
+{
+	json_t *what;
+
+	if (run->bytes)
+		what = tell_bytes(t, run->bytes + (size_t)at * SECTOR, sectors);
+	else
+		what = run->gap ? json_null() : json_integer(run->fill);
+	t->bytes += run->bytes ? (size_t)sectors * SECTOR : RUN_OVERHEAD;
+	return json_array_append_new(t->list, json_pack("[I I o]", (json_int_t)run->sector + (json_int_t)at,
+							(json_int_t)sectors, what)) < 0
+		       ? -ENOMEM
+		       : 0;
 }
 
 /* A long run is told in pieces. */
 static int tell_disk(const struct telling *t, const struct image_disk *d)
 {
-	json_t *runs = json_array();
-	size_t bytes = 0;
+	struct told_runs told = {.list = json_array()};
 	int r = 0;
 
 	for (size_t i = d->told; i < d->n_runs && r == 0; i++) {
 		const struct image_run *run = &d->run[i];
 
 		for (uint32_t at = 0, n; at < run->sectors && r == 0; at += n) {
-			const uint8_t *p = run->bytes ? run->bytes + (size_t)at * SECTOR : NULL;
-
-			n = p ? MIN(run->sectors - at, (uint32_t)(IMAGE_PART_MAX / SECTOR)) : run->sectors;
-			if (p && bytes + (size_t)n * SECTOR > IMAGE_PART_MAX) {
-				r = tell_part(t, "runs", runs, d);
-				runs = json_array();
-				bytes = 0;
+			n = run->bytes ? MIN(run->sectors - at, (uint32_t)(IMAGE_PART_MAX / SECTOR)) : run->sectors;
+			if (run->bytes && told.bytes + (size_t)n * SECTOR > IMAGE_PART_MAX) {
+				r = tell_part(t, "runs", told.list, d);
+				told = (struct told_runs){.list = json_array()};
 			}
-			if (json_array_append_new(runs, json_pack("[I I o]", (json_int_t)run->sector + (json_int_t)at,
-								  (json_int_t)n, tell_run(run, p, n))) < 0)
-				r = -ENOMEM;
-			bytes += p ? (size_t)n * SECTOR : RUN_OVERHEAD;
+			if (r == 0)
+				r = tell_run(&told, run, at, n);
 		}
 	}
 	if (r < 0) {
-		json_decref(runs);
+		json_decref(told.list);
 		return r;
 	}
-	return tell_part(t, "runs", runs, d);
+	return tell_part(t, "runs", told.list, d);
 }
 
 int image_tell(struct image *im, void (*tell)(void *u, const json_t *part), void *u)
@@ -377,9 +403,10 @@ int image_tell_left(struct image *im, void (*tell)(void *u, const json_t *part),
 	return tell_part(&t, "left", left, NULL);
 }
 
-static int take_run(struct image *im, struct image_disk *d, const json_t *run)
+/* runs: of the part, for one that is as another one. */
+static int take_run(struct image *im, struct image_disk *d, const json_t *run, const json_t *runs)
 {
-	const json_t *what = json_array_get(run, 2);
+	const json_t *what = json_array_get(run, 2), *as = json_object_get(what, "as"), *other;
 	json_int_t sector = json_integer_value(json_array_get(run, 0));
 	json_int_t sectors = json_integer_value(json_array_get(run, 1));
 	_cleanup_(freep) uint8_t *bytes = NULL;
@@ -391,6 +418,10 @@ static int take_run(struct image *im, struct image_disk *d, const json_t *run)
 		return add_bare(im, d, (uint64_t)sector, (uint32_t)sectors, false, (uint8_t)json_integer_value(what));
 	if (json_is_null(what))
 		return image_gap(im, d, (uint64_t)sector, (uint32_t)sectors);
+	if (as) {
+		other = json_array_get(runs, (size_t)json_integer_value(as));
+		what = json_equal(json_array_get(other, 1), json_array_get(run, 1)) ? json_array_get(other, 2) : NULL;
+	}
 	if (!json_is_string(what) || sectors > IMAGE_PART_MAX / SECTOR)
 		return -EBADMSG;
 	bytes = malloc((size_t)sectors * SECTOR);
@@ -424,7 +455,7 @@ static int take_runs(struct image *im, const json_t *part, struct err *e)
 	json_array_foreach(runs, i, run)
 	{
 		if (r == 0)
-			r = take_run(im, d, run);
+			r = take_run(im, d, run, runs);
 	}
 	return r < 0 ? err_sys(e, -r, "image of %s", d->name) : 0;
 }

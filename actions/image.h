@@ -61,8 +61,9 @@ int image_over(const struct image_disk *d, uint64_t sector, void *buf, uint32_t 
 /* The format's reader on it. The disk must outlive it. */
 struct meta_reader image_reader(struct image_disk *d);
 
-/* In parts: {"plan","set","part":number,"disk","name","sectors","sector-size","runs":[[sector,sectors,fill, base64, or
- * null: a gap],..]}, of what was not told before; tell is called with each, borrowed. 0 or -errno. */
+/* In parts: {"plan","set","part":number,"disk","name","sectors","sector-size","runs":[[sector,sectors,fill, base64,
+ * null: a gap, or {"as":index of a run of this part that has the same}],..]}, of what was not told before; tell is
+ * called with each, borrowed. 0 or -errno. */
 int image_tell(struct image *im, void (*tell)(void *u, const json_t *part), void *u);
 /* The last part, once the plan is done: {"plan","set","part","left":{disk:hash}}. Without it nothing is taken back. */
 int image_tell_left(struct image *im, void (*tell)(void *u, const json_t *part), void *u);

@@ -61,6 +61,38 @@ static struct image *take_all(struct err *e)
 	return NULL;
 }
 
+/* Two copies of the same are told once, and a lie about it is found. */
+static void test_as(void **state _unused_)
+{
+	struct image *im = image_new("P-17", "set"), *back;
+	struct image_disk *a = image_add_disk(im, "wwn-a", "sda", DISK, 512);
+	uint8_t bytes[1024], is[1024];
+	struct err e = {0};
+	json_t *runs, *as;
+
+	sector(7, bytes);
+	sector(10, bytes + 512);
+	assert_int_equal(image_add(im, a, 100, bytes, 2), 0);
+	assert_int_equal(image_add(im, a, 200, bytes, 1), 0);
+	assert_int_equal(image_add(im, a, 300, bytes, 2), 0);
+	assert_int_equal(image_tell(im, tell, NULL), 0);
+	runs = json_object_get(json_array_get(told, 0), "runs");
+	assert_true(json_is_string(json_array_get(json_array_get(runs, 1), 2)));
+	as = json_object_get(json_array_get(json_array_get(runs, 2), 2), "as");
+	assert_int_equal(json_integer_value(as), 0);
+	assert_true(json_is_integer(as));
+	back = take_all(&e);
+	assert_non_null(back);
+	assert_int_equal(image_read(image_disk(back, "wwn-a"), 300, is, 2), 0);
+	assert_memory_equal(is, bytes, sizeof(is));
+	image_free(back);
+	for (int lie = 1; lie < 4; lie++) { /* of another size, itself, nowhere */
+		json_integer_set(as, lie);
+		assert_null(take_all(&e));
+	}
+	image_free(im);
+}
+
 /* What was written over and not known stays a gap, on the way and beside what is there. */
 static void test_gaps(void **state _unused_)
 {
@@ -244,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_there_and_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gaps, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_as, set_up, tear_down),
 		cmocka_unit_test(test_known),
 		cmocka_unit_test_setup_teardown(test_parts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
