@@ -210,7 +210,8 @@ void step_print(const struct plan *p, const struct step *s, struct buf *out)
 	const struct op_row *row = &op_rows[s->op];
 	const char *array = p->array_name[0] ? p->array_name : p->array;
 	bool of_set = s->op == STEP_RECORD || s->op == STEP_CLAIM || s->op == STEP_RELEASE || s->op == STEP_DELETE_SET;
-	bool global = (s->op == STEP_ADD_SPARE || s->op == STEP_REMOVE_SPARE) && (!s->dedicated || !array[0]);
+	bool global = (s->op == STEP_ADD_SPARE && (!s->dedicated || !array[0])) ||
+		      (s->op == STEP_REMOVE_SPARE && !s->dedicated);
 
 	if (s->refused) {
 		buf_addf(out, "refused: %s: %s", row->name, s->reason);
