@@ -11,6 +11,7 @@
 
 enum { PIECE = 4096 };
 static const uint8_t blank[PIECE];
+static const char tool[] = SPARED_TESTS_DIR "/unit/ddf_dialect.py";
 
 static void die(const char *what)
 {
@@ -73,7 +74,7 @@ void test_set_dialect(struct test_set *s, bool little, bool usual_crc)
 		_exit(127);
 	}
 	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		die(argv[1]);
+		die(tool);
 	for (size_t i = 0; i < s->n; i++)
 		disk_in(&s->disk[i], path[i]);
 	rmdir(dir);
