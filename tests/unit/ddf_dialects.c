@@ -53,13 +53,13 @@ static void disk_in(struct test_disk *d, const char *path)
 void test_set_dialect(struct test_set *s, bool little, bool usual_crc)
 {
 	char dir[] = "/tmp/spared-dialect-XXXXXX", path[TEST_DISKS_MAX][64], block[16];
-	const char *argv[9 + TEST_DISKS_MAX] = {"python3", SPARED_TESTS_DIR "/unit/ddf_dialect.py",
-						"--block", block,
-						"--order", little ? "little" : "big",
-						"--crc",   usual_crc ? "usual" : "mdadm"};
+	const char *argv[9 + TEST_DISKS_MAX] = {"python3", tool};
 	int status;
 	pid_t pid;
 
+	argv[2] = "--block", argv[3] = block;
+	argv[4] = "--order", argv[5] = little ? "little" : "big";
+	argv[6] = "--crc", argv[7] = usual_crc ? "usual" : "mdadm";
 	if (!mkdtemp(dir))
 		die(dir);
 	snprintf(block, sizeof(block), "%u", s->disk[0].sector_size);
