@@ -179,8 +179,7 @@ rebuilding_left() {
 	fails "$1"
 	ok "$1 rebuilds the spare" "${1}_rebuild"
 }
-# mdadm 4.2 does not go on with what spared has begun.
-rebuilding_then() { [ "$1" = mdadm ] || ok "$1 ends the rebuild" "${1}_whole"; }
+rebuilding_then() { ok "$1 ends the rebuild" "${1}_whole"; }
 
 spare_spares=1 spare_is=Optimal spare_lost=0
 spare_left() {
