@@ -201,5 +201,11 @@ mdadm --assemble /dev/md/made $(devs 8 9 10) 2>&1 | lab_quiet
 mdadm --incremental --run /dev/md/made 2>&1 | lab_quiet || true
 lab_udev_settle
 same "by mdadm" inside
+lab_md_taken_over
+inside=$(ls -d /dev/md/inside /dev/md/inside_0 2> /dev/null || true)
+lab_fill "$inside" 6
 lab_md_stop
+ok "spared has the set again" sparectl manage "$(lab_dev 8)"
+ok "it starts" lab_wait_for 'sparectl array start inside' 20
+ok "it has what mdadm wrote" lab_check_fill /dev/mapper/inside 6
 lab_done
