@@ -159,7 +159,8 @@ left_as() {
 	[ "$state" != dirty ] || how="Not Consistent"
 	is=${!is:-$([ "$level" = 6 ] && echo "Partially Optimal" || echo Degraded)}
 	is "as mdadm -E reads it" "$(mdadm -E "${disks[0]}" | sed -n 's/^ *state\[0\] : //p')" "$is, $how"
-	is "members not in sync, as sparectl reads it" "$(sparectl meta show --json "${disks[0]}" |
+	# A disk of a RAID10 has the record of its own pair only.
+	[ "$level" = 10 ] || is "members not in sync, as sparectl reads it" "$(sparectl meta show --json "${disks[0]}" |
 		jq '.view.volumes[0].members | map(select(.state != "in-sync")) | length')" "${!missing}"
 }
 
