@@ -15,12 +15,9 @@ static const struct level_row {
 	unsigned min, max, step; /* slots */
 	const char *layout;	 /* the default's word; NULL: there is none */
 } levels[] = {
-	{"raid0", RAID0, 2, META_SLOTS_MAX, 1, NULL},
-	{"raid1", RAID1, 2, 3, 1, NULL},
-	{"raid4", RAID4, 3, META_SLOTS_MAX, 1, NULL},
-	{"raid5", RAID5, 3, META_SLOTS_MAX, 1, "n-continue"},
-	{"raid6", RAID6, 4, META_SLOTS_MAX, 1, "n-continue"},
-	{"raid10", RAID10, 3, META_SLOTS_MAX, 1, "near-2"},
+	{"raid0", RAID0, 2, META_SLOTS_MAX, 1, NULL},	      {"raid1", RAID1, 2, 3, 1, NULL},
+	{"raid4", RAID4, 3, META_SLOTS_MAX, 1, NULL},	      {"raid5", RAID5, 3, META_SLOTS_MAX, 1, "n-continue"},
+	{"raid6", RAID6, 4, META_SLOTS_MAX, 1, "n-continue"}, {"raid10", RAID10, 3, META_SLOTS_MAX, 1, "near-2"},
 	{"raid1e", RAID10, 3, META_SLOTS_MAX, 2, "near-2"},
 };
 
