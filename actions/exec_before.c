@@ -26,7 +26,7 @@ static enum kind kind_of(const struct known *k, uint64_t sector, const uint8_t *
 
 static int add_changed(struct exec *x, struct image_disk *im, const struct known *k, uint64_t sector, uint32_t n)
 {
-	_cleanup_(freep) uint8_t *was = malloc((size_t)n * SECTOR);
+	_cleanup_(freep) uint8_t *was = calloc(n, SECTOR);
 
 	if (!was)
 		return -ENOMEM;

@@ -424,7 +424,7 @@ static int take_run(struct image *im, struct image_disk *d, const json_t *run, c
 	}
 	if (!json_is_string(what) || sectors > IMAGE_PART_MAX / SECTOR)
 		return -EBADMSG;
-	bytes = malloc((size_t)sectors * SECTOR);
+	bytes = calloc((size_t)sectors, SECTOR);
 	if (!bytes)
 		return -ENOMEM;
 	if (unbase64(json_string_value(what), json_string_length(what), bytes, (size_t)sectors * SECTOR) < 0)

@@ -21,10 +21,10 @@ static json_t *replacing_status(const struct pipeline *p, const struct array *a)
 
 static json_t *member_status(const struct pipeline *p, const struct array *a, unsigned slot)
 {
+	enum member_state state = array_member_state(p->inv, a, slot);
 	/* Of a slot that is empty the last one, wherever that is now. */
 	const struct device *d = array_slot_device(p->inv, a, slot),
-			    *last = d ? d : inventory_device(p->inv, a->member[slot].device);
-	enum member_state state = array_member_state(p->inv, a, slot);
+			    *last = d || state != MEMBER_EMPTY ? d : inventory_device(p->inv, a->member[slot].device);
 	int64_t eta;
 	double progress = array_progress(a, pipeline_now(p), &eta);
 	json_t *j = json_pack("{s:i s:s s:s s:s s:b}", "slot", (int)slot, "device",

@@ -68,7 +68,8 @@ lab_wait_for '[ -b /dev/n0 ] || [ -b /dev/nullb0 ]' 10
 nulldev=$(compgen -G '/dev/n*0' | grep -E '^/dev/(n0|nullb0)$')
 lab_trace_start
 lab_stream_mark err
-bad_read 1000 "$nulldev"
+# The flood may have used up what is told within a second.
+lab_wait_for 'bad_read 1000 "$nulldev"; tail -n "+${lab_stream_from[err]}" /run/lab/files/err | grep -q cmd=1' 10
 line=$(lab_stream_wait err cmd=1 10)
 like "an error in a hard interrupt is told" "$line" 'sector=1000 sectors=8 operation=RS status=[0-9]+ errno=5 '
 say "$(grep block_rq_error /sys/kernel/tracing/instances/lab/trace | tail -n1)"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=400 disks=nbd:4:96M
+# lab: timeout=400 disks=nbd:4:96M manual
 # Power lost while dirty, and what a bitmap is good for. dm-raid does not say in its superblock that an array is dirty: started again
 # on the slices as they lie, it resyncs nothing. With a resync offset of ours in them it resyncs what the bitmap says.
 . "$LAB_REPO/tests/lab/lib/lab.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=400
+# lab: timeout=400 manual
 # Slices as slice_encode writes them are what the kernel takes for its own: every layout starts clean without a resync, starts
 # with any tolerable members missing, and its data are then the same. A slice that says dirty is resynced.
 #   dm-slices.sh [all]: without all, one layout of RAID5 and of RAID6, which lacks pairs of neighbours only

@@ -67,7 +67,6 @@ for spec in "$@"; do
 	level $spec
 done
 [ $# -eq 0 ] || lab_done
-level r1 1 2 --size=8M
 level r5 5 3 --chunk=64 --size=8M
 level r6 6 4 --chunk=64 --size=8M --layout=ddf-N-continue
 level r10 10 4 --chunk=64 --size=8M
