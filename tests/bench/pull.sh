@@ -79,10 +79,11 @@ round() {
 # --- mdadm and mdmon --------------------------------------------------------------------------------------
 
 mdmon_set() {
-	local n=${members_of[$level]}
+	local n=${members_of[$level]} chunk=(--chunk=64)
+	[ "$level" != raid1 ] || chunk=()
 	lab_md_container ddf $(lab_devs 1-$((n + 1)))
 	# By name: of a container's disks mdadm takes any.
-	mdadm --create /dev/md/r5 --level="$level" -n "$n" --chunk=64 --size=${size_mb}M $(lab_devs "1-$n") --run 2>&1 | lab_quiet
+	mdadm --create /dev/md/r5 --level="$level" -n "$n" "${chunk[@]}" --size=${size_mb}M $(lab_devs "1-$n") --run 2>&1 | lab_quiet
 	lab_udev_settle
 	lab_md_taken_over
 	lab_md_sync r5
@@ -184,6 +185,10 @@ end_spared() {
 	lab_writer_clean w
 	sparectl array stop r5 | lab_quiet
 	spared_stop
+	# Its claims outlive it, and it knows an array of this name.
+	rm -rf /var/lib/spared/*
+	dmsetup ls | awk '/^spared-claim-/ { print $1 }' | xargs -r -n1 dmsetup remove
+	lab_udev_settle
 }
 
 # --- all ----------------------------------------------------------------------------------------------------
