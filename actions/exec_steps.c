@@ -145,6 +145,9 @@ static const char *why_not_by_bitmap(struct exec *x, const struct volume_run *ru
 
 	if (!own)
 		return "out of memory";
+	/* Of what grow added no bits are on the disks: only a rebuild in full makes its parity, which is owed else. */
+	if (!v->initialised)
+		return "the redundancy of the array is still being made";
 	if (!said || slot >= said->slots || strcmp(said->members[slot].ref, d->ref) != 0)
 		return "its own metadata do not name it in this slot";
 	if (said->members[slot].state == MEMBER_REBUILDING)

@@ -66,7 +66,7 @@ void rig_grow_super(struct rig *r, const struct rig_volume *rv, struct slice_sup
 /* A rebuild makes all of parity, and of a mirror of two. What it does not write nobody has compared. */
 static bool rebuild_makes(const struct meta_volume *v)
 {
-	return v->level == RAID5 || v->level == RAID6 || (v->level == RAID1 && v->slots == 2);
+	return v->level == RAID4 || v->level == RAID5 || v->level == RAID6 || (v->level == RAID1 && v->slots == 2);
 }
 
 void rig_resynced(struct rig *r, struct rig_volume *rv, bool rebuilt)

@@ -17,7 +17,7 @@
 enum { STEPS = 40 };
 
 static const char *const cases[] = {"spare-global", "raid6-n-continue", "raid10", "raid1",
-				    "dirty",	    "spare-global:4096"};
+				    "raid4",	    "raid1e-three",	"dirty",  "spare-global:4096"};
 
 struct walk {
 	struct rig r;
