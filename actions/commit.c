@@ -350,7 +350,7 @@ static int write_all(struct commit *c, struct err *e)
 	if (r == 0) {
 		lost += drop_failed(c);
 		/* A disk whose stamp does not announce the update would be taken for one that missed it. */
-		r = c->whose == COMMIT_LATE ? 0 : without(c->x, c->view, e);
+		r = c->whose == COMMIT_ROLE ? without(c->x, c->view, e) : 0;
 		if (r < 0)
 			return r;
 		put_format(c);
@@ -566,9 +566,9 @@ static int finish_cut(struct exec *x, struct err *e)
 	int r = 0;
 
 	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
-		if (x->set.disk[i]->dev && x->set.disk[i]->torn)
-			r = write_standing(x, COMMIT_CUT, e);
-	return MIN(r, 0);
+		if (x->set.disk[i]->dev && x->set.disk[i]->torn && !x->set.disk[i]->error)
+			r = MIN(write_standing(x, COMMIT_CUT, e), 0);
+	return r;
 }
 
 int commit(struct exec *x, struct err *e)
