@@ -123,12 +123,20 @@ int verb_array(struct cli *c)
 	return cli_change(c, request);
 }
 
-int verb_replace(struct cli *c)
+/* [ARRAY] DEVICE */
+static json_t *member_request(struct cli *c)
 {
 	json_t *request = request_of(c);
 
 	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
 	request_text(request, "device", c->args[c->n_args - 1]);
+	return request;
+}
+
+int verb_replace(struct cli *c)
+{
+	json_t *request = member_request(c);
+
 	request_text(request, "with", c->opt[OPT_WITH]);
 	request_flag(request, "cancel", c->opt[OPT_CANCEL]);
 	return cli_change(c, request);
@@ -136,10 +144,8 @@ int verb_replace(struct cli *c)
 
 int verb_copy_back(struct cli *c)
 {
-	json_t *request = request_of(c);
+	json_t *request = member_request(c);
 
-	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
-	request_text(request, "device", c->args[c->n_args - 1]);
 	request_flag(request, "always", c->opt[OPT_ALWAYS]);
 	return cli_change(c, request);
 }
@@ -156,10 +162,8 @@ int verb_scrub(struct cli *c)
 
 int verb_read_last(struct cli *c)
 {
-	json_t *request = request_of(c);
+	json_t *request = member_request(c);
 
-	request_text(request, "array", c->n_args > 1 ? c->args[0] : NULL);
-	request_text(request, "device", c->args[c->n_args - 1]);
 	request_flag(request, "off", c->opt[OPT_OFF]);
 	return cli_change(c, request);
 }
