@@ -95,13 +95,12 @@ static uint64_t emptied(const struct commit *c, const struct meta_volume *v)
  */
 static bool owed(const struct commit *c, const struct meta_volume *v)
 {
-	bool enters = false;
-
-	for (unsigned i = 0; i < v->slots; i++)
-		enters = enters || v->members[i].state == MEMBER_REBUILDING;
 	if (v->initialised || (v->level != RAID10 && (v->level != RAID1 || v->slots < 3)))
 		return false;
-	return enters || slices_owed(c->x, v);
+	for (unsigned i = 0; i < v->slots; i++)
+		if (v->members[i].state == MEMBER_REBUILDING)
+			return true;
+	return slices_owed(c->x, v);
 }
 
 /* The next number: above everything that a copy has or a stamp announced, also by an update that was cut. */
