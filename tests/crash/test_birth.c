@@ -41,6 +41,12 @@ static const struct birth births[] = {
 	{"in a set, others are written first", "spare-global", RAID1, 0, 2, 0, 512, .first = 2, .every = 2},
 	{"a pair in a set of two", "two-volumes", RAID10, 0x102, 4, 0, 512, .every = 8},
 	{"deleted with its set", NULL, RAID5, 2, 3, 1, 512, .delete = true, .every = 2},
+	{"deleted, raid0", NULL, RAID0, 0, 2, 0, 512, .delete = true, .every = 6},
+	{"deleted, raid1", NULL, RAID1, 0, 2, 0, 512, .delete = true, .every = 6},
+	{"deleted, raid6", NULL, RAID6, 10, 4, 0, 512, .delete = true, .every = 6},
+	{"deleted, raid10", NULL, RAID10, 0x102, 4, 0, 512, .delete = true, .every = 6},
+	{"deleted, raid4", NULL, RAID4, 0, 3, 0, 512, .delete = true, .every = 6},
+	{"deleted, raid10 of three", NULL, RAID10, 0x102, 3, 0, 512, .delete = true, .every = 6},
 	{"deleted in a set", "spare-global", RAID5, 2, 3, 0, 512, .delete = true, .every = 2},
 };
 

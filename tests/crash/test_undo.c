@@ -21,12 +21,15 @@ struct undo {
 };
 
 static const struct undo undos[] = {
+	{"raid0", "raid0", .every = 4},
 	{"raid1", "raid1", .every = 1},
 	{"raid5 and a spare", "spare-global"},
 	{"raid5 degraded", "spare-global", .fail = true, .every = 2},
 	{"raid5 while it runs", "spare-global", .runs = true, .every = 2},
 	{"raid6", "raid6-n-continue", .every = 3},
 	{"raid10", "raid10", .every = 3},
+	{"raid10 of three", "raid1e-three", .every = 6},
+	{"raid4", "raid4", .every = 6},
 	{"raid10 with its set", "raid10", .set = true, .every = 8},
 	{"two volumes", "two-volumes", .every = 3},
 	{"with its set", "spare-global", .set = true, .every = 2},
