@@ -17,6 +17,9 @@
 
 enum { SECTORS = 131072 };
 
+/* Of the array that is deleted, or of the one in whose set another is made. */
+enum state { WELL, DIRTY, DEGRADED, BROKEN, REBUILDING };
+
 struct birth {
 	const char *name;
 	const char *golden; /* NULL: blank disks, and a new set */
@@ -25,6 +28,7 @@ struct birth {
 	unsigned slots, spares, sector_size;
 	unsigned first; /* of the machine's disks: those before it are written first */
 	bool delete;	/* made before, deleted by the plan: with its set, if it is new */
+	enum state before;
 	unsigned every;
 };
 
@@ -39,6 +43,8 @@ static const struct birth births[] = {
 	{"blocks of 4096", NULL, RAID5, 2, 3, 0, 4096, .every = 2},
 	{"in a set", "spare-global", RAID1, 0, 2, 0, 512, .every = 2},
 	{"in a set, others are written first", "spare-global", RAID1, 0, 2, 0, 512, .first = 2, .every = 2},
+	{"in a set, dirty", "spare-global", RAID1, 0, 2, 0, 512, .before = DIRTY, .every = 6},
+	{"in a set, degraded", "spare-global", RAID1, 0, 2, 0, 512, .before = DEGRADED, .every = 6},
 	{"a pair in a set of two", "two-volumes", RAID10, 0x102, 4, 0, 512, .every = 8},
 	{"deleted with its set", NULL, RAID5, 2, 3, 1, 512, .delete = true, .every = 2},
 	{"deleted, raid0", NULL, RAID0, 0, 2, 0, 512, .delete = true, .every = 6},
@@ -47,6 +53,10 @@ static const struct birth births[] = {
 	{"deleted, raid10", NULL, RAID10, 0x102, 4, 0, 512, .delete = true, .every = 6},
 	{"deleted, raid4", NULL, RAID4, 0, 3, 0, 512, .delete = true, .every = 6},
 	{"deleted, raid10 of three", NULL, RAID10, 0x102, 3, 0, 512, .delete = true, .every = 6},
+	{"deleted, dirty", NULL, RAID5, 2, 3, 1, 512, .delete = true, .before = DIRTY, .every = 6},
+	{"deleted, degraded", NULL, RAID5, 2, 3, 1, 512, .delete = true, .before = DEGRADED, .every = 6},
+	{"deleted, broken", NULL, RAID5, 2, 3, 1, 512, .delete = true, .before = BROKEN, .every = 6},
+	{"deleted, rebuilding", NULL, RAID5, 2, 3, 1, 512, .delete = true, .before = REBUILDING, .every = 6},
 	{"deleted in a set", "spare-global", RAID5, 2, 3, 0, 512, .delete = true, .every = 2},
 };
 
@@ -121,6 +131,26 @@ static struct plan *delete_plan(struct rig *r, const struct birth *b)
 	return p;
 }
 
+static void lead_up(const struct birth *b, struct rig *r)
+{
+	if (b->before == WELL)
+		return;
+	if (b->golden)
+		must(rig_assemble(r, false, false, NULL));
+	rig_write(r);
+	if (b->before == DIRTY) {
+		rig_power_cycle(r);
+		return;
+	}
+	rig_fail(r, 1);
+	rig_write(r);
+	must(rig_one(r, STEP_RECORD, -1));
+	if (b->before == BROKEN)
+		rig_fail(r, 2);
+	if (b->before == REBUILDING)
+		must(rig_one(r, STEP_ACTIVATE_SPARE, rig_spare_disk(r)));
+}
+
 static void prepare(const struct birth *b, struct rig *r)
 {
 	if (b->golden)
@@ -129,6 +159,7 @@ static void prepare(const struct birth *b, struct rig *r)
 		blank_machine(b, r);
 	if (b->delete)
 		must(rig_run(r, create_plan(r, b, r->set, false), NULL));
+	lead_up(b, r);
 	fake_disks_mark(r->disks);
 }
 
@@ -139,16 +170,29 @@ static int run(const struct birth *b, struct rig *r, struct err *e)
 
 /* ---- judging */
 
-/* There whole, or not at all; and each other volume of the set as it was. */
-static const char *halves(struct rig *r)
+/* NULL: there whole, or not at all, and each other volume of the set as it was; else the volume. */
+static const char *halves(const struct birth *b, struct rig *r)
 {
 	const struct meta_view *v = r->x->set.view;
 
-	for (size_t i = 0; v && i < v->n_volumes; i++)
+	for (size_t i = 0; v && i < v->n_volumes; i++) {
+		bool lacks_one = b->before >= DEGRADED && b->delete == (strcmp(v->volumes[i].guid, VOLUME_GUID) == 0);
+		unsigned out = 0;
+
 		for (unsigned k = 0; k < v->volumes[i].slots; k++)
-			if (v->volumes[i].members[k].state != MEMBER_IN_SYNC)
-				return v->volumes[i].name;
+			out += v->volumes[i].members[k].state != MEMBER_IN_SYNC;
+		if (out != lacks_one)
+			return v->volumes[i].name;
+	}
 	return NULL;
+}
+
+/* Made again it is whole, whatever it was. */
+static const char *halves_again(struct birth b, struct rig *r)
+{
+	if (b.delete)
+		b.before = WELL;
+	return halves(&b, r);
 }
 
 /* The same disks once more, whatever is on them now. */
@@ -161,8 +205,14 @@ static void again(const struct birth *b, const char *how, size_t n, struct rig *
 		complain(b, how, n, why.msg);
 	if (rig_run(r, create_plan(r, b, b->golden ? r->set : OTHER_SET, !b->golden), &why) < 0)
 		complain(b, how, n, why.msg);
-	else if (!exec_run(r->x, VOLUME_GUID) || !exec_run(r->x, VOLUME_GUID)->running || halves(r))
+	else if (!exec_run(r->x, VOLUME_GUID) || !exec_run(r->x, VOLUME_GUID)->running || halves_again(*b, r))
 		complain(b, how, n, "made again, it does not run");
+}
+
+/* Dirty and degraded, or with too few members: then a person decides whether it starts. */
+static bool persons_choice(const struct birth *b, const struct err *why)
+{
+	return (b->before == DEGRADED && why->code == EUCLEAN) || (b->before == BROKEN && why->code == ENODATA);
 }
 
 static void judge(const struct birth *b, const char *how, size_t n, struct rig *r)
@@ -180,13 +230,13 @@ static void judge(const struct birth *b, const char *how, size_t n, struct rig *
 	if (q < 0)
 		complain(b, how, n, why.msg);
 	/* What a cut left behind is brought up to date; then all disks say the same. */
-	if (halves(r))
-		complain(b, how, n, halves(r));
+	if (halves(b, r))
+		complain(b, how, n, halves(b, r));
 	if (exec_volume(r->x, VOLUME_GUID)) {
 		p = rig_plan(r, 0);
 		memcpy(p->volume, VOLUME_GUID, sizeof(VOLUME_GUID));
 		rig_step(p, STEP_ASSEMBLE, -1);
-		if (rig_run(r, p, &why) < 0)
+		if (rig_run(r, p, &why) < 0 && !persons_choice(b, &why))
 			complain(b, how, n, why.msg);
 	}
 	again(b, how, n, r);
