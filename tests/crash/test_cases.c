@@ -397,6 +397,49 @@ static void half_wiped(void **state _unused_)
 	rig_free(&r);
 }
 
+/* Either half of these can run: slots 0 and 1 or the others of a RAID6, one of each pair of a RAID10. Together they are
+ * refused, by force, too, and nothing is written; a forced start to look shows one, and decides nothing. */
+static void two_halves(void **state _unused_)
+{
+	static const struct {
+		const char *golden;
+		bool first[4]; /* slots of the first half */
+	} sets[] = {{"raid6-n-continue", {true, true}}, {"raid10", {true, false, true}}};
+
+	for (size_t n = 0; n < ARRAY_SIZE(sets); n++) {
+		struct step *look;
+		struct plan *p;
+		int disk[4];
+		struct rig r;
+		size_t down;
+
+		rig_load(&r, sets[n].golden);
+		for (unsigned i = 0; i < 4; i++)
+			disk[i] = rig_disk_in(&r, i);
+		for (int half = 0; half < 2; half++) {
+			for (unsigned i = 0; i < 4; i++)
+				r.absent[disk[i]] = sets[n].first[i] == (half == 1);
+			rig_power_cycle(&r);
+			assert_int_equal(rig_assemble(&r, true, half == 1, NULL), 0);
+			rig_write(&r);
+			assert_int_equal(rig_stop(&r), 0);
+		}
+		memset(r.absent, 0, sizeof(r.absent));
+		rig_power_cycle(&r);
+		down = fake_disks_recorded(r.disks);
+		assert_int_equal(rig_assemble(&r, true, false, NULL), -ESTALE);
+		assert_int_equal(rig_assemble(&r, true, true, NULL), -ESTALE);
+		assert_int_equal(fake_disks_recorded(r.disks), down);
+		p = rig_plan(&r, 0);
+		look = rig_step(p, STEP_ASSEMBLE, -1);
+		look->degraded = look->force = look->read_only = true;
+		assert_int_equal(rig_run(&r, p, NULL), 0);
+		assert_int_equal(rig_stop(&r), 0);
+		assert_int_equal(rig_assemble(&r, true, true, NULL), -ESTALE);
+		rig_free(&r);
+	}
+}
+
 /* A new act process whose first look at the kernel fails looks again. */
 static void first_look_fails(void **state _unused_)
 {
@@ -536,6 +579,7 @@ int main(void)
 		unit(fail_with_two_volumes),
 		unit(failed_or_pulled),
 		unit(half_wiped),
+		unit(two_halves),
 		unit(displaced),
 		unit(copied_back),
 		unit(first_look_fails),
