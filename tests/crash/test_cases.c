@@ -13,27 +13,35 @@ static void start(struct rig *r)
 	rig_write(r);
 }
 
-/* Two of three are pulled, what is left of the array is stopped, and they are back. The kernel has noted in the third's
- * slice that both failed: only a forced start goes on, with all that was acknowledged. */
+/* More are pulled than the array can lose, what is left of it is stopped, and they are back. The kernel has noted in
+ * the others' slices that they failed: only a forced start goes on, with all that was acknowledged. */
 static void stop_beyond_redundancy(void **state _unused_)
 {
-	struct err why;
-	struct rig r;
-	size_t n;
+	static const struct {
+		const char *golden;
+		unsigned pulled; /* the first slots: of a RAID10 a pair */
+	} sets[] = {{"spare-global", 2}, {"raid6-n-continue", 3}, {"raid10", 2}, {"raid4", 2}, {"raid1e-three", 2}};
 
-	rig_load(&r, "spare-global");
-	start(&r);
-	r.absent[rig_disk_in(&r, 0)] = r.absent[rig_disk_in(&r, 1)] = true;
-	assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
-	n = fake_disks_recorded(r.disks);
-	assert_int_equal(rig_stop(&r), 0);
-	assert_true(!rig_running(&r));
-	assert_int_equal(fake_disks_recorded(r.disks), n);
-	memset(r.absent, 0, sizeof(r.absent));
-	assert_true(rig_assemble(&r, true, false, &why) < 0);
-	assert_int_equal(rig_assemble(&r, true, true, &why), 0);
-	assert_true(strchr(rig_states(&r), 'f') && !rig_stale(&r));
-	rig_free(&r);
+	for (size_t k = 0; k < ARRAY_SIZE(sets); k++) {
+		struct err why;
+		struct rig r;
+		size_t n;
+
+		rig_load(&r, sets[k].golden);
+		start(&r);
+		for (unsigned i = 0; i < sets[k].pulled; i++)
+			r.absent[rig_disk_in(&r, i)] = true;
+		assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
+		n = fake_disks_recorded(r.disks);
+		assert_int_equal(rig_stop(&r), 0);
+		assert_true(!rig_running(&r));
+		assert_int_equal(fake_disks_recorded(r.disks), n);
+		memset(r.absent, 0, sizeof(r.absent));
+		assert_true(rig_assemble(&r, true, false, &why) < 0);
+		assert_int_equal(rig_assemble(&r, true, true, &why), 0);
+		assert_true(strchr(rig_states(&r), 'f') && !rig_stale(&r));
+		rig_free(&r);
+	}
 }
 
 static size_t claims(struct rig *r)
