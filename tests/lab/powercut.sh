@@ -1,19 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=240 disks=nbd:16:40M persist=50
-# The power goes at a random moment of an operation, under writers on a RAID1, 5, 6 and 10; of what was not flushed each disk
-# keeps half, in no order, and so does the one with the history. The next boot's daemon must start every array by itself,
+# The power goes at a random moment of an operation, under writers on a RAID1, 5, 6 and 10 (an even seed: RAID1 of three, RAID4, 6
+# and RAID10 over three); of what was not flushed each disk keeps half, in no order, and so does the one with the history. The next boot's daemon must start every array by itself,
 # every acknowledged block must read back, redundancy must be true after the resync, and mdadm must read the same of every
 # disk. `powercut.sh ROUNDS [SEED]`: so many cuts (2), of operations and at moments that the seed decides (1).
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-rounds=${1:-2}
-volumes=(one five six ten)
-round=$LAB_BOOT # the cut that ends this boot
-RANDOM=$((${2:-1} * 1000 + round))
+modprobe -a dm-snapshot loop
 
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=6M "${@:3}" --run > /dev/null 2>&1; }
+rounds=${1:-2} seed=${2:-1}
+# name, level, disks
+if [ $((seed % 2)) = 1 ]; then
+	layout="one 1 h1-h2;five 5 h3-h5;six 6 h6-h9;ten 10 h10-h13"
+else
+	layout="three 1 h1-h3;four 4 h4-h6;six 6 h7-h10;odd 10 h11-h13"
+fi
+mapfile -t volumes < <(tr ';' '\n' <<< "$layout" | cut -d' ' -f1)
+round=$LAB_BOOT # the cut that ends this boot
+RANDOM=$((seed * 1000 + round))
+
+volume() { # volume NAME LEVEL DISKS
+	local disks
+	mapfile -t disks < <(lab_devs "$3" | tr ' ' '\n')
+	[ "$2" = 1 ] || set -- "$@" --chunk=16
+	mdadm --create "/dev/md/$1" --level="$2" --size=6M -n "${#disks[@]}" "${@:4}" "${disks[@]}" --run > /dev/null 2>&1
+}
 # A slot of the array that is in sync, at random.
 some_slot() { spared_array "$1" 'members[] | select(.state == "in-sync") | .slot' | shuf -n1 --random-source=<(yes $RANDOM); }
 # Disks of the set that have nothing to do: what an earlier round failed.
@@ -27,10 +40,7 @@ idle_failed() {
 
 if [ "$LAB_BOOT" = 1 ]; then
 	lab_md_container ddf $(lab_devs h1-h15)
-	volume one 1 -n 2 $(lab_devs h1-h2)
-	volume five 5 -n 3 --chunk=16 $(lab_devs h3-h5)
-	volume six 6 -n 4 --chunk=16 $(lab_devs h6-h9)
-	volume ten 10 -n 4 --chunk=16 $(lab_devs h10-h13)
+	while read -r v; do volume $v; done < <(tr ';' '\n' <<< "$layout")
 	lab_udev_settle
 	for v in "${volumes[@]}"; do lab_md_sync $v; done
 	lab_md_stop
@@ -64,9 +74,11 @@ if [ "$LAB_BOOT" -gt 1 ]; then
 	for v in "${volumes[@]}"; do
 		ok "$v: every acknowledged block" lab_writer verify --journal "$LAB_OUT/$v.journal" /dev/mapper/$v
 	done
-	extra=$(spared_array extra state)
-	ok "an array that was being made or deleted is whole or away ($extra)" test "$extra" = "" -o "$extra" = optimal -o "$extra" = inactive
-	[ -z "$extra" ] || ok "and is deleted" sparectl array delete extra --stop --yes
+	for extra in extra other; do
+		state=$(spared_array $extra state)
+		ok "an array that was being made, renamed or deleted is whole or away ($state)" test "$state" = "" -o "$state" = optimal -o "$state" = inactive
+		[ -z "$state" ] || ok "and is deleted" sparectl array delete $extra --stop --yes
+	done
 	say "what was failed serves again"
 	for dev in $(idle_failed); do
 		sparectl spare add "$dev" || say "$dev: no"
@@ -129,10 +141,38 @@ op_check() { while sparectl array check "$1"; do lab_wait_for "dmsetup status $1
 op_create() {
 	local two
 	mapfile -t two < <(spares)
-	while sparectl array create extra "${two[@]:0:2}" --level raid1 --size 4MiB --in one && sparectl array delete extra --stop --yes; do :; done
+	while sparectl array create extra "${two[@]:0:2}" --level raid1 --size 4MiB --in "${volumes[0]}" && sparectl array delete extra --stop --yes; do :; done
 }
+# It gets another name, goes, and comes back.
+op_rename() {
+	local two gone
+	mapfile -t two < <(spares)
+	sparectl array create extra "${two[@]:0:2}" --level raid1 --size 4MiB --in "${volumes[0]}" --assume-clean
+	while sparectl array stop extra && sparectl array rename extra other && gone=$(sparectl array delete other --yes --json | jq -r '."plan-id"') &&
+		sparectl undo "$gone" && sparectl array rename other extra && sparectl array start extra; do :; done
+}
+op_grow() {
+	local size
+	while size=$(spared_array "$1" size) && sparectl array grow "$1" --size $((size + (1 << 20)))B; do
+		lab_wait_for "dmsetup status $1 | grep -q ' idle '"
+	done
+}
+op_snapshot() {
+	truncate -s 8M /run/lab/files/cow
+	losetup /dev/loop0 /run/lab/files/cow
+	while sparectl array snapshot "$1" night --on /dev/loop0 --wipe && sparectl array snapshot "$1" night --remove; do :; done
+}
+# A spare takes the slot, and gives it back.
+op_copy_back() {
+	local dev
+	dev=$(member "$1" "$2")
+	sparectl array fail "$1" "$dev"
+	lab_wait_for "[ \"\$(spared_member $1 $2)\" = in-sync ]" 60
+	sparectl array copy-back "$1" "$dev" --always
+}
+op_repair() { while sparectl array repair "$1"; do lab_wait_for "dmsetup status $1 | grep -q ' idle '"; done; }
 op_nothing() { :; }
-operations=(fail return pull flap restart spares daemon nothing replace replace check create create)
+operations=(fail return pull flap restart spares daemon nothing replace replace check create rename grow snapshot copy_back repair)
 
 v=${volumes[RANDOM % ${#volumes[@]}]}
 operation=${operations[RANDOM % ${#operations[@]}]}
