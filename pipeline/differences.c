@@ -242,9 +242,12 @@ static const struct array_snapshot *among(const struct array_snapshot *list, uns
 	return NULL;
 }
 
-/* What was there before this process is no news, but that one is invalid is. */
+/* What was there before anything was known of the array is no news, but that one is invalid is. What became of them
+ * while no process listened is told, too, when the rules have begun. */
 static void compare_snapshots(const struct telling *t, struct array *a)
 {
+	if (!a->snapshots_read || t->quiet)
+		return;
 	for (unsigned i = 0; i < a->n_snapshots_told; i++)
 		if (!among(a->snapshot, a->n_snapshots, a->snapshot_told[i].id))
 			tell_snapshot(t, "snapshot.removed", a, &a->snapshot_told[i]);
@@ -259,7 +262,7 @@ static void compare_snapshots(const struct telling *t, struct array *a)
 	}
 	memcpy(a->snapshot_told, a->snapshot, sizeof(a->snapshot_told));
 	a->n_snapshots_told = a->n_snapshots;
-	a->snapshots_known = a->snapshots_known || a->running;
+	a->snapshots_known = true;
 }
 
 /* ---- arrays and spares ---- */

@@ -110,8 +110,9 @@ struct array {
 	char copied_to[DEVICE_ID_MAX];
 	unsigned n_snapshots;
 	struct array_snapshot snapshot[ARRAY_SNAPSHOTS_MAX];
-	bool snapshots_known;
-	unsigned n_snapshots_told; /* as they were at the last differences */
+	bool snapshots_read;	   /* act has told of them, since this process runs */
+	bool snapshots_known;	   /* those that were told are: since the last differences, or saved */
+	unsigned n_snapshots_told; /* as they were then */
 	struct array_snapshot snapshot_told[ARRAY_SNAPSHOTS_MAX];
 	uint64_t differing;	/* sectors that the check which runs, or ran last, has found */
 	bool cut;		/* that was ended before it was through */

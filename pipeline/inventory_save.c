@@ -108,6 +108,17 @@ static json_t *device_save(const struct device *d)
 	return j;
 }
 
+/* What was told of them: the kernel keeps them while nobody listens, and a reboot ends them. */
+static json_t *snapshots_save(const struct array *a)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < a->n_snapshots_told; i++)
+		json_array_append_new(list, json_pack("{s:s s:b}", "name", a->snapshot_told[i].name, "lost",
+						      a->snapshot_told[i].lost));
+	return list;
+}
+
 static json_t *array_save(const struct inventory *inv, const struct array *a)
 {
 	json_t *members = json_array(), *plans = json_array();
@@ -132,6 +143,8 @@ static json_t *array_save(const struct inventory *inv, const struct array *a)
 	}
 	if (a->rate)
 		json_object_set_new(j, "rate", json_integer((json_int_t)a->rate));
+	if (a->snapshots_known)
+		json_object_set_new(j, "snapshots", snapshots_save(a));
 	json_object_set_new(j, "read-last", last);
 	json_object_set_new(j, "members", members);
 	json_object_set_new(j, "before", before);
@@ -228,6 +241,27 @@ static int device_restore(struct inventory *inv, const json_t *j, struct err *e)
 	return 0;
 }
 
+static void snapshots_restore(struct array *a, const json_t *list)
+{
+	json_t *item;
+	size_t i;
+
+	a->snapshots_known = json_is_array(list);
+	json_array_foreach((json_t *)list, i, item)
+	{
+		struct array_snapshot *s = &a->snapshot_told[a->n_snapshots_told];
+		char id[sizeof(s->id)];
+
+		if (a->n_snapshots_told == ARRAY_SNAPSHOTS_MAX)
+			break;
+		*s = (struct array_snapshot){.lost = json_is_true(json_object_get(item, "lost"))};
+		take_text(item, "name", s->name, sizeof(s->name));
+		snprintf(id, sizeof(id), "%s/%s", a->id, s->name);
+		memcpy(s->id, id, sizeof(s->id));
+		a->n_snapshots_told++;
+	}
+}
+
 static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 {
 	const char *id = json_string_value(json_object_get(j, "id"));
@@ -267,6 +301,7 @@ static int array_restore(struct inventory *inv, const json_t *j, struct err *e)
 	a->scrubbed = number(j, "scrubbed");
 	a->mismatches = (uint64_t)number(j, "mismatches");
 	a->rate = (uint64_t)number(j, "rate");
+	snapshots_restore(a, json_object_get(j, "snapshots"));
 	for (size_t i = 0; i < json_array_size(plans) && i < ARRAY_SIZE(a->plans); i++)
 		a->plans[a->n_plans++] = saved_moment(inv, json_array_get(plans, i));
 	return array_slots_known(a) < 0 ? err_sys(e, ENOMEM, "arrays") : 0;

@@ -21,6 +21,7 @@ void model_free(struct model *m)
 		free(m->sets[i].view.disks);
 		free(m->sets[i].view.volumes);
 		json_decref(m->sets[i].told);
+		json_decref(m->sets[i].snapshots);
 	}
 	model_past_free(m);
 	free(m->disks);
@@ -422,6 +423,27 @@ void model_run_state(struct model *m, const char *array, bool running)
 		s->running[i] = running;
 }
 
+int model_snapshots(struct model *m, const char *array, char *const *names, size_t n)
+{
+	struct model_set_state *s;
+	size_t at;
+	json_t *list;
+
+	if (!model_find_volume(m, array, &s, &at))
+		return -ENOENT;
+	if (!s->snapshots)
+		s->snapshots = json_object();
+	list = json_array();
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(names[i], "=");
+
+		json_array_append_new(list, json_pack("{s:s% s:s s:i s:i s:b s:i s:i}", "name", names[i], len, "dm", "",
+						      "major", 8, "minor", 0, "lost", names[i][len] != '\0', "used", 1,
+						      "total", 2));
+	}
+	return json_object_set_new(s->snapshots, s->view.volumes[at].guid, list) < 0 ? -ENOMEM : 0;
+}
+
 /* ---- what it answers ---- */
 
 json_t *model_probe(const struct model *m, const char *id)
@@ -671,16 +693,18 @@ json_t *model_state(struct model *m, const char *set)
 
 		for (unsigned k = 0; k < s->view.volumes[i].slots; k++)
 			rebuilds = rebuilds || s->view.volumes[i].members[k].state == MEMBER_REBUILDING;
-		json_array_append_new(
-			volumes, json_pack("{s:s s:b s:s s:b s:i s:s s:o s:o s:s}", "guid", s->view.volumes[i].guid,
-					   "running", s->running[i], "dm", s->view.volumes[i].name, "behind",
-					   is_behind(s, i), "event_nr", (int)s->view.seq, "action",
-					   !s->running[i] ? "idle"
-					   : rebuilds	  ? "recover"
-					   : s->scrub[i]  ? s->scrub[i]
-							  : "idle",
-					   "options", model_options(s, i), "copies", model_copies(s, i), "copy-ended",
-					   s->copy_broke[i] ? "it cannot be read everywhere" : ""));
+		json_array_append_new(volumes,
+				      json_pack("{s:s s:b s:s s:b s:i s:s s:o s:o s:s s:O*}", "guid",
+						s->view.volumes[i].guid, "running", s->running[i], "dm",
+						s->view.volumes[i].name, "behind", is_behind(s, i), "event_nr",
+						(int)s->view.seq, "action",
+						!s->running[i] ? "idle"
+						: rebuilds     ? "recover"
+						: s->scrub[i]  ? s->scrub[i]
+							       : "idle",
+						"options", model_options(s, i), "copies", model_copies(s, i),
+						"copy-ended", s->copy_broke[i] ? "it cannot be read everywhere" : "",
+						"snapshots", json_object_get(s->snapshots, s->view.volumes[i].guid)));
 	}
 	return json_pack("{s:s s:I s:o s:o s:o}", "set", set, "seq", (json_int_t)s->view.seq, "view",
 			 meta_view_to_json(&s->view), "volumes", volumes, "disks", model_disks(m, set));

@@ -47,6 +47,8 @@ void model_rebuilt(struct model *m, const char *array);
 /* The member that is copied is whole on the other disk, which has its slot; or cannot be read everywhere. */
 void model_copied(struct model *m, const char *array, bool whole);
 void model_run_state(struct model *m, const char *array, bool running);
+/* What the kernel has of the array from now on, "name" or "name=lost" each; before, states say nothing of them. */
+int model_snapshots(struct model *m, const char *array, char *const *names, size_t n);
 
 /* What a probe of the disk answers (pipeline_probed). A new reference. */
 json_t *model_probe(const struct model *m, const char *id);

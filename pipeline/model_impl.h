@@ -28,7 +28,8 @@ struct model_set_state {
 	int copied_slot[META_VOLUMES_MAX];
 	bool copy_broke[META_VOLUMES_MAX];
 	char copied_to[META_VOLUMES_MAX][DEVICE_ID_MAX]; /* empty: nothing is copied */
-	json_t *told;					 /* the view at the last state */
+	json_t *snapshots; /* {array: its list}, as a state tells them; NULL: nothing is said of them */
+	json_t *told;	   /* the view at the last state */
 };
 
 /* A set as it was before a plan that deleted of it. */

@@ -132,6 +132,7 @@ void model_delete_set(struct model *m, struct model_set_state *s)
 	free(s->view.disks);
 	free(s->view.volumes);
 	json_decref(s->told);
+	json_decref(s->snapshots);
 	*s = m->sets[--m->n_sets];
 }
 

@@ -556,6 +556,7 @@ static void take_snapshots(struct array *a, const json_t *list)
 	size_t i;
 
 	a->n_snapshots = 0;
+	a->snapshots_read = true;
 	json_array_foreach((json_t *)list, i, item)
 	{
 		struct array_snapshot *s = &a->snapshot[a->n_snapshots];
@@ -614,7 +615,8 @@ static void take_running(struct inventory *inv, const json_t *j, int64_t boot)
 	a->cut = cut;
 	take_options(a, options);
 	take_copy(a, copies, ended, boot);
-	take_snapshots(a, snapshots);
+	if (snapshots || !running)
+		take_snapshots(a, snapshots);
 	if (running)
 		a->stopped_by = STOPPED_NONE;
 }

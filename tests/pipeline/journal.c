@@ -24,9 +24,9 @@
  * what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act ok|failed|refused|timeout
  * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold
  * [ACTION [N]], release (act answers later: all plans, or those of that action from the Nth on); hold-alone (plans
- * about one device); crash (the process dies and starts again); restart [RULES..] (perhaps with others); shut-down;
- * storm DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a reload);
- * nothing */
+ * about one device); snapshots ARRAY [NAME|NAME=lost].. (what the kernel has of it, seen with the next state); crash
+ * (the process dies and starts again); restart [RULES..] (perhaps with others); shut-down; storm DISK COUNT REGIONS;
+ * status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a reload); nothing */
 #include "pipeline/forecast.h"
 #include "pipeline/recording.h"
 #include "pipeline/replay.h"
@@ -522,6 +522,8 @@ static int do_timed(struct play *y, const char *verb, char *rest)
 		model_rebuilt(y->model, w[0]);
 		return 0; /* seen when progress is read next */
 	}
+	if (strcmp(verb, "snapshots") == 0)
+		return n > 0 ? model_snapshots(y->model, w[0], &w[1], (size_t)n - 1) : -EINVAL;
 	if (strcmp(verb, "command") == 0)
 		return command(y, rest), 0;
 	if (strcmp(verb, "what-if") == 0)
