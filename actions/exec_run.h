@@ -38,6 +38,12 @@ struct snapshot {
 	int open_count;
 };
 
+/* The device that a snapshot is to fill. */
+struct cow_place {
+	unsigned major, minor;
+	uint64_t sectors;
+};
+
 /* One volume and the kernel's device for it. */
 struct volume_run {
 	char guid[META_GUID_MAX];
@@ -237,11 +243,14 @@ bool swap_health_changed(struct exec *x, struct volume_run *run, const char *not
 int layer_find(struct exec *x, struct volume_run *run, struct err *e);
 /* The name of the device below, "data-real". */
 void layer_name(const struct volume_run *run, char ret[DM_NAME_LEN_MAX + 1]);
+/* rest: "" for the array's own, "-real", "-snap-NAME", "-cow-NAME". */
+void layer_uuid(const struct exec *x, const struct volume_run *run, const char *rest, char ret[DM_UUID_LEN_MAX + 1]);
 const struct snapshot *snapshot_find(const struct volume_run *run, const char *name);
 int snapshots_read(struct exec *x, struct volume_run *run, struct err *e);
 /* [{"name","dm","major","minor":of the device that it fills,"lost","used","total":sectors of that}] */
 json_t *snapshots_state(const struct volume_run *run);
-int snapshot_make(struct exec *x, struct volume_run *run, const char *name, const struct dm_cow *cow, struct err *e);
+int snapshot_make(struct exec *x, struct volume_run *run, const char *name, const struct cow_place *place,
+		  struct err *e);
 int snapshot_drop(struct exec *x, struct volume_run *run, const char *name, struct err *e);
 /* Without a snapshot the layer goes; best effort. */
 void layer_settle(struct exec *x, struct volume_run *run);
@@ -257,8 +266,14 @@ void snapshots_show(const struct exec *x, const struct volume_run *run, struct b
 /* --- cow.c --------------------------------------------------------------------------------------------------- */
 
 /* The device that a snapshot of the volume is to fill: it is nobody's, not on the volume, and empty, or is wiped. */
-int cow_open(struct exec *x, const struct volume_run *run, const char *node, bool wipe, struct dm_cow *ret,
+int cow_open(struct exec *x, const struct volume_run *run, const char *node, bool wipe, struct cow_place *ret,
 	     struct err *e);
+/* A private device over what of it is filled; ret: that device. */
+int cow_make(struct exec *x, const struct volume_run *run, const char *name, const struct cow_place *place,
+	     struct dm_cow *ret, struct err *e);
+/* From that device to the one that a person named. */
+void cow_read(struct exec *x, const struct volume_run *run, const char *name, struct dm_cow *cow);
+int cow_drop(struct exec *x, const struct volume_run *run, const char *name, struct err *e);
 
 /* --- copies.c ------------------------------------------------------------------------------------------------ */
 

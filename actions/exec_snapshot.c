@@ -20,7 +20,7 @@ static struct volume_run *step_run(struct exec *x, struct err *e)
 int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e)
 {
 	struct volume_run *run = step_run(x, e);
-	struct dm_cow cow;
+	struct cow_place place;
 
 	if (!run)
 		return -ENODEV;
@@ -32,28 +32,28 @@ int step_snapshot_prepare(struct exec *x, const struct step *s, struct err *e)
 		return err_set(e, ENOSPC, "%s has %d snapshots, and more slow it down too much", run->top,
 			       SNAPSHOTS_MAX);
 	/* Nothing is wiped before the rest of the plan is known to go. */
-	return s->wipe ? 0 : cow_open(x, run, s->by, false, &cow, e);
+	return s->wipe ? 0 : cow_open(x, run, s->by, false, &place, e);
 }
 
 int step_snapshot_finish(struct exec *x, const struct step *s, struct err *e)
 {
 	struct volume_run *run = step_run(x, e);
-	struct dm_cow cow;
+	struct cow_place place;
 	int r = -EAGAIN;
 
 	if (!run)
 		return -ENODEV;
 	if (snapshot_find(run, s->to))
 		return 0;
-	r = cow_open(x, run, s->by, s->wipe, &cow, e);
+	r = cow_open(x, run, s->by, s->wipe, &place, e);
 	if (r < 0)
 		return r;
-	r = snapshot_make(x, run, s->to, &cow, e);
+	r = snapshot_make(x, run, s->to, &place, e);
 	/* What failed meanwhile is recorded, and then it is tried once more. */
 	if (r == -EAGAIN) {
 		r = converge(x, run, e);
 		if (r == 0 && run->running)
-			r = snapshot_make(x, run, s->to, &cow, e);
+			r = snapshot_make(x, run, s->to, &place, e);
 	}
 	if (r == 0 && snapshot_find(run, s->to))
 		snprintf(x->note, sizeof(x->note), "/dev/mapper/%s", snapshot_find(run, s->to)->dm);
@@ -93,8 +93,9 @@ void snapshots_show(const struct exec *x, const struct volume_run *run, struct b
 				target_show(x, run->table, out);
 				buf_addf(out, "\ntable of %s after:  snapshot-origin %s\n", run->top, name);
 			}
-			buf_addf(out, "table of %.80s-snap-%s after:  snapshot %s %s N\n", run->top, s->to, name,
-				 s->by);
+			buf_addf(out, "table of %.80s-cow-%s after:  linear %s\n", run->top, s->to, s->by);
+			buf_addf(out, "table of %.80s-snap-%s after:  snapshot %s %.80s-cow-%s N\n", run->top, s->to,
+				 name, run->top, s->to);
 		} else if (s->op == STEP_DROP_SNAPSHOT && snapshot_find(run, s->to) && run->n_snapshots == 1) {
 			buf_addf(out, "table of %s after:  raid ", run->top);
 			target_show(x, run->table, out);

@@ -33,9 +33,7 @@ static void snapshot_dm(const struct volume_run *run, const char *name, char ret
 	snprintf(ret, DM_NAME_LEN_MAX + 1, "%.80s-snap-%.*s", run->top, SNAPSHOT_NAME_MAX - 1, name);
 }
 
-/* rest: "" for the array's own, "-real", "-snap-NAME". */
-static void device_uuid(const struct exec *x, const struct volume_run *run, const char *rest,
-			char ret[DM_UUID_LEN_MAX + 1])
+void layer_uuid(const struct exec *x, const struct volume_run *run, const char *rest, char ret[DM_UUID_LEN_MAX + 1])
 {
 	snprintf(ret, DM_UUID_LEN_MAX + 1, "SPARED-%s-%s%s", x->set.format->name, run->guid, rest);
 }
@@ -69,23 +67,32 @@ static int left_suspended(const char *name, int r, struct err *e)
 
 /* --- what the kernel has ---------------------------------------------------------------------------------- */
 
-static int snapshots_list(struct exec *x, const struct volume_run *run, struct dm_info_view **ret, size_t *n,
-			  size_t *prefix_len, struct err *e)
+/* The private devices of the volume; what their UUIDs say after prefix_len bytes is "snap-NAME", "cow-NAME", .. */
+static int devices_list(struct exec *x, const struct volume_run *run, struct dm_info_view **ret, size_t *n,
+			size_t *prefix_len, struct err *e)
 {
 	char prefix[DM_UUID_LEN_MAX + 1];
 
-	device_uuid(x, run, "-snap-", prefix);
+	layer_uuid(x, run, "-", prefix);
 	*prefix_len = strlen(prefix);
 	return x->env.dm->list(x->env.dm->u, prefix, ret, n, e);
+}
+
+static const char *named(const struct dm_info_view *info, size_t prefix_len, const char *kind)
+{
+	const char *rest = info->uuid + prefix_len;
+
+	return strncmp(rest, kind, strlen(kind)) == 0 ? rest + strlen(kind) : NULL;
 }
 
 /* Nothing is under them any more, or nothing ever was. */
 static int leftovers_drop(struct exec *x, const struct volume_run *run, const char *real,
 			  const struct dm_info_view *info, struct err *e)
 {
+	static const char *const kinds[] = {"snap-", "cow-"};
 	const struct dm_ops *dm = x->env.dm;
 	_cleanup_(freep) struct dm_info_view *all = NULL;
-	size_t n = 0, len;
+	size_t n = 0, len = 0;
 	int r = 0;
 
 	/* The table that waits in it fails everything: with it the raid table goes. */
@@ -93,9 +100,11 @@ static int leftovers_drop(struct exec *x, const struct volume_run *run, const ch
 		r = resume_on(x, real, DM_PRIVATE);
 	if (r < 0)
 		return left_suspended(real, r, e);
-	r = snapshots_list(x, run, &all, &n, &len, e);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = dm->remove(dm->u, all[i].name, true, e);
+	r = devices_list(x, run, &all, &n, &len, e);
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (size_t i = 0; i < n && r == 0; i++)
+			if (named(&all[i], len, kinds[k]))
+				r = dm->remove(dm->u, all[i].name, true, e);
 	return r < 0 ? r : dm->remove(dm->u, real, true, e);
 }
 
@@ -134,10 +143,10 @@ int layer_find(struct exec *x, struct volume_run *run, struct err *e)
 	if (r == 0)
 		r = dm->info(dm->u, name, &real, e);
 	run->info = top;
-	device_uuid(x, run, "", uuid);
+	layer_uuid(x, run, "", uuid);
 	if (r < 0 || !real.exists || (top.exists && strcmp(top.uuid, uuid) != 0))
 		return r;
-	device_uuid(x, run, "-real", uuid);
+	layer_uuid(x, run, "-real", uuid);
 	if (strcmp(real.uuid, uuid) != 0)
 		return 0;
 	r = top.live_table && real.live_table ? is_origin(x, run, &real, e) : 0;
@@ -181,6 +190,7 @@ static int snapshot_read(struct exec *x, struct volume_run *run, const struct dm
 		log_warning("%s: %s", s->dm, why.msg);
 		s->status = (struct dm_snapshot_status){.lost = true};
 	}
+	cow_read(x, run, s->name, &s->cow);
 	run->n_snapshots++;
 	return 0;
 }
@@ -189,13 +199,22 @@ int snapshots_read(struct exec *x, struct volume_run *run, struct err *e)
 {
 	_cleanup_(freep) struct dm_info_view *all = NULL;
 	size_t n = 0, len = 0;
+	const char *name;
 	int r = 0;
 
 	run->n_snapshots = 0;
 	if (run->layered)
-		r = snapshots_list(x, run, &all, &n, &len, e);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = snapshot_read(x, run, &all[i], all[i].uuid + len, e);
+		r = devices_list(x, run, &all, &n, &len, e);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		name = named(&all[i], len, "snap-");
+		r = name ? snapshot_read(x, run, &all[i], name, e) : 0;
+	}
+	/* One that nothing lies on is what such a process left, too. */
+	for (size_t i = 0; i < n && r == 0; i++) {
+		name = named(&all[i], len, "cow-");
+		if (name && !snapshot_find(run, name) && all[i].open_count == 0)
+			cow_drop(x, run, name, NULL);
+	}
 	return r;
 }
 
@@ -227,8 +246,8 @@ const struct snapshot *snapshot_find(const struct volume_run *run, const char *n
 /* What is about to be made, and how far it is. */
 struct making {
 	char real[DM_NAME_LEN_MAX + 1], snap[DM_NAME_LEN_MAX + 1];
-	struct dm_cow cow;
-	bool first, real_made, snap_made;
+	const struct cow_place *place;
+	bool first, real_made, cow_made, snap_made;
 };
 
 /* The raid table for the device below, and an origin for the one above; both wait. */
@@ -242,7 +261,7 @@ static int layer_load(struct exec *x, struct volume_run *run, const struct meta_
 
 	if (r < 0)
 		return r;
-	device_uuid(x, run, "-real", uuid);
+	layer_uuid(x, run, "-real", uuid);
 	exec_mark(x, "layer create");
 	r = dm->create(dm->u, m->real, uuid, e);
 	m->real_made = r == 0 || r == -EIO;
@@ -263,16 +282,20 @@ static int snapshot_load(struct exec *x, const struct volume_run *run, const cha
 	const struct dm_ops *dm = x->env.dm;
 	char uuid[DM_UUID_LEN_MAX + 1], rest[SNAPSHOT_NAME_MAX + 8];
 	struct dm_info_view real;
+	struct dm_cow cow = {0};
 	int r = dm->info(dm->u, m->real, &real, e);
 
+	m->cow_made = r == 0;
+	if (r == 0)
+		r = cow_make(x, run, name, m->place, &cow, e);
 	if (r < 0)
 		return r;
 	snprintf(rest, sizeof(rest), "-snap-%s", name);
-	device_uuid(x, run, rest, uuid);
+	layer_uuid(x, run, rest, uuid);
 	exec_mark(x, "snapshot create");
 	r = dm->create(dm->u, m->snap, uuid, e);
 	m->snap_made = r == 0 || r == -EIO;
-	dm_snapshot_print(real.major, real.minor, &m->cow, run->sectors, &x->target[1]);
+	dm_snapshot_print(real.major, real.minor, &cow, run->sectors, &x->target[1]);
 	return r < 0 ? r : dm->load(dm->u, m->snap, &x->target[1], 1, false, e);
 }
 
@@ -323,7 +346,7 @@ static int snapshot_take(struct exec *x, struct volume_run *run, const struct ma
 }
 
 /* As it was before; best effort, the next look drops what is left. */
-static void making_undo(struct exec *x, const struct volume_run *run, const struct making *m)
+static void making_undo(struct exec *x, const struct volume_run *run, const char *name, const struct making *m)
 {
 	const struct dm_ops *dm = x->env.dm;
 
@@ -331,14 +354,17 @@ static void making_undo(struct exec *x, const struct volume_run *run, const stru
 		dm->clear(dm->u, run->top, NULL);
 	if (m->snap_made)
 		dm->remove(dm->u, m->snap, true, NULL);
+	if (m->cow_made)
+		cow_drop(x, run, name, NULL);
 	if (m->real_made && !run->layered)
 		dm->remove(dm->u, m->real, true, NULL);
 }
 
-int snapshot_make(struct exec *x, struct volume_run *run, const char *name, const struct dm_cow *cow, struct err *e)
+int snapshot_make(struct exec *x, struct volume_run *run, const char *name, const struct cow_place *place,
+		  struct err *e)
 {
 	const struct meta_volume *v = exec_volume(x, run->guid);
-	struct making m = {.cow = *cow, .first = !run->layered};
+	struct making m = {.place = place, .first = !run->layered};
 	int r = 0;
 
 	layer_name(run, m.real);
@@ -350,7 +376,7 @@ int snapshot_make(struct exec *x, struct volume_run *run, const char *name, cons
 	if (r == 0)
 		r = snapshot_take(x, run, &m, e);
 	if (r < 0) {
-		making_undo(x, run, &m);
+		making_undo(x, run, name, &m);
 		run_read(x, run, &(struct err){0});
 		layer_settle(x, run);
 		return r;
@@ -459,6 +485,8 @@ int snapshot_drop(struct exec *x, struct volume_run *run, const char *name, stru
 	exec_mark(x, "snapshot remove");
 	r = dm->remove(dm->u, s->dm, true, e);
 	if (r == 0)
+		r = cow_drop(x, run, name, e);
+	if (r == 0)
 		r = run_read(x, run, e);
 	if (r == 0)
 		layer_settle(x, run);
@@ -478,8 +506,11 @@ int layer_stop(struct exec *x, struct volume_run *run, struct err *e)
 		return err_set(e, EBUSY, "%s has the snapshot %s: 'sparectl array snapshot %s %s --remove' first",
 			       run->top, run->snapshot[0].name, run->top, run->snapshot[0].name);
 	exec_mark(x, "stop snapshots");
-	for (size_t i = 0; i < run->n_snapshots && r == 0; i++)
+	for (size_t i = 0; i < run->n_snapshots && r == 0; i++) {
 		r = dm->remove(dm->u, run->snapshot[i].dm, true, e);
+		if (r == 0)
+			r = cow_drop(x, run, run->snapshot[i].name, e);
+	}
 	exec_mark(x, "stop device");
 	if (r == 0)
 		r = dm->remove(dm->u, run->top, true, e);

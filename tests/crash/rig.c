@@ -61,7 +61,7 @@ static int rig_open_free(void *u, const char *node, struct blockdev **ret, struc
 					.close = empty_close,
 					.name = "loop0",
 					.major = 7,
-					.sectors = 2048,
+					.sectors = 16384,
 					.sector_size = 512};
 
 	(void)u, (void)node, (void)e;

@@ -115,6 +115,9 @@ static void stop_with_snapshot(void **state _unused_)
 	rig_write(&r);
 	assert_int_equal(r.x->run[0]->n_snapshots, 2);
 	assert_null(strstr(fake_dm_live(r.dm, "v5-real"), "snapshot"));
+	/* Neither end of what it fills has anything of the array. */
+	assert_string_equal(fake_dm_live(r.dm, "v5-cow-one"), "0 12288 linear 7:0 2048");
+	assert_int_equal(r.x->run[0]->snapshot[0].cow.major, 7);
 	p = rig_plan(&r, 0);
 	rig_step(p, STEP_STOP, -1);
 	assert_int_equal(rig_run(&r, p, &why), -EBUSY);
@@ -127,6 +130,7 @@ static void stop_with_snapshot(void **state _unused_)
 	assert_null(fake_dm_live(r.dm, "v5"));
 	assert_null(fake_dm_live(r.dm, "v5-real"));
 	assert_null(fake_dm_live(r.dm, "v5-snap-one"));
+	assert_null(fake_dm_live(r.dm, "v5-cow-one"));
 	assert_int_equal(rig_assemble(&r, false, false, NULL), 0);
 	assert_null(rig_stale(&r));
 	assert_null(fake_dm_violation_at_end(r.dm));
