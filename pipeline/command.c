@@ -254,13 +254,31 @@ static void stop_for_shutdown(struct pipeline *p, const struct array *a)
 	job_free(j);
 }
 
-void pipeline_shut_down(struct pipeline *p)
+static void stop_what_runs(struct pipeline *p)
 {
-	p->shutting_down = true;
+	p->stopped = false;
 	for (size_t i = 0; i < inventory_arrays(p->inv); i++)
 		if (inventory_array_at(p->inv, i)->running)
 			stop_for_shutdown(p, inventory_array_at(p->inv, i));
+}
+
+void pipeline_shut_down(struct pipeline *p)
+{
+	p->shutting_down = true;
+	stop_what_runs(p);
 	drain(p);
+}
+
+void shutdown_stopped(struct pipeline *p, bool ok)
+{
+	struct job *j;
+
+	p->stopped = p->stopped || ok;
+	list_foreach (j, &p->jobs, link)
+		if (j->origin == PLAN_SHUTDOWN)
+			return;
+	if (p->stopped)
+		stop_what_runs(p);
 }
 
 /* ---- why ---- */

@@ -355,6 +355,8 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 	if (s)
 		script_job_done(p, s, j);
 	lend_over(p, j, result, reason);
+	if (j->origin == PLAN_SHUTDOWN)
+		shutdown_stopped(p, result == ACTION_OK);
 	job_free(j);
 }
 

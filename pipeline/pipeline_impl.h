@@ -149,6 +149,7 @@ struct pipeline {
 	bool rescanning; /* after the start: a source tells everything again */
 	bool draining;
 	bool shutting_down; /* rules see nothing more: what they saw last is what they find at the next start */
+	bool stopped;	    /* an array was, since those that run were last told to stop for it */
 	uint64_t seq, plans, tokens;
 	int64_t refresh;      /* boot, when progress is read next; 0: not needed */
 	int64_t loop_told;    /* boot, of the last broker.loop */
@@ -247,6 +248,12 @@ struct job *job_find(const struct pipeline *p, const char *plan_id);
 json_t *plan_lines(const struct plan *plan);
 /* {"type":"plan","plan":..,"lines":[..],"state":"shadow|queued|started"} */
 void tell_plan(struct pipeline *p, const struct job *j, const char *state);
+
+/* ---- command.c ---- */
+
+/* A plan to stop an array at the machine's end is over. When all of them are, those that could not be stopped get
+ * another try if others could: one may have lain on the other, with what its snapshots fill or otherwise. */
+void shutdown_stopped(struct pipeline *p, bool ok);
 
 /* ---- outcome.c ---- */
 
