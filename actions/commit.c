@@ -414,6 +414,12 @@ static int commit_once(struct exec *x, struct before *before, struct err *e)
 	x->set.format->set_seq(c->to, c->seq);
 	r = x->set.format->set_view(c->to, &c->view, e);
 	if (r == 0)
+		r = resyncs_lost(x, c->view, e);
+	if (r > 0) {
+		meta_view_free(TAKE_PTR(c->view));
+		r = x->set.format->set_view(c->to, &c->view, e);
+	}
+	if (r == 0)
 		r = write_all(c, e);
 	if (r < 0)
 		return r;

@@ -315,6 +315,11 @@ bool options_differ(const struct volume_run *run);
 json_t *options_state(const struct volume_run *run);
 /* A dry run leaves nothing behind. */
 void options_forget(struct exec *x);
+/* A resync of v after a crash is lost beside a member that enters, and these in sync are mirrors: nobody compares them.
+ * Returns 1 with an edit: v is not initialised any more. */
+int resync_lost(struct exec *x, const struct meta_volume *v, const bool *in_sync, struct err *e);
+/* The same of all volumes that run, by the view of what is about to be written. Returns how many. */
+int resyncs_lost(struct exec *x, const struct meta_view *view, struct err *e);
 /* A repair of what is owed, if it can run now; once for each table. */
 void repair_owed(struct exec *x, struct volume_run *run);
 

@@ -81,11 +81,14 @@ static int read_all(struct exec *x, const struct meta_volume *v, const struct st
 static int edits_of_start(struct exec *x, const struct meta_volume *v, struct start *st, struct err *e)
 {
 	struct meta_edit clean = {.op = META_SET_CLEAN, .clean = false};
+	bool in_sync[META_SLOTS_MAX] = {0}, enters = false;
 	int r = 0;
 
 	for (unsigned i = 0; i < v->slots && r == 0; i++) {
 		struct meta_edit disk = {.op = META_SET_DISK, .state = MEMBER_IN_SYNC};
 
+		in_sync[i] = st->slot[i].how == START_AS_FOUND || st->slot[i].how == START_ANEW;
+		enters = enters || st->slot[i].how == START_REBUILD;
 		if (!st->slot[i].edit)
 			continue;
 		if (st->slot[i].how == START_OUT && needed_elsewhere(x, x->set.view, v->guid, v->members[i].ref))
@@ -97,6 +100,8 @@ static int edits_of_start(struct exec *x, const struct meta_volume *v, struct st
 		if (r == 0)
 			r = exec_edit_member(x, v->guid, i, st->slot[i].state, e);
 	}
+	if (r == 0 && enters && st->resync)
+		r = resync_lost(x, v, in_sync, e);
 	memcpy(clean.volume, v->guid, sizeof(clean.volume));
 	return r < 0 ? r : exec_edit(x, &clean, e);
 }

@@ -126,6 +126,57 @@ int step_scrub_finish(struct exec *x, const struct step *s, struct err *e)
 	return 0;
 }
 
+int resync_lost(struct exec *x, const struct meta_volume *v, const bool *in_sync, struct err *e)
+{
+	struct meta_edit edit = {.op = META_SET_INITIALISED};
+	int r;
+
+	if (!v->initialised || !raid_mirrored(v->level, in_sync, v->slots))
+		return 0;
+	log_notice("%s: mirrors may differ where writes were under way, until all of them have been compared", v->name);
+	memcpy(edit.volume, v->guid, sizeof(edit.volume));
+	r = exec_edit(x, &edit, e);
+	return r < 0 ? r : 1;
+}
+
+/* The superblocks ask for one until it has ended; that they cannot be read for want of memory is no answer. */
+static bool resync_pending(struct exec *x, const struct volume_run *run, const struct meta_volume *v)
+{
+	bool pending = run->status.action == DM_RESYNC;
+
+	for (unsigned i = 0; i < v->slots && !pending; i++) {
+		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
+		int r = v->members[i].state == MEMBER_IN_SYNC && d && d->dev && !d->error
+				? set_slice_refresh(d, v->guid)
+				: -ENODEV;
+		const struct bay *b = r == 0 ? &d->bay[set_bay_of(d, v->guid)] : NULL;
+
+		pending = r == -ENOMEM || (b && b->super_status == 0 && b->super.resync_offset != UINT64_MAX);
+	}
+	return pending;
+}
+
+int resyncs_lost(struct exec *x, const struct meta_view *view, struct err *e)
+{
+	int n = 0, r = 0;
+
+	for (size_t i = 0; i < x->n_runs && r >= 0; i++) {
+		const struct volume_run *run = x->run[i];
+		const struct meta_volume *v = meta_view_volume(view, run->guid);
+		bool in_sync[META_SLOTS_MAX] = {0}, enters = false;
+
+		for (unsigned k = 0; v && k < v->slots; k++) {
+			in_sync[k] = v->members[k].state == MEMBER_IN_SYNC;
+			enters = enters || (v->members[k].state == MEMBER_REBUILDING &&
+					    strcmp(run->listed[k], v->members[k].ref) != 0);
+		}
+		if (enters && run->running && !run->read_only && v->initialised && resync_pending(x, run, v))
+			r = resync_lost(x, v, in_sync, e);
+		n += r > 0;
+	}
+	return r < 0 ? r : n;
+}
+
 /* What the kernel has forgotten of a resync it does when it is asked for a repair; once for each table, for it keeps no
  * trace of whether that came to its end. So the array is not called initialised by it: the next start asks for a resync
  * of all by the superblocks. */

@@ -73,6 +73,17 @@ bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots)
 	return out <= (unsigned)raid_redundancy(level, slots);
 }
 
+bool raid_mirrored(enum raid_level level, const bool *in_sync, unsigned slots)
+{
+	unsigned n = 0, pairs = 0;
+
+	for (unsigned i = 0; i < slots; i++) {
+		n += in_sync[i];
+		pairs += (i % 2 == 0 || slots % 2) && in_sync[i] && in_sync[(i + 1) % slots];
+	}
+	return level == RAID1 ? n > 1 : level == RAID10 && slots > 1 && pairs > 0;
+}
+
 void meta_writes_free(struct meta_writes *w)
 {
 	for (size_t i = 0; i < w->n; i++)

@@ -38,6 +38,8 @@ int raid_level_number(enum raid_level level);
 int raid_redundancy(enum raid_level level, unsigned slots);
 /* True if an array of this level with these slots in sync (in_sync[slot]) can serve all data. */
 bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots);
+/* True if two of the slots in sync are mirrors of the same data. */
+bool raid_mirrored(enum raid_level level, const bool *in_sync, unsigned slots);
 
 struct meta_member {
 	char ref[META_REF_MAX];	 /* empty: no disk is assigned */

@@ -278,6 +278,7 @@ void rig_boot(struct rig *r, struct fake_disks *disks, const struct rig *like, s
 		if (r->volume[i].made_at > records)
 			r->volume[i].made = r->volume[i].made_before;
 		r->volume[i].made_at = 0;
+		rig_compare_cut(&r->volume[i], records);
 	}
 	for (size_t i = 0; i < r->n_disks; i++)
 		r->disk[i] = fake_disk_get(disks, disk_names[i]);

@@ -33,6 +33,11 @@ struct rig_volume {
 	 * kernel's resync makes it, ~0: none runs. */
 	uint64_t made, made_before, resync_from;
 	size_t made_at;
+	/* It has been written to since its start, at so many records: a power cut leaves mirrors that differ. They do,
+	 * until a resync has compared them, which runs; or did, until so many records. */
+	bool wrote, differ, comparing, differed;
+	size_t wrote_at;
+	size_t same_at;
 	size_t n_acks;
 	struct rig_ack ack[RIG_ACKS_MAX];
 };

@@ -60,7 +60,43 @@ void rig_grow_super(struct rig *r, const struct rig_volume *rv, struct slice_sup
 {
 	s->array_sectors = rig_live_sectors(r, rv);
 	s->sectors = live_member(r, rv);
-	s->resync_offset = rv->resync_from;
+	s->resync_offset = rv->comparing ? 0 : rv->resync_from;
+}
+
+/* Two members that are in sync, by the kernel, hold the same data. */
+static bool mirrored(struct rig *r, const struct rig_volume *rv)
+{
+	const struct meta_volume *v = exec_volume(r->x, rv->guid);
+	const char *health = fake_dm_health(r->dm, rig_raid_dm(r, rv));
+	bool in_sync[META_SLOTS_MAX] = {0};
+
+	for (unsigned i = 0; v && health && health[i] && i < v->slots; i++)
+		in_sync[i] = health[i] == 'A';
+	return v && raid_mirrored(v->level, in_sync, v->slots);
+}
+
+static void same(struct rig *r, struct rig_volume *rv)
+{
+	if (rv->differ) {
+		rv->differed = true;
+		rv->same_at = fake_disks_recorded(r->disks);
+	}
+	rv->differ = rv->comparing = false;
+}
+
+/* A superblock's resync offset, of 0 too, has the regions compared whose bits are set: all that were being written. */
+void rig_compare_begin(struct rig *r, struct rig_volume *rv, const struct slice_super *fresh)
+{
+	rv->comparing = fresh->resync_offset != UINT64_MAX && !strchr(fake_dm_health(r->dm, rig_raid_dm(r, rv)), 'a');
+	if (!mirrored(r, rv)) /* what enters is copied from who is left */
+		same(r, rv);
+	rv->comparing = rv->comparing && rv->differ;
+}
+
+void rig_compare_cut(struct rig_volume *rv, size_t records)
+{
+	rv->differ = rv->differ || (rv->differed && rv->same_at > records) || (rv->wrote && rv->wrote_at <= records);
+	rv->wrote = rv->differed = rv->comparing = false;
 }
 
 /* A rebuild makes all of parity, and of a mirror of two. What it does not write nobody has compared. */
@@ -80,6 +116,8 @@ void rig_resynced(struct rig *r, struct rig_volume *rv, bool rebuilt)
 		rv->made_at = fake_disks_recorded(r->disks);
 	}
 	rv->resync_from = UINT64_MAX;
+	if (rv->comparing || (rebuilt && rebuild_makes(exec_volume(r->x, rv->guid))))
+		same(r, rv);
 }
 
 void rig_uninitialise(struct rig *r)
@@ -113,6 +151,8 @@ const char *rig_unmade(struct rig *r, bool settled)
 				 "%s is called initialised with %" PRIu64 " sectors a member, of %" PRIu64
 				 " redundancy was made",
 				 rv->top, v->member_sectors, rv->made);
+		else if (v->initialised && rv->differ && !rv->comparing && mirrored(r, rv))
+			snprintf(text, sizeof(text), "%s has mirrors that differ, and nobody compares them", rv->top);
 		else if (v->sectors < live)
 			snprintf(text, sizeof(text), "the table of %s is longer than the metadata say", rv->top);
 		else if (settled && (v->sectors > live || !v->initialised))

@@ -30,7 +30,7 @@ const char *rig_suspended(struct rig *r)
 
 /* Under a snapshot-origin the raid table is below; already when it works there and the device above is still suspended.
  */
-static const char *raid_dm(struct rig *r, const struct rig_volume *v)
+const char *rig_raid_dm(struct rig *r, const struct rig_volume *v)
 {
 	static char below[META_NAME_MAX + 8];
 	const char *live = fake_dm_live(r->dm, v->top), *lower;
@@ -88,7 +88,7 @@ struct member {
 /* What the volume's live table lists. Returns the number of slots. */
 static unsigned members(struct rig *r, const struct rig_volume *v, struct member *m)
 {
-	const char *live = fake_dm_live(r->dm, raid_dm(r, v)), *health = fake_dm_health(r->dm, raid_dm(r, v));
+	const char *live = fake_dm_live(r->dm, rig_raid_dm(r, v)), *health = fake_dm_health(r->dm, rig_raid_dm(r, v));
 	unsigned n = (unsigned)(live ? strlen(health) : 0);
 	char copy[DM_PARAMS_MAX + 64], *words[512], *save = NULL;
 	size_t n_words = 0;
@@ -161,13 +161,13 @@ static bool works(char health)
  * Returns true if it is failed now. */
 static bool write_failed(struct rig *r, const struct rig_volume *v, unsigned slot)
 {
-	const char *health = fake_dm_health(r->dm, raid_dm(r, v));
+	const char *health = fake_dm_health(r->dm, rig_raid_dm(r, v));
 	bool others = false;
 
 	for (unsigned i = 0; health[i]; i++)
 		others = others || (i != slot && health[i] == 'A');
 	if (others)
-		fake_dm_fail_member(r->dm, raid_dm(r, v), slot);
+		fake_dm_fail_member(r->dm, rig_raid_dm(r, v), slot);
 	return others;
 }
 
@@ -217,13 +217,15 @@ static void update_supers(struct rig *r, const struct rig_volume *rv)
 static void begin_table(struct rig *r, struct rig_volume *v)
 {
 	_Alignas(4096) static uint8_t buf[SLICE_HEAD_BYTES], slice[SLICE_HEAD_BYTES];
-	const char *on = r->x && r->dm ? raid_dm(r, v) : NULL, *table = on ? fake_dm_live(r->dm, on) : NULL;
+	const char *on = r->x && r->dm ? rig_raid_dm(r, v) : NULL, *table = on ? fake_dm_live(r->dm, on) : NULL;
 	struct slice_super s, fresh = {0};
 	bool part[META_SLOTS_MAX] = {0};
 	struct member m[META_SLOTS_MAX];
 	char live[sizeof(v->live)];
 	unsigned n;
 
+	if (!table && on)
+		v->wrote = false;
 	snprintf(live, sizeof(live), "%s %.*s", on ? on : "", DM_PARAMS_MAX, table ? table : "");
 	if (!table || strcmp(live, v->live) == 0)
 		return;
@@ -243,12 +245,13 @@ static void begin_table(struct rig *r, struct rig_volume *v)
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (part[i] || fresh.failed >> i & 1)
-			fake_dm_recover(r->dm, raid_dm(r, v), i);
+			fake_dm_recover(r->dm, rig_raid_dm(r, v), i);
 	rig_grow_begin(r, v, &fresh, slice);
 	/* "rebuild" in a table makes the kernel forget a resync (raid_ctr), and a recovery by bitmap clears the bits
 	 * that it would go by. */
-	if (strchr(fake_dm_health(r->dm, raid_dm(r, v)), 'a'))
+	if (strchr(fake_dm_health(r->dm, rig_raid_dm(r, v)), 'a'))
 		v->resync_from = UINT64_MAX;
+	rig_compare_begin(r, v, &fresh);
 }
 
 void rig_begin_tables(struct rig *r)
@@ -287,7 +290,7 @@ void rig_fail(struct rig *r, unsigned slot)
 {
 	if (r->dead)
 		return;
-	fake_dm_fail_member(r->dm, raid_dm(r, &r->volume[0]), slot);
+	fake_dm_fail_member(r->dm, rig_raid_dm(r, &r->volume[0]), slot);
 	update_supers(r, &r->volume[0]);
 }
 
@@ -303,6 +306,9 @@ static void write_volume(struct rig *r, struct rig_volume *v)
 	if (!n || r->dead || v->n_acks == RIG_ACKS_MAX)
 		return;
 	v->generation++;
+	if (!v->wrote)
+		v->wrote_at = fake_disks_recorded(r->disks);
+	v->wrote = true;
 	for (unsigned i = 0; i < n; i++) {
 		struct marker k = {.generation = v->generation, .whole = m[i].health == 'A'};
 
@@ -338,14 +344,14 @@ static void end_rebuild(struct rig *r, struct rig_volume *v)
 	struct marker whole = {.generation = v->generation, .whole = 1};
 	struct member m[META_SLOTS_MAX];
 	unsigned n = r->dead ? 0 : members(r, v, m);
-	bool rebuilt = n && strchr(fake_dm_health(r->dm, raid_dm(r, v)), 'a');
+	bool rebuilt = n && strchr(fake_dm_health(r->dm, rig_raid_dm(r, v)), 'a');
 
 	for (unsigned i = 0; i < n; i++)
 		if (m[i].health == 'a' && m[i].disk && put_at(r, &m[i].data, &whole, sizeof(whole)) < 0)
 			write_failed(r, v, i);
 	if (!n)
 		return;
-	fake_dm_rebuilt(r->dm, raid_dm(r, v));
+	fake_dm_rebuilt(r->dm, rig_raid_dm(r, v));
 	rig_resynced(r, v, rebuilt);
 	update_supers(r, v);
 }
@@ -485,7 +491,7 @@ const char *rig_stale(struct rig *r)
 static bool enough_in(struct rig *r, const struct rig_volume *rv, const struct fake_disk *without)
 {
 	uint64_t acknowledged = rv->n_acks ? rv->ack[rv->n_acks - 1].generation : 1;
-	const char *health = fake_dm_live(r->dm, raid_dm(r, rv)) ? fake_dm_health(r->dm, raid_dm(r, rv)) : NULL;
+	const char *health = fake_dm_live(r->dm, rig_raid_dm(r, rv)) ? fake_dm_health(r->dm, rig_raid_dm(r, rv)) : NULL;
 	const struct meta_volume *v = exec_volume(r->x, rv->guid);
 	bool current[META_SLOTS_MAX];
 

@@ -538,6 +538,31 @@ static void resync_ends(struct rig *r)
 	rig_write(r);
 }
 
+static void member_fails(struct rig *r)
+{
+	rig_fail(r, 1);
+	rig_write(r);
+	assert_int_equal(rig_one(r, STEP_RECORD, -1), 0);
+}
+
+static void spare_enters(struct rig *r)
+{
+	member_fails(r);
+	assert_int_equal(rig_one(r, STEP_ACTIVATE_SPARE, rig_spare_disk(r)), 0);
+	rig_write(r);
+}
+
+static void returns(struct rig *r)
+{
+	int disk = rig_disk_in(r, 1);
+
+	r->absent[disk] = true;
+	member_fails(r);
+	r->absent[disk] = false;
+	assert_int_equal(rig_one(r, STEP_READD_MEMBER, disk), 0);
+	rig_write(r);
+}
+
 /* A spare enters amid the first resync. Of three, two were never compared: a repair is asked for once, and the next
  * start resyncs all. Of two, the rebuild has made it. */
 static void spare_amid_resync(void **state _unused_)
@@ -548,11 +573,7 @@ static void spare_amid_resync(void **state _unused_)
 
 		born(&r, slots);
 		assert_false(initialised(&r));
-		rig_fail(&r, 1);
-		rig_write(&r);
-		assert_int_equal(rig_one(&r, STEP_RECORD, -1), 0);
-		assert_int_equal(rig_one(&r, STEP_ACTIVATE_SPARE, rig_spare_disk(&r)), 0);
-		rig_write(&r);
+		spare_enters(&r);
 		resync_ends(&r);
 		assert_int_equal(initialised(&r), slots == 2);
 		repair = strstr(fake_dm_log(r.dm), "message born repair");
@@ -567,6 +588,44 @@ static void spare_amid_resync(void **state _unused_)
 		resync_ends(&r);
 		assert_true(initialised(&r));
 		assert_null(strstr(fake_dm_log(r.dm), "message born repair"));
+		assert_null(rig_stale(&r));
+		assert_null(fake_dm_violation_at_end(r.dm));
+		rig_free(&r);
+	}
+}
+
+/* The resync after a crash is pending, and a member enters beside it: the disk that was being rebuilt (0), a spare (1),
+ * the member itself (2). None enters (3), or when that has ended (4). */
+static void resync_after_a_crash(void **state _unused_)
+{
+	for (unsigned k = 0; k < 10; k++) {
+		unsigned slots = 2 + k / 5, how = k % 5;
+		bool lost = slots > 2 && how < 3;
+		struct rig r;
+
+		born(&r, slots);
+		resync_ends(&r);
+		assert_true(initialised(&r));
+		if (how == 0)
+			spare_enters(&r);
+		rig_power_cycle(&r);
+		start(&r);
+		assert_int_equal(initialised(&r), !lost || how > 0);
+		if (how == 4)
+			resync_ends(&r);
+		if (how == 1 || how == 4)
+			spare_enters(&r);
+		if (how == 2)
+			returns(&r);
+		assert_int_equal(initialised(&r), !lost);
+		resync_ends(&r);
+		assert_int_equal(initialised(&r), !lost);
+		assert_int_equal(strstr(fake_dm_log(r.dm), "message born repair") != NULL, lost);
+		rig_power_cycle(&r);
+		start(&r);
+		assert_int_equal(initialised(&r), !lost);
+		resync_ends(&r);
+		assert_true(initialised(&r));
 		assert_null(rig_stale(&r));
 		assert_null(fake_dm_violation_at_end(r.dm));
 		rig_free(&r);
@@ -597,6 +656,7 @@ int main(void)
 		unit(first_look_fails),
 		unit(one_copy_a_disk),
 		unit(spare_amid_resync),
+		unit(resync_after_a_crash),
 		unit(spare_kinds),
 	};
 

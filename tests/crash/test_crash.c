@@ -462,16 +462,34 @@ static void first_resync(struct rig *r)
 }
 
 /* A member has failed, and its disk is one that the set knows nothing of any more. */
-static void first_resync_and_blank(struct rig *r)
+static void and_blank(struct rig *r)
 {
-	int disk;
+	int disk = rig_disk_in(r, 1);
 
-	first_resync(r);
-	disk = rig_disk_in(r, 1);
 	kernel_fails_then_record(r);
 	must(rig_one(r, STEP_REMOVE_MEMBER, disk));
 	must(rig_one(r, STEP_ADD_SPARE, disk));
 	rig_write(r);
+}
+
+static void first_resync_and_blank(struct rig *r)
+{
+	first_resync(r);
+	and_blank(r);
+}
+
+/* The resync after a crash is under way. */
+static void dirty_and_blank(struct rig *r)
+{
+	started_and_crashed(r);
+	start(r);
+	and_blank(r);
+}
+
+static void dirty_and_gone(struct rig *r)
+{
+	started_and_crashed(r);
+	member_gone(r);
 }
 
 static void first_resync_and_gone(struct rig *r)
@@ -498,6 +516,21 @@ static void first_resync_and_rebuilt(struct rig *r)
 	first_resync_and_blank(r);
 	spare_rebuilt(r);
 	rig_power_cycle(r);
+}
+
+static void rebuilding_and_crashed(struct rig *r)
+{
+	start(r);
+	and_blank(r);
+	must(rig_one(r, STEP_ACTIVATE_SPARE, rig_spare_disk(r)));
+	rig_write(r);
+	rig_power_cycle(r);
+}
+
+static void start_and_rebuilt(struct rig *r)
+{
+	assemble(r);
+	rebuild_finished(r);
 }
 
 static const struct scenario scenarios[] = {
@@ -580,6 +613,12 @@ static const struct scenario scenarios[] = {
 	 .every = 6},
 	{"amid a resync, raid10, a return", "raid10", first_resync_and_gone, readd, "iiim iiir iiif iiii", .every = 12},
 	{"amid a resync, raid10, start", "raid10", first_resync_and_rebuilt, assemble, "iiii", .every = 6},
+	{"amid a resync, raid10 after a crash, a spare", "raid10", dirty_and_blank, spare_rebuilt, "ieii irii iiii",
+	 .every = 6},
+	{"amid a resync, raid10 after a crash, a return", "raid10", dirty_and_gone, readd, "iiim iiir iiif iiii",
+	 .every = 12},
+	{"amid a resync, raid10 after a crash, start", "raid10", rebuilding_and_crashed, start_and_rebuilt, "irii iiii",
+	 .every = 6},
 	{"amid a resync, raid5, a spare", "spare-global", first_resync, fail_and_spare_rebuilt, "iii iri", .every = 12,
 	 .refused = EUCLEAN},
 	{"blocks of 4096, fail and spare", "spare-global:4096", start, fail_and_spare, "iii iri", .every = 2},

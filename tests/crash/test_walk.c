@@ -453,7 +453,7 @@ static void forget_records(struct walk *w)
 {
 	w->since = 0;
 	for (unsigned n = 0; n < w->r.n_volumes; n++) {
-		w->r.volume[n].made_at = 0;
+		w->r.volume[n].made_at = w->r.volume[n].wrote_at = w->r.volume[n].same_at = 0;
 		for (size_t i = 0; i < w->r.volume[n].n_acks; i++)
 			w->r.volume[n].ack[i].records = 0;
 	}

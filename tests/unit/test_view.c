@@ -281,6 +281,11 @@ static void levels(void **state _unused_)
 		    !raid_runnable(RAID10, side, 5));
 	assert_true(raid_runnable(RAID4, one, 4) && !raid_runnable(RAID4, two, 4));
 	assert_true(!raid_runnable(RAID_UNSUPPORTED, all, 4) && !raid_runnable(RAID1, all, 0));
+	assert_true(raid_mirrored(RAID1, two, 4) && !raid_mirrored(RAID1, three, 4) && !raid_mirrored(RAID5, all, 4));
+	assert_true(raid_mirrored(RAID10, one, 4) && raid_mirrored(RAID10, pair, 4) && !raid_mirrored(RAID10, two, 4));
+	assert_true(raid_mirrored(RAID10, one, 3) && !raid_mirrored(RAID10, three, 3));
+	assert_true(raid_mirrored(RAID10, side, 5) && raid_mirrored(RAID10, apart, 5) &&
+		    !raid_mirrored(RAID10, none, 4));
 	assert_int_equal(raid_redundancy(RAID1, 3), 2);
 	for (enum raid_level l = RAID0; l < RAID_LEVELS; l++) {
 		char want[8];
