@@ -76,8 +76,10 @@ static int doubts(const struct world_spare *s)
 
 static bool better(const struct choice *c, const struct world_spare *s, const struct world_spare *than)
 {
-	int order = doubts(s) - doubts(than);
+	int order = s->strains - than->strains;
 
+	if (order == 0)
+		order = doubts(s) - doubts(than);
 	if (order == 0)
 		order = than->beside - s->beside;
 	if (order == 0)

@@ -46,6 +46,7 @@ struct world_spare {
 	bool for_array;		       /* likewise: dedicated to this array */
 	bool promised;		       /* another plan is about to use it */
 	bool beside;	       /* of another array: there it has the place of the disk that is to be replaced here */
+	bool strains;	       /* likewise, and that array is degraded: for the format it would be more so meanwhile */
 	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */
 	bool serves;	       /* dedicated to this array, its pool or global */
 	uint64_t free_sectors; /* largest free extent */

@@ -146,6 +146,10 @@ void array_count_spares(const struct inventory *inv, const struct array *a, stru
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
 /* The other array of its set in which the disk has the place of one that served this array, too. NULL: it has not. */
 const struct array *successor_in(const struct inventory *inv, const struct array *a, const struct device *d);
+/* A format may know of whole disks only (DDF does): one that is rebuilt in some array counts as in sync in none. The array
+ * of a's set that could not run if d were, NULL: none. *strains: one has less redundancy then than it has now. */
+const struct array *successor_kept(const struct inventory *inv, const struct array *a, const struct device *d,
+				   bool *strains);
 
 /* ---- lend.c ---- */
 

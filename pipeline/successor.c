@@ -15,6 +15,49 @@ static bool was_here(const struct array *a, const char *device)
 	return false;
 }
 
+static bool rebuilt_anywhere(const struct inventory *inv, const char *set, const struct device *d)
+{
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		const struct array *o = inv->arrays[i];
+		int slot = strcmp(o->set, set) == 0 ? array_slot_of(inv, o, d) : -1;
+
+		if (slot >= 0 && array_member_state(inv, o, (unsigned)slot) == MEMBER_REBUILDING)
+			return true;
+	}
+	return false;
+}
+
+static bool runs_without(const struct inventory *inv, const struct array *o, const struct device *d)
+{
+	bool in_sync[META_SLOTS_MAX] = {0};
+
+	for (unsigned i = 0; i < o->volume->slots; i++) {
+		const struct device *m = device_find(inv, o->member[i].device);
+
+		in_sync[i] = m && m != d && array_member_state(inv, o, i) == MEMBER_IN_SYNC &&
+			     !rebuilt_anywhere(inv, o->set, m);
+	}
+	return raid_runnable(o->volume->level, in_sync, o->volume->slots);
+}
+
+const struct array *successor_kept(const struct inventory *inv, const struct array *a, const struct device *d,
+				   bool *strains)
+{
+	*strains = false;
+	for (size_t i = 0; i < inv->n_arrays; i++) {
+		const struct array *o = inv->arrays[i];
+		int slot = o != a && o->volume && strcmp(o->set, a->set) == 0 ? array_slot_of(inv, o, d) : -1;
+
+		if (slot < 0 || array_member_state(inv, o, (unsigned)slot) != MEMBER_IN_SYNC ||
+		    array_state(inv, o) == ARRAY_OPTIMAL)
+			continue;
+		*strains = true;
+		if (!runs_without(inv, o, d))
+			return o;
+	}
+	return NULL;
+}
+
 const struct array *successor_in(const struct inventory *inv, const struct array *a, const struct device *d)
 {
 	if (!a->volume || !d->present || array_slot_of(inv, a, d) >= 0)

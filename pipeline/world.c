@@ -227,16 +227,16 @@ static void draw_part(const struct inventory *inv, const struct disk_set *s, con
 static bool draw_successor(const struct inventory *inv, const struct disk_set *s, const struct array *a,
 			   const struct device *d, struct world_spare *w)
 {
-	const struct array *o = successor_in(inv, a, d);
+	const struct array *o;
 
-	if (!o)
+	if (!successor_in(inv, a, d))
 		return false;
 	draw_part(inv, s, d, w);
 	w->kind = device_pool(inv, d) ? SPARE_POOL : SPARE_GLOBAL;
 	w->serves = w->beside = true;
-	if (array_member_state(inv, o, (unsigned)array_slot_of(inv, o, d)) == MEMBER_IN_SYNC &&
-	    array_state(inv, o) != ARRAY_OPTIMAL)
-		snprintf(w->kept, sizeof(w->kept), "serves %.64s, which is degraded", o->name);
+	o = successor_kept(inv, a, d, &w->strains);
+	if (o)
+		snprintf(w->kept, sizeof(w->kept), "serves %.64s, which cannot do without it", o->name);
 	return true;
 }
 

@@ -151,6 +151,22 @@ void ddf_leave(struct meta_set *s, uint32_t ref)
 	pd->state = be16_of((uint16_t)state);
 }
 
+/* Without a disk, and without those that are called Rebuilding. */
+static bool runs_without(const struct meta_set *s, const struct ddf_volume *v, uint32_t ref)
+{
+	bool in_sync[META_SLOTS_MAX] = {0};
+	struct meta_volume level = {0};
+
+	ddf_level(s, v, &level);
+	for (unsigned i = 0; i < MIN(level.slots, META_SLOTS_MAX); i++) {
+		const struct ddf_pd_entry *pd = ddf_pd(s, ddf_slot_ref(s, v, i));
+
+		in_sync[i] = pd && ddf_slot_ref(s, v, i) != ref && ddf_slot_state(s, v, i) == MEMBER_IN_SYNC &&
+			     !(be16_get(pd->state) & DDF_PD_REBUILDING);
+	}
+	return raid_runnable(level.level, in_sync, level.slots);
+}
+
 /* A disk is called Rebuilding as a whole: a degraded volume that it serves would lose it in mdadm's eyes. */
 static int others_allow(const struct meta_set *s, const struct ddf_volume *v, uint32_t ref, bool whole, struct err *e)
 {
@@ -164,11 +180,12 @@ static int others_allow(const struct meta_set *s, const struct ddf_volume *v, ui
 			if (o == v)
 				return err_set(e, EINVAL, "disk %08x is in slot %u of the volume", ref, slot);
 			if (!whole && ddf_slot_state(s, o, slot) == MEMBER_IN_SYNC &&
-			    ddf_volume_state(s, o) != DDF_VD_OPTIMAL)
-				return err_set(e, EINVAL,
-					       "disk %08x serves slot %u of a degraded volume, and DDF would call it "
-					       "rebuilding there too",
-					       ref, slot);
+			    ddf_volume_state(s, o) != DDF_VD_OPTIMAL && !runs_without(s, o, ref))
+				return err_set(
+					e, EINVAL,
+					"disk %08x serves slot %u of a volume that cannot run without it, and DDF "
+					"would call it rebuilding there too",
+					ref, slot);
 		}
 	}
 	return 0;

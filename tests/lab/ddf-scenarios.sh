@@ -138,10 +138,11 @@ two_spares() {
 	delete six ten # the last one here: the disk that was removed is not of the set any more, and keeps what it has of it
 }
 
-# Not one of mdadm's: the first spare is whole in one of them by then, so that the other takes the second one.
+# Not one of mdadm's: the first spare is whole in one of them by then, and the other takes the second one. each_whole: that is
+# whole, too, before the first one wants it.
 spares_apart() {
 	local quick=/etc/spared/rules.d/90-quick.yaml all="in-sync in-sync in-sync in-sync"
-	say "fail-two-spares, the second disk when the first spare is whole in one array: each takes the other's"
+	say "fail-two-spares, the second disk when the first spare is whole in one array: each takes the other's ${1:-}"
 	create six 8MiB raid6 1 2 3 4
 	beside six ten 8MiB raid10 1 2 3 4
 	for a in six ten; do lab_fill /dev/mapper/$a 5; done
@@ -154,11 +155,12 @@ spares_apart() {
 	ok "ten takes one" sparectl spare activate ten "$(lab_dev 6)"
 	lab_wait_for '[ "$(spared_states ten)" = "'"$all"'" ]' 60
 	fail ten 3
-	lab_md_speed 500
+	[ $# -gt 0 ] || lab_md_speed 500
 	ok "six takes the other" sparectl spare activate six "$(lab_dev 7)"
+	[ $# = 0 ] || lab_wait_for '[[ "$(spared_states six)" =~ ^(in-sync ?|failed ?|empty ?)+$ ]]' 60
 	cp /run/lab/files/quick $quick
 	ok "slots are filled again" sparectl rules reload
-	ok "ten takes it, too" lab_wait_for '[[ "$(spared_states ten)" = *rebuilding* ]]' 30
+	ok "ten takes it, too" lab_wait_for '[ "$(spared_slot ten "$(lab_dev 7)")" != "" ]' 30
 	lab_md_speed 200000
 	lab_wait_for '[ "$(spared_states six) $(spared_states ten)" = "'"$all $all"'" ]' 60
 	whole six ten
@@ -167,6 +169,8 @@ spares_apart() {
 	for a in six ten; do ok "$a has its data" lab_check_fill /dev/mapper/$a 5; done
 	delete six ten
 }
+
+each_whole() { spares_apart whole; }
 
 incomplete() {
 	say "assemble-missing, incremental-wrong-order: of two arrays one runs without disks that both have; these come back"
@@ -255,7 +259,7 @@ twice() {
 
 case ${1:-} in
 '') set -- readd incomplete two_out:raid10 ;;
-all) set -- readd incomplete two_out:raid10 two_out:raid6 race spare twice spares_apart two_spares ;;
+all) set -- readd incomplete two_out:raid10 two_out:raid6 race spare twice spares_apart each_whole two_spares ;;
 esac
 for scenario in "$@"; do ${scenario/:/ }; done
 lab_done

@@ -154,6 +154,43 @@ static void life_of_two_volumes(void **state _unused_)
 	test_set_free(&s);
 }
 
+/* A spare that is whole in one volume takes the failed disk's place in the other one. It is called Rebuilding as a
+ * whole: a volume that is degraded otherwise must be able to run without it. */
+static void spare_of_a_degraded_volume(void **state _unused_)
+{
+	for (int six = 0; six < 2; six++) {
+		const char *first = six ? "r6" : "r5", *other = six ? "r5" : "r6";
+		struct test_set s;
+		struct meta_set *set;
+		char ref[META_REF_MAX];
+		struct err e;
+		size_t n;
+
+		test_set_load(&s, "two-volumes");
+		set = test_join(&s, 0);
+		test_edit(set, member_edit(set, "r5", 1, MEMBER_FAILED));
+		n = test_disk_add(&s, 131072);
+		assert_int_equal(meta_ddf.add_disk(set, 131072, 512, "SERIAL-7", ref, &e), 0);
+		snprintf(s.disk[n].ref, META_REF_MAX, "%s", ref);
+		test_edit(set, disk_edit(set, META_ASSIGN, first, 1, ref));
+		test_edit(set, member_edit(set, first, 1, MEMBER_IN_SYNC));
+		test_edit(set, member_edit(set, first, six ? 4 : 3, MEMBER_FAILED));
+		commit(&s, &set, 0);
+		if (six) {
+			test_edit(set, disk_edit(set, META_ASSIGN, other, 1, ref));
+			commit(&s, &set, 0);
+			mdadm_has(&s.disk[n], ref, "active/Online, Rebuilding",
+				  "state[1] : Partially Optimal, Consistent");
+			set_has(set, "offset 0 in-sync\n");
+			set_has(set, "offset 6144 rebuilding\n");
+		} else {
+			refused(set, disk_edit(set, META_ASSIGN, other, 1, ref), EINVAL, "cannot run without it");
+		}
+		meta_ddf.set_free(set);
+		test_set_free(&s);
+	}
+}
+
 /* Of an -E output, without what differs from one update to the next. */
 static void strip(char *text)
 {
@@ -494,8 +531,17 @@ static void clones(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(life_of_two_volumes), unit(as_mdmon), unit(missing_and_back), unit(spares),     unit(replaced),
-		unit(flags_and_refusals),  unit(clones),   unit(health_noted),	   unit(spare_bits), unit(spare_kinds),
+		unit(life_of_two_volumes),
+		unit(spare_of_a_degraded_volume),
+		unit(as_mdmon),
+		unit(missing_and_back),
+		unit(spares),
+		unit(replaced),
+		unit(flags_and_refusals),
+		unit(clones),
+		unit(health_noted),
+		unit(spare_bits),
+		unit(spare_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
