@@ -11,7 +11,8 @@ import sys
 
 ROOT = json.load(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../docs/spared-protocol.schema.json")))
 KNOWN = {"$ref", "$schema", "$defs", "title", "description", "type", "const", "enum", "pattern", "minimum", "maximum",
-         "properties", "required", "additionalProperties", "items", "oneOf", "anyOf"}
+         "properties", "required", "additionalProperties", "items", "prefixItems", "minItems", "maxItems", "oneOf",
+         "anyOf"}
 TYPES = {"string": lambda v: isinstance(v, str), "boolean": lambda v: isinstance(v, bool),
          "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
          "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
@@ -56,6 +57,11 @@ def errors(s, v, at=""):
     if isinstance(v, list) and "items" in s:
         for i, item in enumerate(v):
             found += errors(s["items"], item, f"{at}[{i}]")
+    if isinstance(v, list):
+        for i, item in enumerate(s.get("prefixItems", [])):
+            found += errors(item, v[i], f"{at}[{i}]") if i < len(v) else []
+        if not s.get("minItems", 0) <= len(v) <= s.get("maxItems", len(v)):
+            found.append(f"{at} has {len(v)} items")
     for key in ("oneOf", "anyOf"):
         if key in s:
             each = [errors(option, v, at) for option in s[key]]
