@@ -76,7 +76,7 @@ static int add_run(struct image *im, struct image_disk *d, uint64_t sector, uint
 	size_t len = data ? (size_t)sectors * SECTOR : 0;
 	struct image_run *r;
 
-	if (len > IMAGE_BYTES_MAX - im->bytes || sectors > IMAGE_SECTORS_MAX - d->held)
+	if (len > IMAGE_BYTES_MAX - im->bytes || sectors > IMAGE_SECTORS_MAX - d->held || d->n_runs == IMAGE_RUNS_MAX)
 		return -ENOSPC;
 	if (d->n_runs == d->cap) {
 		size_t cap = d->cap ? 2 * d->cap : 64;

@@ -10,6 +10,7 @@
 enum {
 	IMAGE_BYTES_MAX = 16 << 20,  /* of one plan's images: what is more is not kept */
 	IMAGE_SECTORS_MAX = 1 << 20, /* of one disk, filled ones included */
+	IMAGE_RUNS_MAX = 1 << 15,    /* of one disk: each is looked for among all */
 	IMAGE_PART_MAX = 128 << 10,  /* bytes in one part */
 	IMAGE_PARTS_MAX = 1024,
 };

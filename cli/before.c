@@ -1,73 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/before.h"
 
-#include "cli/client.h"
-#include "cli/output.h"
-
 #include <errno.h>
 #include <string.h>
 
-enum { SECTOR = 512, ROWS = 1000 };
+enum { SECTOR = 512 };
 
-/* ---- the history ---- */
+/* ---- rows of the history ---- */
 
-static int ask(struct cli *c, const char *plan, int64_t before, json_t **ret)
+static const char *text_of(const json_t *j, const char *key)
 {
-	json_t *request = client_request("history");
+	const char *text = json_string_value(json_object_get(j, key));
 
-	json_object_set_new(request, "table", json_string("before"));
-	json_object_set_new(request, "limit", json_integer(ROWS));
-	request_text(request, "plan", plan);
-	if (before)
-		json_object_set_new(request, "before", json_integer(before));
-	return client_ask(c, request, ret);
+	return text ? text : "";
 }
 
-/* Rows of the plan, or of all, newest first, until fn says that it was the last. */
-static int each_row(struct cli *c, const char *plan, bool (*fn)(void *u, const json_t *row), void *u)
+static json_int_t id_of(const json_t *row)
 {
-	int64_t before = 0;
-	bool more = true;
-
-	while (more) {
-		json_t *answer = NULL, *row;
-		int status = ask(c, plan, before, &answer);
-		size_t i;
-
-		more = status == CLI_OK && j_bool(answer, "more");
-		json_array_foreach(j_list(answer, "rows"), i, row)
-		{
-			before = j_int(row, "id");
-			more = fn(u, row) && more;
-		}
-		json_decref(answer);
-		if (status != CLI_OK)
-			return status;
-	}
-	return CLI_OK;
+	return json_integer_value(json_object_get(row, "id"));
 }
 
 /* Numbers of plans come again when the daemon's state is lost: the newest is meant, which begins with part 0. */
 struct first {
-	int64_t id;
-	bool begun, ended;
+	json_int_t id;
+	bool begun;
 };
 
 static bool find_first(void *u, const json_t *row)
 {
 	struct first *f = u;
-	const json_t *part = json_object_get(row, "row");
+	const json_t *number = json_object_get(json_object_get(row, "row"), "part");
 
-	if (f->begun)
-		return false;
-	f->ended = f->ended || json_object_get(part, "end");
-	f->id = j_int(row, "id");
-	f->begun = j_int(part, "part") == 0;
+	f->id = id_of(row);
+	f->begun = json_is_integer(number) && json_integer_value(number) == 0;
 	return !f->begun;
 }
 
 struct since {
-	int64_t first;
+	json_int_t first;
 	json_t *parts; /* newest first */
 };
 
@@ -75,51 +45,47 @@ static bool keep(void *u, const json_t *row)
 {
 	struct since *s = u;
 
-	if (j_int(row, "id") >= s->first)
+	if (id_of(row) >= s->first)
 		json_array_append(s->parts, json_object_get(row, "row"));
-	return j_int(row, "id") > s->first;
+	return id_of(row) > s->first;
 }
 
 /* Of the plan's disks what it wrote over, and what those wrote over that came after it: what was told first counts. */
-static int lay(const struct cli *c, const char *plan, const json_t *parts, struct image *im)
+static int lay(const char *plan, const json_t *parts, struct image *im, struct err *e)
 {
-	struct err e = {0};
-
 	for (size_t i = json_array_size(parts); i-- > 0;) {
 		const json_t *part = json_array_get(parts, i);
 
-		if (strcmp(j_str(part, "plan"), plan) != 0 && !image_disk(im, j_str(part, "disk")))
+		if (strcmp(text_of(part, "plan"), plan) != 0 && !image_disk(im, text_of(part, "disk")))
 			continue;
-		if (image_lay(im, part, &e) < 0)
-			return cli_fail(c, CLI_NO, "failed", "what the disks held before %s cannot be read: %s", plan,
-					e.msg);
+		if (image_lay(im, part, e) < 0)
+			return err_prefix(e, "what the disks held before %s cannot be read", plan);
 	}
-	return CLI_OK;
+	return 0;
 }
 
-int before_ask(struct cli *c, const char *plan, struct image **ret)
+int before_lay(const struct before_rows *rows, const char *plan, struct image **ret, struct err *e)
 {
 	_cleanup_(image_freep) struct image *im = image_new("", "");
-	struct since s = {.parts = json_array()};
+	_cleanup_(json_decrefp) json_t *parts = json_array();
+	struct since s = {.parts = parts};
 	struct first f = {0};
-	int status = each_row(c, plan, find_first, &f);
+	int r;
 
-	if (status == CLI_OK && !f.begun)
-		status = cli_fail(c, CLI_NO, "not-found",
-				  "nothing is kept of what %s wrote over: it wrote over nothing, or the history has "
-				  "forgotten it (keep.time and keep.images in spared.yaml)",
-				  plan);
+	if (!im || !parts)
+		return err_sys(e, ENOMEM, "images");
+	r = rows->each(rows->u, plan, find_first, &f);
+	if (r == 0 && !f.begun)
+		return err_set(e, ENOENT, "nothing is kept of what %s wrote over", plan);
 	s.first = f.id;
-	if (status == CLI_OK)
-		status = each_row(c, NULL, keep, &s);
-	if (status == CLI_OK && !im)
-		status = cli_fail(c, CLI_NO, "failed", "out of memory");
-	if (status == CLI_OK)
-		status = lay(c, plan, s.parts, im);
-	json_decref(s.parts);
-	if (status == CLI_OK)
+	if (r == 0)
+		r = rows->each(rows->u, NULL, keep, &s);
+	if (r != 0)
+		return r < 0 ? err_sys(e, -r, "images") : r;
+	r = lay(plan, parts, im, e);
+	if (r == 0)
 		*ret = TAKE_PTR(im);
-	return status;
+	return r;
 }
 
 /* ---- a disk ---- */
@@ -130,12 +96,29 @@ struct earlier {
 	const struct image_disk *im;
 };
 
+static int read_over(const struct earlier *b, uint64_t pos, void *buf, size_t len)
+{
+	uint64_t sector = pos / SECTOR;
+	uint32_t n = (uint32_t)(len / SECTOR);
+
+	if (b->under->read(b->under, pos, buf, len) == 0)
+		return image_over(b->im, sector, buf, n);
+	return image_read(b->im, sector, buf, n);
+}
+
 static int earlier_read(struct blockdev *d, uint64_t pos, void *buf, size_t len)
 {
 	const struct earlier *b = (const struct earlier *)d; /* d is its first member */
-	int r = b->under->read(b->under, pos, buf, len);
+	size_t block = d->sector_size ? d->sector_size : SECTOR;
+	int r = read_over(b, pos, buf, len);
 
-	return r < 0 ? r : image_over(b->im, pos / SECTOR, buf, (uint32_t)(len / SECTOR));
+	if (r >= 0 || len <= block || len % block)
+		return r;
+	/* What is under it may have some of it only, as in a capsule. */
+	r = 0;
+	for (size_t at = 0; at < len && r == 0; at += block)
+		r = read_over(b, pos + at, (uint8_t *)buf + at, block);
+	return r;
 }
 
 static void earlier_close(struct blockdev *d)

@@ -58,7 +58,61 @@ static int take_sectors(struct capsule *c, const json_t *line, struct err *e)
 	return c->n_disks ? sectors_add(&c->disks[c->n_disks - 1], line, e) : err_set(e, EBADMSG, "sectors of no disk");
 }
 
-static int take_line(struct capsule *c, const json_t *line, size_t number, struct err *e)
+static const json_t *rows_of(const json_t *line)
+{
+	return json_object_get(json_object_get(line, "body"), "rows");
+}
+
+static bool is_before(const json_t *row)
+{
+	const char *table = json_string_value(json_object_get(row, "table"));
+
+	return table && strcmp(table, "before") == 0;
+}
+
+/* Not taken apart before somebody asks: JSON is some ten times as large in memory. */
+static int take_history(struct capsule *c, const json_t *line, const char *text, size_t len, struct err *e)
+{
+	if (!is_before(json_array_get(rows_of(line), 0)))
+		return 0;
+	c->before_bytes += len;
+	if (c->n_before == CAPSULE_BEFORE_LINES_MAX || c->before_bytes > CAPSULE_BEFORE_MAX + CAPSULE_LINE_MAX)
+		return err_set(e, EBADMSG, "more than %d MiB of what plans wrote over, or too many lines of it",
+			       CAPSULE_BEFORE_MAX >> 20);
+	c->before[c->n_before].text = text;
+	c->before[c->n_before++].len = len;
+	return 0;
+}
+
+static int each_before(void *u, const char *plan, bool (*fn)(void *u, const json_t *row), void *fn_u)
+{
+	const struct capsule *c = u;
+	bool more = true;
+
+	for (size_t i = 0; i < c->n_before && more; i++) {
+		json_t *line = json_loadb(c->before[i].text, c->before[i].len, 0, NULL), *row;
+		size_t k;
+
+		if (!line)
+			return -ENOMEM; /* it was read once already */
+		json_array_foreach((json_t *)rows_of(line), k, row)
+		{
+			const char *of = json_string_value(json_object_get(json_object_get(row, "row"), "plan"));
+
+			if (more && is_before(row) && of && (!plan || strcmp(of, plan) == 0))
+				more = fn(fn_u, row);
+		}
+		json_decref(line);
+	}
+	return 0;
+}
+
+struct before_rows capsule_before(struct capsule *c)
+{
+	return (struct before_rows){.each = each_before, .u = c};
+}
+
+static int take_line(struct capsule *c, const json_t *line, size_t number, const char *text, size_t len, struct err *e)
 {
 	const char *part = json_string_value(json_object_get(line, "part"));
 
@@ -68,6 +122,8 @@ static int take_line(struct capsule *c, const json_t *line, size_t number, struc
 		return take_disk(c, line, e);
 	if (part && strcmp(part, "sectors") == 0)
 		return take_sectors(c, line, e);
+	if (part && strcmp(part, "history") == 0)
+		return take_history(c, line, text, len, e);
 	return 0;
 }
 
@@ -87,7 +143,7 @@ int capsule_parse(const char *text, size_t len, struct capsule *c, struct err *e
 
 		snprintf(where, sizeof(where), "line %zu", number);
 		line = n <= CAPSULE_LINE_MAX ? json_loadb(text, n, 0, NULL) : NULL;
-		r = json_is_object(line) ? take_line(c, line, number, e)
+		r = json_is_object(line) ? take_line(c, line, number, text, n, e)
 					 : err_set(e, EBADMSG, "no JSON object, or too long");
 		json_decref(line);
 		if (r < 0)

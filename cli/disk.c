@@ -135,7 +135,8 @@ int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, st
 	return r < 0 ? err_prefix(e, "%s", path) : 0;
 }
 
-int disk_meta_record(const char *path, struct sectors *s, struct err *e)
+int disk_meta_record(const char *path, struct sectors *s, void (*also)(void *u, struct blockdev *tape), void *u,
+		     struct err *e)
 {
 	_cleanup_(blockdev_closep) struct blockdev *d = NULL, *tape = NULL;
 	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
@@ -146,7 +147,11 @@ int disk_meta_record(const char *path, struct sectors *s, struct err *e)
 	if (r < 0)
 		return r;
 	tape = sectors_record(s, d);
-	return tape ? disk_meta_of(tape, &m, e) : err_sys(e, ENOMEM, "%s", path);
+	if (!tape)
+		return err_sys(e, ENOMEM, "%s", path);
+	r = disk_meta_of(tape, &m, e);
+	also(u, tape);
+	return r;
 }
 
 void disk_meta_finish(struct disk_meta *m)

@@ -29,8 +29,10 @@ struct disk_meta {
 int disk_meta_read(const char *path, bool drop_rights, struct disk_meta *ret, struct err *e);
 /* Of an open device; its rights are the caller's affair. */
 int disk_meta_of(struct blockdev *d, struct disk_meta *ret, struct err *e);
-/* The same, without rights from the first byte on, keeping what was read in *s also where it is no metadata. */
-int disk_meta_record(const char *path, struct sectors *s, struct err *e);
+/* The same, without rights from the first byte on, keeping what was read in *s also where it is no metadata. also:
+ * reads more of it, to be kept. */
+int disk_meta_record(const char *path, struct sectors *s, void (*also)(void *u, struct blockdev *tape), void *u,
+		     struct err *e);
 /* Of root, for good. */
 int disk_drop_rights(struct err *e);
 void disk_meta_finish(struct disk_meta *m);

@@ -188,26 +188,80 @@ static int show(const struct cli *c, const char *path, const struct disk_meta *m
 	return m->view ? CLI_OK : CLI_NO;
 }
 
-/* The text of a capsule, NULL: it is none. */
-static char *read_capsule(const char *path, size_t *len)
+/* What the kernel wrote into slices is in no image: what is there now is not shown as what was there then. */
+static void hide_slices(struct disk_meta *m)
 {
-	_cleanup_(freep) char *text = NULL;
-	char head[16];
-	FILE *f = fopen(path, "re");
-	struct stat st;
+	unsigned n = 0;
 
-	if (!f)
-		return NULL;
-	if (fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CAPSULE_BYTES_MAX &&
-	    fread(head, 1, sizeof(head), f) == sizeof(head) && capsule_is(head, sizeof(head)))
-		text = malloc((size_t)st.st_size);
-	rewind(f);
-	*len = text ? fread(text, 1, (size_t)st.st_size, f) : 0;
-	fclose(f);
-	return TAKE_PTR(text);
+	for (unsigned i = 0; i < m->n_bays; i++) {
+		m->bays[i].super_status = -ESTALE;
+		if (m->bays[i].stamp_status != -ENODATA)
+			m->bays[n++] = m->bays[i];
+	}
+	m->n_bays = n;
 }
 
-static int show_kept(const struct cli *c, const char *path, const struct sectors *s)
+/* The disk as it is, d, and over it what it held before the plan. */
+static int show_then(const struct cli *c, const char *path, struct blockdev *d, const struct image_disk *im)
+{
+	_cleanup_(blockdev_closep) struct blockdev *then = NULL;
+	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	struct err e = {0};
+
+	if (d->sectors != im->sectors)
+		return cli_fail(c, CLI_NO, "failed", "%s is another disk than %s was", path, im->name);
+	then = before_device(d, im);
+	if (!then || disk_meta_of(then, &m, &e) < 0)
+		return cli_fail(c, CLI_NO, "failed", "%s: what it held before %s is not kept, or not all of it%s%s",
+				path, c->opt[OPT_BEFORE], e.msg[0] ? ": " : "", e.msg);
+	hide_slices(&m);
+	return show(c, path, &m);
+}
+
+/* ---- a capsule ---- */
+
+/* NULL: it is none. */
+static FILE *open_capsule(const char *path, size_t *size)
+{
+	FILE *f = fopen(path, "re");
+	char head[16];
+	struct stat st;
+
+	if (f && fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= CAPSULE_BYTES_MAX &&
+	    fread(head, 1, sizeof(head), f) == sizeof(head) && capsule_is(head, sizeof(head))) {
+		rewind(f);
+		*size = (size_t)st.st_size;
+		return f;
+	}
+	if (f)
+		fclose(f);
+	return NULL;
+}
+
+static bool is_capsule(const char *path)
+{
+	size_t size;
+	FILE *f = open_capsule(path, &size);
+
+	if (f)
+		fclose(f);
+	return f;
+}
+
+static char *read_capsule(const char *path, size_t *len)
+{
+	size_t size;
+	FILE *f = open_capsule(path, &size);
+	char *text = f ? malloc(size) : NULL;
+
+	*len = text ? fread(text, 1, size, f) : 0;
+	if (f)
+		fclose(f);
+	return text;
+}
+
+/* im NULL: as it is. */
+static int show_kept(const struct cli *c, const char *path, const struct sectors *s, const struct image_disk *im)
 {
 	_cleanup_(blockdev_closep) struct blockdev *d = sectors_play(s);
 	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
@@ -218,9 +272,34 @@ static int show_kept(const struct cli *c, const char *path, const struct sectors
 	if (s->error[0])
 		return cli_fail(c, CLI_NO, "failed", "%s: it could not be read when the capsule was made: %s", name,
 				s->error);
+	if (d && im)
+		return show_then(c, name, d, im);
 	if (!d || disk_meta_of(d, &m, &e) < 0)
 		return cli_fail(c, CLI_NO, "failed", "%s: %s", name, d ? e.msg : "out of memory");
 	return show(c, name, &m);
+}
+
+static int show_capsule_before(const struct cli *c, const char *path, struct capsule *capsule)
+{
+	_cleanup_(image_freep) struct image *im = NULL;
+	const struct before_rows rows = capsule_before(capsule);
+	int status = CLI_OK, n = 0;
+	struct err e = {0};
+
+	if (before_lay(&rows, c->opt[OPT_BEFORE], &im, &e) < 0)
+		return cli_fail(c, CLI_NO, "failed", "%s: %s", path, e.msg);
+	for (size_t i = 0; i < capsule->n_disks; i++) {
+		const struct sectors *s = &capsule->disks[i];
+		const struct image_disk *d = s->device[0] ? image_disk(im, s->device) : NULL;
+		int r = d ? show_kept(c, path, s, d) : CLI_OK;
+
+		status = MAX(status, r);
+		n += d != NULL;
+	}
+	if (n == 0)
+		return cli_fail(c, CLI_NO, "not-found", "%s: %s wrote to no disk that is in it", path,
+				c->opt[OPT_BEFORE]);
+	return status;
 }
 
 static int show_capsule(const struct cli *c, const char *path, const char *text, size_t len)
@@ -231,8 +310,10 @@ static int show_capsule(const struct cli *c, const char *path, const char *text,
 
 	if (disk_drop_rights(&e) < 0 || capsule_parse(text, len, &capsule, &e) < 0)
 		return cli_fail(c, CLI_NO, "failed", "%s: %s", path, e.msg);
+	if (GIVEN(c, BEFORE))
+		return show_capsule_before(c, path, &capsule);
 	for (size_t i = 0; i < capsule.n_disks; i++) {
-		int r = show_kept(c, path, &capsule.disks[i]);
+		int r = show_kept(c, path, &capsule.disks[i], NULL);
 
 		status = MAX(status, r);
 	}
@@ -256,35 +337,14 @@ static int show_one(const struct cli *c, const char *path)
 
 /* ---- before a plan ---- */
 
-/* What the kernel wrote into slices is in no image: what is there now is not shown as what was there then. */
-static void hide_slices(struct disk_meta *m)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < m->n_bays; i++) {
-		m->bays[i].super_status = -ESTALE;
-		if (m->bays[i].stamp_status != -ENODATA)
-			m->bays[n++] = m->bays[i];
-	}
-	m->n_bays = n;
-}
-
 static int show_before(const struct cli *c, const char *path, const struct image_disk *im)
 {
-	_cleanup_(blockdev_closep) struct blockdev *d = NULL, *then = NULL;
-	_cleanup_(disk_meta_finish) struct disk_meta m = {0};
+	_cleanup_(blockdev_closep) struct blockdev *d = NULL;
 	struct err e = {0};
 
 	if (blockio_open(path, false, &d, &e) < 0 || disk_drop_rights(&e) < 0)
 		return cli_fail_err(c, CLI_NO, &e);
-	if (d->sectors != im->sectors)
-		return cli_fail(c, CLI_NO, "failed", "%s is another disk than %s was", path, im->name);
-	then = before_device(d, im);
-	if (!then || disk_meta_of(then, &m, &e) < 0)
-		return cli_fail(c, CLI_NO, "failed", "%s: what it held before %s is not kept, or not all of it%s%s",
-				path, c->opt[OPT_BEFORE], e.msg[0] ? ": " : "", e.msg);
-	hide_slices(&m);
-	return show(c, path, &m);
+	return show_then(c, path, d, im);
 }
 
 /* Reading gives up root's rights for good, so each disk has a process of its own. */
@@ -326,7 +386,7 @@ static bool asked_for(const struct cli *c, const json_t *device)
 	return c->n_args == 0;
 }
 
-static int show_all_before(struct cli *c)
+static int show_disks_before(struct cli *c)
 {
 	_cleanup_(image_freep) struct image *im = NULL;
 	json_t *answer = NULL, *device;
@@ -351,6 +411,24 @@ static int show_all_before(struct cli *c)
 		status = cli_fail(c, CLI_NO, "not-found", "%s wrote to no disk that is here%s", c->opt[OPT_BEFORE],
 				  c->n_args ? " and that you name" : "");
 	return status;
+}
+
+/* What is in a capsule is all there: the daemon is asked for what is not. */
+static int show_all_before(struct cli *c)
+{
+	int status = CLI_OK, capsules = 0, r;
+
+	for (int i = 0; i < c->n_args; i++) {
+		if (!is_capsule(c->args[i]))
+			continue;
+		r = apart(c, c->args[i], NULL);
+		status = MAX(status, r);
+		capsules++;
+	}
+	if (capsules && capsules == c->n_args)
+		return status;
+	r = show_disks_before(c);
+	return MAX(status, r);
 }
 
 int verb_meta_show(struct cli *c)

@@ -58,10 +58,23 @@ struct tape {
 	struct blockdev *from;
 };
 
+static int from_kept(const struct sectors *s, uint64_t pos, void *buf, size_t len)
+{
+	for (size_t done = 0; done < len; done += SECTOR) {
+		const uint8_t *sector = find(s, (pos + done) / SECTOR);
+
+		if (!sector)
+			return -EIO;
+		memcpy((uint8_t *)buf + done, sector, SECTOR);
+	}
+	return 0;
+}
+
+/* What was read once is not read again: it may have been written meanwhile. */
 static int tape_record(struct blockdev *d, uint64_t pos, void *buf, size_t len)
 {
 	struct tape *t = (struct tape *)d;
-	int r = t->from->read(t->from, pos, buf, len);
+	int r = from_kept(t->s, pos, buf, len) == 0 ? 0 : t->from->read(t->from, pos, buf, len);
 	uint64_t at = pos / SECTOR;
 	uint32_t n = (uint32_t)(len / SECTOR);
 
@@ -81,14 +94,7 @@ static int tape_play(struct blockdev *d, uint64_t pos, void *buf, size_t len)
 {
 	const struct tape *t = (const struct tape *)d;
 
-	for (size_t done = 0; done < len; done += SECTOR) {
-		const uint8_t *sector = find(t->from_s, (pos + done) / SECTOR);
-
-		if (!sector)
-			return -EIO;
-		memcpy((uint8_t *)buf + done, sector, SECTOR);
-	}
-	return 0;
+	return from_kept(t->from_s, pos, buf, len);
 }
 
 static void tape_close(struct blockdev *d)
@@ -175,8 +181,9 @@ static int write_run(const struct sectors_run *run, int (*fn)(void *u, json_t *l
 
 int sectors_write(const struct sectors *s, int (*fn)(void *u, json_t *line), void *u)
 {
-	json_t *line = json_pack("{s:s s:s s:I s:i s:s}", "part", "disk", "name", s->name, "sectors",
-				 (json_int_t)s->size, "sector-size", (int)s->sector_size, "error", s->error);
+	json_t *line = json_pack("{s:s s:s s:s* s:I s:i s:s}", "part", "disk", "name", s->name, "device",
+				 s->device[0] ? s->device : NULL, "sectors", (json_int_t)s->size, "sector-size",
+				 (int)s->sector_size, "error", s->error);
 	int r = line ? fn(u, line) : -ENOMEM;
 
 	for (size_t i = 0; i < s->n_runs && r == 0; i++)
@@ -186,17 +193,18 @@ int sectors_write(const struct sectors *s, int (*fn)(void *u, json_t *line), voi
 
 int sectors_begin(struct sectors *s, const json_t *line, struct err *e)
 {
-	const char *name, *error;
+	const char *name, *device = "", *error;
 	json_int_t size;
 	int sector_size;
 
 	*s = (struct sectors){0};
-	if (json_unpack((json_t *)line, "{s:s s:I s:i s:s}", "name", &name, "sectors", &size, "sector-size",
-			&sector_size, "error", &error) < 0 ||
-	    strlen(name) >= sizeof(s->name) || size < 0 || size > INT64_MAX / SECTOR ||
-	    (sector_size != 512 && sector_size != 4096 && sector_size != 0))
+	if (json_unpack((json_t *)line, "{s:s s?s s:I s:i s:s}", "name", &name, "device", &device, "sectors", &size,
+			"sector-size", &sector_size, "error", &error) < 0 ||
+	    strlen(name) >= sizeof(s->name) || strlen(device) >= sizeof(s->device) || size < 0 ||
+	    size > INT64_MAX / SECTOR || (sector_size != 512 && sector_size != 4096 && sector_size != 0))
 		return err_set(e, EBADMSG, "a disk of the capsule makes no sense");
 	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->device, sizeof(s->device), "%s", device);
 	snprintf(s->error, sizeof(s->error), "%.*s", (int)sizeof(s->error) - 1, error);
 	s->size = (uint64_t)size;
 	s->sector_size = (unsigned)sector_size;

@@ -17,8 +17,8 @@ struct sectors_run {
 };
 
 struct sectors {
-	char name[64];
-	uint64_t size; /* of the disk, sectors */
+	char name[64], device[128]; /* device: its identity; empty: not told */
+	uint64_t size;		    /* of the disk, sectors */
 	unsigned sector_size;
 	char error[128]; /* why it could not be read; empty: it could */
 	struct sectors_run *runs;

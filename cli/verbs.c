@@ -917,7 +917,8 @@ const struct verb cli_verbs[] = {
 			 "keeps beside them. With --before what lay there before a plan: the disk as it is, and over "
 			 "it what the\n"
 			 "history has of what this plan and all since then wrote over; without a device all disks that "
-			 "the plan wrote to.",
+			 "the plan wrote to.\n"
+			 "A capsule has both.",
 		.examples = {{"sparectl meta show /dev/sdb /dev/sdc", "two members"},
 			     {"sparectl meta show --before P-17 /dev/sdb", "what it said before that plan"}},
 		.no = "a disk could not be read, or has no metadata that is known; with --before: or the history has "
@@ -936,7 +937,9 @@ const struct verb cli_verbs[] = {
 			 "that are\n"
 			 "given), and of spared's own: status, rules, events and outcomes. No data of arrays, no "
 			 "settings and no\n"
-			 "arguments of programs are in it; serial numbers and names are. meta show reads it anywhere.",
+			 "arguments of programs are in it; serial numbers and names are. meta show reads it anywhere, "
+			 "also\n"
+			 "what the disks said before one of the last plans (--before).",
 		.examples = {{"sparectl capsule report.capsule", "to be sent with the report"},
 			     {"sparectl capsule report.capsule /dev/sdb /dev/sdc", "of these disks"}},
 		.no = "the file cannot be written, or exists already",

@@ -199,6 +199,53 @@ ok "rules uninhibit" 0 "${ctl[@]}" rules uninhibit member-gone
 wait
 same "the request of uninhibit" "$(sent)" '{"rule": "member-gone", "v": 1, "verb": "rules-uninhibit"}'
 
+# A set is gone from a disk: the capsule has it as it was before the plan, with no daemon and no disk.
+then=$work/then now=$work/now
+read -r sectors < <(sed -n 's/^disk index=1 sectors=\([0-9]*\) .*/\1/p' "$repo/tests/golden/meta/raid1.txt")
+truncate -s $((sectors * 512)) "$then" other "$now"
+ok "a set of two" 0 "$(dirname "$sparectl")/ddf_lay" raid1:512 "$then" other
+python3 - "$then" "$now" <<-'END' > rows
+	import base64, json, sys
+	then, now = (open(f, "rb").read() for f in sys.argv[1:])
+	n, runs = len(then) // 512, []
+	for s in range(n):
+	    a = then[512 * s:512 * s + 512]
+	    if a != now[512 * s:512 * s + 512]:
+	        runs.append([s, 1, a[0] if a == a[:1] * 512 else base64.b64encode(a).decode()])
+	part = {"plan": "P-7", "set": "s", "disk": "wwn-1", "name": "sdq", "sectors": n, "sector-size": 512}
+	rows = [{"plan": "P-9", "set": "s", "part": 1, "end": {"disks": 1, "sectors": 1, "bytes": 0, "cut": False}},
+	        dict(part, plan="P-9", part=0, runs=[[0, 1, 0], [5, 1, None]]),
+	        dict(part, part=1, runs=runs[len(runs) // 2:]), dict(part, part=0, runs=runs[:len(runs) // 2])]
+	rows = [{"id": 9 - i, "table": "before", "wall": 1, "row": r} for i, r in enumerate(rows)]
+	for page in rows[:2], rows[2:]:
+	    print(json.dumps({"v": 1, "id": 0, "ok": True, "more": page == rows[:2], "rows": page}))
+END
+none='{"v":1,"id":0,"ok":true,"more":false,"rows":[]}'
+before=("$(sed -n 1p rows)" "$(sed -n 2p rows)")
+status='{"v":1,"id":0,"ok":true,"status":{"devices":[{"id":"wwn-1","name":"sdq","node":"'$now'","present":true,"set":"s"}],"arrays":[]}}'
+play "$status" '{"v":1,"id":0,"ok":true,"sources":[]}' '{"v":1,"id":0,"ok":true,"rules":[]}' "$none" "$none" "$none" \
+	"${before[@]}" "${before[@]}"
+ok "a capsule" 0 "${ctl[@]}" capsule told.capsule
+wait
+same "asks for what plans wrote over, page by page" "$(sent 8)" \
+	'{"before": 8, "limit": 1000, "table": "before", "v": 1, "verb": "history"}'
+wanted=$("$sparectl" meta show "$then" | sed 1d | grep -v '^  slice')
+rm "$now"
+ok "the disk as it was" 1 "$sparectl" meta show told.capsule
+like "had nothing" 'told.capsule:.*now .*no RAID metadata'
+ok "and before the plan" 0 "$sparectl" meta show --before P-7 told.capsule
+same "says what it said" "$(sed 1d <<< "$out" | grep -v '^  slice')" "$wanted"
+ok "before a later plan" 1 "$sparectl" meta show --before P-9 told.capsule
+like "nothing, either" 'no RAID metadata'
+ok "before one that is not in it" 1 "$sparectl" meta show --before P-1 told.capsule
+like "is told" 'told.capsule: nothing is kept of what P-1 wrote over'
+sed 's/"disk": *"wwn-1"/"disk":"wwn-2"/g' told.capsule > strange.capsule
+ok "of a disk that is not in it" 1 "$sparectl" meta show --before P-7 strange.capsule
+like "is told, too" 'P-7 wrote to no disk that is in it'
+sed 's/"runs": *\[\[[1-9][0-9]*/&000000/g' told.capsule > lies.capsule
+ok "one that lies" 1 "$sparectl" meta show --before P-7 lies.capsule
+like "is refused" 'what the disks held before P-7 cannot be read'
+
 same "every request, answer and message was valid by the schema" "$(cat invalid)" ""
 # The example of the manual, against the same.
 play '{"v":1,"id":1,"ok":true}' '+{"type":"event","event":{"kind":"array.degraded","array-name":"data"}}' \

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300 disks=nbd:12:48M manual
+# lab: timeout=1500 disks=nbd:12:48M manual
 # before.sh [DISKS]: what plans write over is in the history. A member of a set refuses a write, it is recorded, a spare takes
 # over, is rebuilt and recorded; before the first of these plans each disk said what it was read to say then. Prints what each
 # plan took: rows and bytes of the history, and its microseconds by phase.
