@@ -31,7 +31,9 @@ static bool unfit_kind(const struct unfit_case *c)
 {
 	if (c->s->serves)
 		return false;
-	snprintf(c->reason, c->size, "%s does not serve %s", c->s->name, world_name(c->a));
+	snprintf(c->reason, c->size,
+		 c->s->elsewhere ? "%s is only for its own enclosure, where %s has no member" : "%s does not serve %s",
+		 c->s->name, world_name(c->a));
 	return true;
 }
 

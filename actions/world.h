@@ -49,6 +49,7 @@ struct world_spare {
 	bool strains;	       /* likewise, and that array is degraded: for the format it would be more so meanwhile */
 	bool copied_to;	       /* a member is being copied to it: it is taken last, and that ends then */
 	bool serves;	       /* dedicated to this array, its pool or global */
+	bool elsewhere;	       /* it would, but for its enclosure, where no member is */
 	uint64_t free_sectors; /* largest free extent */
 	enum media media;
 	char controller[64], enclosure[64], transport[16];

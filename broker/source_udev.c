@@ -126,7 +126,7 @@ static bool told_later(struct source *s, struct udev_device *dev, int64_t now)
 	}
 	if (r)
 		*r = (struct recent){.number = number, .told = now};
-	else if (number) /* none: a SCSI device, its disk's parent */
+	else if (number) /* none: a SCSI device without a disk */
 		note_recent(us, number, now);
 	return false;
 }
@@ -137,6 +137,18 @@ static void tell(struct source *s, struct udev_device *dev)
 
 	udev_describe(dev, action_of(dev), &d);
 	pipeline_raw_device(s->env->pipeline, &d.raw, ORIGIN_KERNEL);
+}
+
+/* A SCSI device that changed: the kernel says so when it has found its place in an enclosure (drivers/scsi/ses.c),
+ * which may be after its disk came. Takes dev; the disk has changed, if it is here already. */
+static struct udev_device *disk_instead(struct udev_source *us, struct udev_device *dev)
+{
+	dev_t number = udev_device_get_devnum(dev) || !mere_change(dev) ? 0 : udev_disk_of(dev);
+	struct udev_device *disk = number ? udev_device_new_from_devnum(us->udev, 'b', number) : NULL;
+
+	if (disk)
+		udev_device_unref(dev);
+	return disk ? disk : dev;
 }
 
 /* NULL: nothing is there now. */
@@ -154,6 +166,7 @@ static struct udev_device *receive(struct source *s)
 	if (dev) {
 		s->received++;
 		check_sequence(s, dev);
+		dev = disk_instead(us, dev);
 	}
 	return dev;
 }
@@ -320,7 +333,7 @@ static int udev_start(struct source *s, struct err *e)
 	if (udev_monitor_set_receive_buffer_size(us->monitor, RECEIVE_BUFFER) < 0)
 		log_warning("source udev: the receive buffer stays small: %s", strerror(errno));
 	r = udev_monitor_filter_add_match_subsystem_devtype(us->monitor, "block", "disk");
-	if (r >= 0) /* unit attentions are told of the SCSI device, the disk's parent */
+	if (r >= 0) /* unit attentions and places in enclosures are told of the SCSI device, the disk's parent */
 		r = udev_monitor_filter_add_match_subsystem_devtype(us->monitor, "scsi", "scsi_device");
 	if (r >= 0)
 		r = udev_monitor_enable_receiving(us->monitor);

@@ -118,6 +118,14 @@ static const char *property(struct udev_device *dev, const char *name)
 	return udev_device_get_property_value(dev, name);
 }
 
+dev_t udev_disk_of(struct udev_device *dev)
+{
+	struct described d = {0};
+
+	each_entry(dev, "block", &d, take_disk);
+	return d.raw.major ? makedev(d.raw.major, d.raw.minor) : 0;
+}
+
 bool udev_says_more(struct udev_device *dev)
 {
 	static const char *const names[] = {"DM_ACTION", "DM_VERITY_ERR_BLOCK_NR", "SDEV_UA", "SDEV_MEDIA_CHANGE"};

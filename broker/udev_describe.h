@@ -16,5 +16,7 @@ struct described {
 /* The uevent tells more than that something of the device changed: a path that failed, a corrupt block, an attention.
  */
 bool udev_says_more(struct udev_device *dev);
+/* The number of a SCSI device's disk; 0: it has none. */
+dev_t udev_disk_of(struct udev_device *dev);
 /* Borrows from dev and points into itself. action: udev's, "add" while enumerating. */
 void udev_describe(struct udev_device *dev, const char *action, struct described *d);

@@ -162,7 +162,9 @@ static void draw_set_spare(const struct inventory *inv, const struct disk_set *s
 	/* What it is wanted for can wait: a member that has failed cannot. */
 	w->copied_to = w->state == SPARE_ACTIVE;
 	w->state = w->copied_to ? SPARE_IDLE : w->state;
-	w->serves = serves_array(inv, disk, c->pool, a) && (!disk->enclosure || !a || in_enclosure(inv, a, d));
+	w->serves = serves_array(inv, disk, c->pool, a);
+	w->elsewhere = w->serves && disk->enclosure && a && !in_enclosure(inv, a, d);
+	w->serves = w->serves && !w->elsewhere;
 	w->free_sectors = free_sectors(s, d, disk);
 }
 

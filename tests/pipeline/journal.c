@@ -10,23 +10,24 @@
  *   windows N                           settings: rules.windows
  *   rules NAME..                        shipped, or files beside the script
  *   pool NAME ARRAY; tag DISK WORD      settings: one pool, and the tag of one disk
- *   disk NAME SIZE [KEY=VALUE..]        controller, enclosure, slot, holds, udev (what ID_FS_TYPE says; the disk itself
+ *   disk NAME SIZE [KEY=VALUE..]        enclosure, slot (by sysfs), holds, udev (what ID_FS_TYPE says; the disk itself
  *                                       reads as foreign)
  *   array NAME LEVEL DISK.. [spares DISK..]
  *   stopped ARRAY                       does not run at start
  *   away DISK                           not here at start
  *   start                               enumeration is done
  *   [TIME] WORDS                        from here each line begins with a time:
- *     add|remove|change DISK [as NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a device-mapper device, or a map
- * that is a disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel tells it); path MAP
- * failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel fails a member, dm
- * tells); rebuilt ARRAY; copied ARRAY, unreadable ARRAY (how the copy of a member ends); command JSON; inject JSON;
- * what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act ok|failed|refused|timeout
- * [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin N; hang-builtin N; hold
- * [ACTION [N]], release (act answers later: all plans, or those of that action from the Nth on); hold-alone (plans
- * about one device); snapshots ARRAY [NAME|NAME=lost].. (what the kernel has of it, seen with the next state); crash
- * (the process dies and starts again); restart [RULES..] (perhaps with others); shut-down; storm DISK COUNT REGIONS;
- * status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a reload); nothing */
+ *     add|remove|change DISK [as NAME | enclosure=NAME slot=NAME]; layer NAME MINOR|DISK UUID|wwn=WWN DISK.. (a
+ * device-mapper device, or a map that is a disk, lies on others); raw DISK|MINOR ERRNO SECTOR [RWBS] (as the kernel
+ * tells it); path MAP failed|reinstated DISK VALID; error DISK STATUS [REGION [COUNT]]; kick ARRAY SLOT (the kernel
+ * fails a member, dm tells); rebuilt ARRAY; copied ARRAY, unreadable ARRAY (how the copy of a member ends); command
+ * JSON; inject JSON; what-if JSON; why RULE SUBJECT; why-spare SUBJECT; forecast [all|DISK] (all: pulled); act
+ * ok|failed|refused|timeout [N] (the next N plans of rules and people); fail-step ACTION (the next one); fail-builtin
+ * N; hang-builtin N; hold [ACTION [N]], release (act answers later: all plans, or those of that action from the Nth
+ * on); hold-alone (plans about one device); snapshots ARRAY [NAME|NAME=lost].. (what the kernel has of it, seen with
+ * the next state); crash (the process dies and starts again); restart [RULES..] (perhaps with others); shut-down; storm
+ * DISK COUNT REGIONS; status; reading (how disks are read through); probe-fails DISK; manage GLOB.. (a reload); nothing
+ */
 #include "pipeline/forecast.h"
 #include "pipeline/recording.h"
 #include "pipeline/replay.h"
@@ -71,6 +72,8 @@ static int raw_device(struct play *y, const char *action, const char *name, cons
 						 .minor = (unsigned)i * 16,
 						 .id_wwn = wwn,
 						 .id_fs_type = y->fs_type[i],
+						 .enclosure = y->enclosure[i],
+						 .slot = y->slot[i],
 						 .id_path = "pci-0000:00:1f.2-ata-1",
 						 .has_size = strcmp(action, "remove") != 0,
 						 .sectors = model_sectors(y->model, play_id(name)),
@@ -486,8 +489,13 @@ static void manage(struct play *y, char **globs, int n)
 /* What a source hears. 1: it is another verb. */
 static int do_heard(struct play *y, const char *verb, char **w, int n)
 {
-	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0)
-		return raw_device(y, verb, w[0], n > 2 ? w[2] : w[0], ORIGIN_KERNEL);
+	if (strcmp(verb, "add") == 0 || strcmp(verb, "remove") == 0 || strcmp(verb, "change") == 0) {
+		bool as = n > 2 && strcmp(w[1], "as") == 0;
+
+		for (int i = 1; i < n; i++)
+			play_place(y, disk_index(y, w[0]), w[i]);
+		return raw_device(y, verb, w[0], as ? w[2] : w[0], ORIGIN_KERNEL);
+	}
 	if (strcmp(verb, "error") == 0)
 		return error(y, w[0], w[1], w[2], n > 3 ? w[3] : NULL), 0;
 	if (strcmp(verb, "layer") == 0 && n > 2)

@@ -451,8 +451,11 @@ void play_finish(struct play *y)
 	json_decref(y->rows);
 	json_decref(y->world);
 	json_decref(y->rule_files);
-	for (size_t i = 0; i < y->n_disks; i++)
+	for (size_t i = 0; i < y->n_disks; i++) {
 		free(y->fs_type[i]);
+		free(y->enclosure[i]);
+		free(y->slot[i]);
+	}
 	settings_finish(&y->settings);
 	buf_free(&y->out);
 }

@@ -44,7 +44,8 @@ struct play {
 	const char *rules_dir, *script;
 	int line;
 	char disks[32][32];
-	char *fs_type[32]; /* by udev; NULL: nothing */
+	char *fs_type[32];		/* by udev; NULL: nothing */
+	char *enclosure[32], *slot[32]; /* by sysfs, likewise */
 	size_t n_disks;
 };
 
@@ -65,4 +66,6 @@ void play_managed(struct play *y, char **globs, int n); /* the settings name the
 void play_enumerate(struct play *y);			/* all disks that are here are told */
 int play_number(const char *word);
 int play_split(char *text, char **words, int max); /* into words; how many */
-const char *play_id(const char *name);		   /* a disk's device.id */
+/* enclosure=NAME, slot=NAME: where a disk sits from now on; other words are none. */
+void play_place(struct play *y, size_t disk, const char *word);
+const char *play_id(const char *name); /* a disk's device.id */

@@ -102,6 +102,18 @@ int play_rules(struct play *y, char **names, int n)
 	return r;
 }
 
+void play_place(struct play *y, size_t disk, const char *word)
+{
+	char **at = strncmp(word, "enclosure=", 10) == 0 ? y->enclosure
+		    : strncmp(word, "slot=", 5) == 0	 ? y->slot
+							 : NULL;
+
+	if (!at || disk >= y->n_disks)
+		return;
+	free(at[disk]);
+	at[disk] = strdup(strchr(word, '=') + 1);
+}
+
 static int add_disk(struct play *y, char **w, int n)
 {
 	struct value size;
@@ -112,6 +124,7 @@ static int add_disk(struct play *y, char **w, int n)
 	snprintf(y->disks[y->n_disks++], 32, "%s", w[1]);
 	model_disk(y->model, play_id(w[1]), size.u);
 	for (int i = 3; i < n; i++) {
+		play_place(y, y->n_disks - 1, w[i]);
 		if (strncmp(w[i], "holds=", 6) == 0)
 			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
 		if (strncmp(w[i], "udev=", 5) != 0)
