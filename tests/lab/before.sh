@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=1500 disks=nbd:12:48M manual
 # before.sh [DISKS]: what plans write over is in the history. A member of a set refuses a write, it is recorded, a spare takes
-# over, is rebuilt and recorded; before the first of these plans each disk said what it was read to say then. Prints what each
+# over, is rebuilt and recorded; before the first of these plans each disk said what it was read to say then, in a capsule, too. Prints what each
 # plan took: rows and bytes of the history, and its microseconds by phase.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
@@ -34,8 +34,13 @@ spared_event array.optimal "" 120 > /dev/null
 lab_fault h2
 lab_wait_for '[ "$(new_plans | wc -l)" -ge 2 ]' 30
 first=$(new_plans | head -n 1)
+sparectl capsule "$LAB_OUT/capsule" > /dev/null
+# in_capsule DISK: what it says of one disk.
+in_capsule() { awk -v disk="capsule:${1##*/} " '/^[^ ]*capsule:/ { on = index($0, disk) } on' "$LAB_OUT/in-capsule"; }
+sparectl meta show --before "$first" "$LAB_OUT/capsule" > "$LAB_OUT/in-capsule"
 for d in $(lab_dev h1) $(lab_devs h3-"$n"); do
 	is "before $first ${d##*/} said what it said" "$(sparectl meta show --before "$first" "$d" | said)" "$(cat "$LAB_OUT/${d##*/}.said")"
+	is "the same of ${d##*/} in a capsule" "$(in_capsule "$d" | said)" "$(cat "$LAB_OUT/${d##*/}.said")"
 done
 like "history tells of it" "$(sparectl history --plan "$first")" "what it wrote over is kept .*meta show --before $first"
 for p in $(new_plans); do

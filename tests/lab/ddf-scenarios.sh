@@ -7,14 +7,7 @@
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-lab_disks 7 48
-rm -f /etc/mdadm/mdadm.conf
-spared_configure nothing-yet
-echo "budget: {plans-per-hour: 100}" >> /etc/spared/spared.yaml
-spared_quick 2s 300s
-# Disks that come back wait for the script.
-sed -i 's/^disable: .*/disable: [shared-cause, member-returned]/; /member-returned:/d' /etc/spared/rules.d/90-quick.yaml
-spared_start
+spared_by_hand 7
 
 devs() { local n; for n in "$@"; do lab_dev "$n"; done; }
 # create NAME SIZE LEVEL DISK..: in a set of its own. beside ARRAY NAME ..: in that array's.

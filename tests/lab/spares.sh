@@ -70,8 +70,11 @@ gone=$(plan_of spare remove "$small")
 like "not when the set was written since" "$(sparectl undo "$back" 2>&1 || true)" "$back cannot be undone any more: the set was written since"
 ok "but what was done last is" sparectl undo "$gone"
 
-ok "it becomes a revertible one for this array" sparectl spare add "$small" --array data --revertible
-like "which is on the disk" "$(sparectl meta show "$small")" "dedicated spare, revertible"
+made=$(plan_of spare add "$small" --array data --revertible)
+like "it becomes a revertible one for this array, which is on the disk" "$(sparectl meta show "$small")" "dedicated spare, revertible"
+like "what it said before that plan is kept" "$(sparectl meta show --before "$made" "$small")" "global spare, this disk"
+ok "a capsule" sparectl capsule /run/lab/files/capsule
+like "has it, too" "$(sparectl meta show --before "$made" /run/lab/files/capsule)" "global spare, this disk"
 like "as mdadm reads it" "$(mdadm -E "$small")" " spare/Online"
 
 say "but it is of no use"

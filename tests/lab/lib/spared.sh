@@ -39,6 +39,17 @@ spared_quick() {
 	END
 }
 
+# spared_by_hand DISKS: scsi_debug disks of 48 MiB, no set, and a daemon that leaves what comes back to the script.
+spared_by_hand() {
+	lab_disks "$1" 48
+	rm -f /etc/mdadm/mdadm.conf
+	spared_configure nothing-yet
+	echo "budget: {plans-per-hour: 100}" >> /etc/spared/spared.yaml
+	spared_quick 2s 300s
+	sed -i 's/^disable: .*/disable: [shared-cause, member-returned]/; /member-returned:/d' /etc/spared/rules.d/90-quick.yaml
+	spared_start
+}
+
 # spared_start [OPTION...]: until it answers; its log is $LAB_OUT/spared.log, its events stream "mon".
 spared_start() {
 	spared "$@" >> "$LAB_OUT/spared.log" 2>&1 &
