@@ -197,8 +197,10 @@ static int snapshot_read(struct exec *x, struct volume_run *run, const struct dm
 
 int snapshots_read(struct exec *x, struct volume_run *run, struct err *e)
 {
+	const struct dm_ops *dm = x->env.dm;
 	_cleanup_(freep) struct dm_info_view *all = NULL;
 	size_t n = 0, len = 0;
+	struct dm_info_view now;
 	const char *name;
 	int r = 0;
 
@@ -212,8 +214,9 @@ int snapshots_read(struct exec *x, struct volume_run *run, struct err *e)
 	/* One that nothing lies on is what such a process left, too. */
 	for (size_t i = 0; i < n && r == 0; i++) {
 		name = named(&all[i], len, "cow-");
-		if (name && !snapshot_find(run, name) && all[i].open_count == 0)
-			cow_drop(x, run, name, NULL);
+		if (name && !snapshot_find(run, name) && dm->info(dm->u, all[i].name, &now, NULL) == 0 &&
+		    now.open_count == 0)
+			dm->remove(dm->u, all[i].name, true, NULL);
 	}
 	return r;
 }

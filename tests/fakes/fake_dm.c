@@ -420,11 +420,12 @@ static int fake_settle(void *u)
 	return late;
 }
 
-/* True if a table of another device names d. */
-static bool in_use(struct fake_dm *f, const struct device *d)
+/* People, and tables of other devices that name d: those that wait in them count, too. */
+static int users(struct fake_dm *f, const struct device *d)
 {
 	char number[24];
 	struct device *o;
+	int count = d->open_count;
 	size_t n = (size_t)snprintf(number, sizeof(number), "%d:%u", FAKE_MAJOR, d->minor);
 
 	list_foreach (o, &f->devices, node) {
@@ -432,10 +433,9 @@ static bool in_use(struct fake_dm *f, const struct device *d)
 
 		for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 			for (const char *p = tables[i]->line; (p = strstr(p, number)); p += n)
-				if (p > tables[i]->line && p[-1] == ' ' && (p[n] == ' ' || !p[n]))
-					return true;
+				count += p > tables[i]->line && p[-1] == ' ' && (p[n] == ' ' || !p[n]);
 	}
-	return d->open_count > 0;
+	return count;
 }
 
 static void device_free(struct device *d)
@@ -458,7 +458,7 @@ static int fake_remove(void *u, const char *name, bool retry, struct err *e)
 	d = find(f, name);
 	if (!d)
 		return absent(name, e);
-	if (in_use(f, d))
+	if (users(f, d) > 0)
 		return err_sys(e, EBUSY, "cannot remove %s", name);
 	device_free(d);
 	f->unsettled = true;
@@ -466,7 +466,7 @@ static int fake_remove(void *u, const char *name, bool retry, struct err *e)
 	return leave(late, name, e);
 }
 
-static void view(const struct device *d, struct dm_info_view *ret)
+static void view(struct fake_dm *f, const struct device *d, struct dm_info_view *ret)
 {
 	*ret = (struct dm_info_view){
 		.exists = true,
@@ -477,7 +477,7 @@ static void view(const struct device *d, struct dm_info_view *ret)
 		.major = FAKE_MAJOR,
 		.minor = d->minor,
 		.event_nr = d->event_nr,
-		.open_count = d->open_count,
+		.open_count = users(f, d),
 	};
 	memcpy(ret->name, d->name, sizeof(ret->name));
 	memcpy(ret->uuid, d->uuid, sizeof(ret->uuid));
@@ -494,7 +494,7 @@ static int fake_info(void *u, const char *name, struct dm_info_view *ret, struct
 	d = find(f, name);
 	*ret = (struct dm_info_view){.exists = false};
 	if (d)
-		view(d, ret);
+		view(f, d, ret);
 	return leave(late, name, e);
 }
 
@@ -517,7 +517,7 @@ static int fake_list(void *u, const char *prefix, struct dm_info_view **ret, siz
 	count = 0;
 	list_foreach (d, &f->devices, node)
 		if (strncmp(d->uuid, prefix, strlen(prefix)) == 0)
-			view(d, &all[count++]);
+			view(f, d, &all[count++]);
 	r = leave(late, prefix, e);
 	if (r < 0) {
 		free(all);
