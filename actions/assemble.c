@@ -13,6 +13,12 @@ static int check_members(const struct world_array *a, bool degraded, bool force,
 	/* Of two histories a guard has more to say. */
 	if (force || a->complete || a->split)
 		return 0;
+	if (a->two_formats[0])
+		return err_set(
+			e, EUCLEAN,
+			"%s, beside that of %s set %s: nothing of the set is started before one of them is taken away "
+			"(wipefs), or --force has said that %s is meant",
+			a->two_formats, a->format, a->set, a->format);
 	if (!a->startable)
 		return err_set(e, ENODEV,
 			       "only %u of %u members of %s are here and current: too few to run; bring back the "

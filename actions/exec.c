@@ -223,6 +223,42 @@ static int open_all(struct exec *x, const struct plan *p, struct err *e)
 	return r;
 }
 
+static bool is_forced(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_steps; i++)
+		if (p->step[i].force)
+			return true;
+	return false;
+}
+
+/* Where a disk holds metadata of two formats, a person says which is meant: until then nothing is written to any disk
+ * of the set, and none is held. What was started once is not asked again. */
+static int check_others(struct exec *x, const struct plan *p, struct err *e)
+{
+	char others[160];
+
+	for (size_t i = 0; i < x->n_runs; i++)
+		if (x->run[i]->running)
+			return 0;
+	if (!x->set.view || is_forced(p) || claims_held(x))
+		return 0;
+	for (size_t i = 0; i < x->set.n_disks; i++) {
+		struct set_disk *d = x->set.disk[i];
+
+		if (!d->dev || !d->ours)
+			continue;
+		set_disk_others(d, others, sizeof(others));
+		if (others[0])
+			return err_set(
+				e, EUCLEAN,
+				"%s is of two formats: a member of %s set %s, and %s; nothing is done to the set "
+				"before one of them is taken away (wipefs), or a start with --force has said that "
+				"%s is meant",
+				d->dev->name, x->set.format->name, x->set.guid, others, x->set.format->name);
+	}
+	return 0;
+}
+
 /* A step that fails leaves no half of itself in the set. */
 static int prepare_step(struct exec *x, const struct step *s, struct err *e)
 {
@@ -454,6 +490,8 @@ int exec_plan(struct exec *x, const struct plan *p, struct err *e)
 	x->plan = p;
 	x->timing = (struct timing){0};
 	r = open_all(x, p, e);
+	if (r == 0)
+		r = check_others(x, p, e);
 	if (r == 0)
 		r = run_steps(x, p, e);
 	if (x->work) {

@@ -20,6 +20,9 @@ static int plan_readd_member(const struct ask *ask, struct world_array *world, s
 		return err_set(e, ENODEV, "%s is %s", w->name[0] ? w->name : "the slot", member_words[w->state]);
 	if (w->state == MEMBER_FAILED && p->origin != PLAN_OPERATOR)
 		return err_set(e, EPERM, "%s is failed; only a person may take it back", w->name);
+	if (w->two_formats && p->origin != PLAN_OPERATOR)
+		return err_set(e, EPERM, "%s holds metadata of another format, too; only a person may take it back",
+			       w->name);
 	if (!w->readable)
 		return err_set(e, EIO, "%s cannot be read", w->name);
 	s = plan_add_step(p, STEP_READD_MEMBER, ask, e);

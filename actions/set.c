@@ -128,6 +128,15 @@ static int not_ours(struct set_disk *d, bool foreign, const char *problem)
 	return 0;
 }
 
+void set_disk_others(struct set_disk *d, char *ret, size_t size)
+{
+	const struct meta_other *other[META_OTHERS_MAX];
+	struct disk_reader dr = disk_reader(d, false);
+
+	dr.r.u = &dr;
+	meta_others_text(other, meta_others(&dr.r, d->view, other), ret, size);
+}
+
 int set_disk_read(struct set *s, struct set_disk *d, struct err *e)
 {
 	struct disk_reader dr = disk_reader(d, true);

@@ -76,6 +76,9 @@ int set_join(struct set *s, struct err *e);
 /* Reads one disk again: after its metadata were made, or for what the kernel wrote into its slices. */
 int set_disk_read(struct set *s, struct set_disk *d, struct err *e);
 int set_disk_read_bays(struct set *s, struct set_disk *d);
+/* "metadata of an Intel Matrix RAID (isw_raid_member)": what its disk holds beside our format; empty: nothing that is
+ * known, or it cannot be read. */
+void set_disk_others(struct set_disk *d, char *ret, size_t size);
 /* What the head of a bay says. */
 void set_bay_parse(const struct set *s, struct bay *b, const uint8_t *head);
 /* The disk holds these bytes now: what set_open compares with. */

@@ -14,6 +14,7 @@ struct world_slot {
 	char ref[META_REF_MAX];
 	enum member_state state; /* with what is known beyond the format: missing and stale too */
 	bool readable;		 /* present, and its probe could read it */
+	bool two_formats;	 /* it holds metadata of another one, too */
 	bool unread;		 /* present, and not read yet */
 	uint64_t usable;	 /* sectors that the disk offers to this set */
 	enum media media;
@@ -41,7 +42,7 @@ struct world_spare {
 	bool former;		       /* not of_set: it was a member or spare of the set and has lost its place */
 	char from[META_GUID_MAX];      /* the other set that gives it up for this one, empty: none has to, */
 	char from_name[META_NAME_MAX]; /* and an array of that */
-	char kept[96];		       /* why that set does not, now; empty: it does */
+	char kept[96];		       /* why it cannot be had, now; empty: it can */
 	bool revertible, in_enclosure; /* by its spare assignment */
 	bool for_array;		       /* likewise: dedicated to this array */
 	bool promised;		       /* another plan is about to use it */
@@ -77,6 +78,8 @@ struct world_array {
 	struct world_slot slot[META_SLOTS_MAX];
 	uint64_t member_sectors;
 	bool managed, maintenance, split, rebuilding, complete, startable;
+	char two_formats[128]; /* "sdc holds metadata of ..": what keeps the set from being started; empty: nothing of
+				  the kind */
 	enum resync_kind syncing; /* if action_runs */
 	bool action_runs;	  /* the kernel compares, repairs, rebuilds or resyncs */
 	uint64_t rate;		  /* of that, as it was asked for: STEP_REBUILD_SPEED */

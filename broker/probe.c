@@ -18,7 +18,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { BROKER = STDIN_FILENO, BLANK_BYTES = 1 << 20, BLANK_PIECE = 64 << 10, READ_ALIGN = 4096 /* of O_DIRECT */ };
+enum {
+	BROKER = STDIN_FILENO,
+	BLANK_BYTES = 1 << 20,
+	BLANK_PIECE = 64 << 10,
+	READ_ALIGN = 4096, /* of O_DIRECT */
+	OTHERS_TEXT = 120  /* of what is told of other formats */
+};
 
 struct reading {
 	struct blockdev *dev;
@@ -97,25 +103,53 @@ static json_t *answer(enum contents contents, const char *name, json_t *view)
 			 name ? buf_str(&safe) : NULL, "view", view ? view : json_null());
 }
 
+/* Metadata of two formats are on it: which of them counts is a person's to say. */
+static json_t *answer_beside(json_t *answer, const char *others)
+{
+	if (answer && others[0])
+		json_object_set_new(answer, "beside", json_string(others));
+	return answer;
+}
+
 /* What a format that recognised the disk makes of it. */
 static json_t *describe_member(const struct meta_format *f, const struct meta_reader *r)
 {
 	_cleanup_(meta_view_freep) struct meta_view *view = NULL;
 	struct meta_copy *copy = NULL;
+	const struct meta_other *other[META_OTHERS_MAX];
 	struct err e = {0};
-	int status = f->parse(r, &copy, &e);
-	char name[160];
+	int status = f->parse(r, &copy, &e), n;
+	char name[160], others[OTHERS_TEXT];
 
 	if (status == 0)
 		status = f->copy_view(copy, &view, &e);
 	if (copy)
 		f->copy_free(copy);
+	n = meta_others(r, view, other);
+	meta_others_text(other, n, others, sizeof(others));
 	if (status == 0) {
 		snprintf(name, sizeof(name), "member of %s set %s", f->name, view->set);
-		return answer(CONTENTS_MEMBER, name, meta_view_to_json(view));
+		return answer_beside(answer(CONTENTS_MEMBER, name, meta_view_to_json(view)), others);
 	}
 	snprintf(name, sizeof(name), "%s metadata that cannot be used: %.100s", f->name, e.msg);
-	return answer(CONTENTS_UNREADABLE, name, NULL);
+	return answer_beside(answer(CONTENTS_UNREADABLE, name, NULL), others);
+}
+
+/* What is in no format of ours. */
+static json_t *describe_other(const struct meta_reader *r)
+{
+	const struct meta_other *other[META_OTHERS_MAX];
+	int n = meta_others(r, NULL, other), blank;
+	char others[OTHERS_TEXT];
+
+	if (n > 0) {
+		meta_others_text(other, n, others, sizeof(others));
+		return answer(CONTENTS_FOREIGN, others, NULL);
+	}
+	blank = n < 0 ? n : is_blank(r);
+	if (blank < 0)
+		return answer(CONTENTS_UNREADABLE, strerror(-blank), NULL);
+	return blank ? answer(CONTENTS_BLANK, NULL, NULL) : answer(CONTENTS_FOREIGN, NULL, NULL);
 }
 
 json_t *probe_describe(struct blockdev *dev)
@@ -124,15 +158,11 @@ json_t *probe_describe(struct blockdev *dev)
 	struct meta_reader r = {
 		.read = read_sectors, .u = &rd, .sectors = dev->sectors, .sector_size = dev->sector_size};
 	struct err e = {0};
-	int blank;
 
 	for (size_t i = 0; meta_formats[i]; i++)
 		if (meta_formats[i]->probe(&r, &e) == 1)
 			return describe_member(meta_formats[i], &r);
-	blank = rd.error ? rd.error : is_blank(&r);
-	if (blank < 0)
-		return answer(CONTENTS_UNREADABLE, strerror(-blank), NULL);
-	return blank ? answer(CONTENTS_BLANK, NULL, NULL) : answer(CONTENTS_FOREIGN, NULL, NULL);
+	return rd.error ? answer(CONTENTS_UNREADABLE, strerror(-rd.error), NULL) : describe_other(&r);
 }
 
 /* Sizes are asked for with all rights; from the first byte that is read there are none. */

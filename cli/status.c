@@ -260,6 +260,10 @@ static void print_devices(const struct cli *c, const json_t *devices, struct buf
 			buf_add(out, ": ");
 			out_text(out, j_str(d, "contents-name"));
 		}
+		if (j_str(d, "beside")[0]) {
+			buf_add(out, ", and ");
+			out_text(out, j_str(d, "beside"));
+		}
 		if (!j_bool(d, "present"))
 			buf_add(out, "  not here");
 		if (j_bool(d, "maintenance"))

@@ -5,23 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The formats of RAID that libblkid knows (the files _raid.c of its superblocks), and other things that are no file
- * system. */
+/* What is no file system, beside the formats of RAID that libblkid knows (actions/meta/others.c). */
 static const struct {
 	const char *type, *name;
 } known[] = {
-	{"adaptec_raid_member", "metadata of an Adaptec RAID"},
 	{"ddf_raid_member", "metadata of a DDF set"},
-	{"hpt37x_raid_member", "metadata of a HighPoint HPT37x RAID"},
-	{"hpt45x_raid_member", "metadata of a HighPoint HPT45x RAID"},
-	{"isw_raid_member", "metadata of an Intel Matrix RAID"},
-	{"jmicron_raid_member", "metadata of a JMicron RAID"},
-	{"linux_raid_member", "metadata of a Linux MD array"},
-	{"lsi_mega_raid_member", "metadata of an LSI MegaRAID"},
-	{"nvidia_raid_member", "metadata of an NVIDIA RAID"},
-	{"promise_fasttrack_raid_member", "metadata of a Promise FastTrak RAID"},
-	{"silicon_medley_raid_member", "metadata of a Silicon Image Medley RAID"},
-	{"via_raid_member", "metadata of a VIA RAID"},
 	{"LVM2_member", "an LVM physical volume"},
 	{"LVM1_member", "an LVM physical volume"},
 	{"mpath_member", "a path of a multipath map"},
@@ -34,6 +22,12 @@ static const struct {
 
 static void describe(const struct device *d, char *ret, size_t size)
 {
+	const char *other = meta_other_name(d->fs_type);
+
+	if (other) {
+		snprintf(ret, size, "%s (%s)", other, d->fs_type);
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(known[i].type, d->fs_type) == 0) {
 			snprintf(ret, size, "%s (%s)", known[i].name, d->fs_type);
@@ -63,14 +57,19 @@ static bool udev_knows(const struct device *d)
 	return d->fs_type[0] || d->part_table[0];
 }
 
-/* Some formats lie further from the ends of a disk than the MiB that is read to find it blank (Promise's up to 3087
- * sectors), so udev's word counts there, too. */
+/* udev names one of all that a disk holds. What our reading has found beside that is told, too. */
 void device_name_contents(struct device *d)
 {
+	char found[sizeof(d->contents_name)], named[sizeof(d->contents_name)];
+
 	if (!d->probed || (d->contents != CONTENTS_FOREIGN && d->contents != CONTENTS_BLANK) || !udev_knows(d))
 		return;
+	memcpy(found, d->contents_name, sizeof(found));
+	if (found[0] && d->fs_type[0] && strstr(found, d->fs_type))
+		return;
 	d->contents = is_file_system(d) ? CONTENTS_FILESYSTEM : CONTENTS_FOREIGN;
-	describe(d, d->contents_name, sizeof(d->contents_name));
+	describe(d, named, sizeof(named));
+	snprintf(d->contents_name, sizeof(d->contents_name), "%s%s%.100s", named, found[0] ? ", " : "", found);
 }
 
 /* From a string of udev's, which is a disk's: escaped. */

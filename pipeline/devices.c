@@ -297,6 +297,15 @@ unsigned inventory_event(struct inventory *inv, const struct event *ev, bool *re
 	return changed;
 }
 
+static void learn_beside(struct device *d, const char *text)
+{
+	_cleanup_(buf_free) struct buf b = {0};
+
+	if (text)
+		value_escape(text, sizeof(d->beside) - 1, &b);
+	snprintf(d->beside, sizeof(d->beside), "%s", buf_str(&b));
+}
+
 static void learn_contents(struct device *d, const json_t *answer, const char *reason)
 {
 	const char *word = json_string_value(json_object_get(answer, "contents"));
@@ -309,6 +318,7 @@ static void learn_contents(struct device *d, const json_t *answer, const char *r
 	if (name)
 		value_escape(name, 0, &b);
 	snprintf(d->contents_name, sizeof(d->contents_name), "%s", buf_str(&b));
+	learn_beside(d, json_string_value(json_object_get(answer, "beside")));
 	device_name_contents(d);
 }
 

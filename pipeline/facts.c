@@ -62,8 +62,8 @@ static void derive_array(const struct inventory *inv, const struct array *a, str
 	c->present = w->n_slots - (unsigned)c->missing.n;
 	c->redundancy = world_redundancy(w);
 	c->redundancy_full = raid_redundancy(w->level, w->n_slots);
-	c->startable = c->redundancy >= 0 && w->level != RAID_UNSUPPORTED;
-	c->complete = all;
+	c->startable = c->redundancy >= 0 && w->level != RAID_UNSUPPORTED && !set_two_formats(inv, a->set);
+	c->complete = all && c->startable;
 	c->state = !a->running	   ? ARRAY_INACTIVE
 		   : a->read_only  ? ARRAY_READ_ONLY
 		   : !c->startable ? ARRAY_FAILED

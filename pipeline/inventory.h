@@ -46,6 +46,7 @@ struct device {
 	unsigned was_group;
 	enum contents contents;
 	char contents_name[128];
+	char beside[128];		  /* of another format than ours, escaped: it is of two; empty: it is not */
 	char fs_type[40], part_table[16]; /* by udev, escaped: ID_FS_TYPE, ID_PART_TABLE_TYPE */
 	bool probed, probing;		  /* contents and view are of the disk as attached now; an answer is awaited */
 	bool reread;			  /* it may have changed since the last probe was asked for */

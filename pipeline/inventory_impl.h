@@ -144,10 +144,13 @@ bool member_revertible(const struct inventory *inv, const struct array *a, const
 void array_count_spares(const struct inventory *inv, const struct array *a, struct array_cache *c);
 /* A copy of a view. 0 or -errno. */
 int view_copy(const struct meta_view *v, struct meta_view **ret, struct err *e);
+/* A disk of the set on which another format's metadata are, too: nothing is started before a person has said which is
+ * meant. NULL: there is none, or something of the set runs, so that it has been said. */
+const struct device *set_two_formats(const struct inventory *inv, const char *set);
 /* The other array of its set in which the disk has the place of one that served this array, too. NULL: it has not. */
 const struct array *successor_in(const struct inventory *inv, const struct array *a, const struct device *d);
-/* A format may know of whole disks only (DDF does): one that is rebuilt in some array counts as in sync in none. The array
- * of a's set that could not run if d were, NULL: none. *strains: one has less redundancy then than it has now. */
+/* A format may know of whole disks only (DDF does): one that is rebuilt in some array counts as in sync in none. The
+ * array of a's set that could not run if d were, NULL: none. *strains: one has less redundancy then than it has now. */
 const struct array *successor_kept(const struct inventory *inv, const struct array *a, const struct device *d,
 				   bool *strains);
 

@@ -192,6 +192,16 @@ int model_contents(struct model *m, const char *id, const char *contents, const 
 	return 0;
 }
 
+int model_beside(struct model *m, const char *id, const char *what)
+{
+	struct model_disk_state *d = model_find_disk(m, id);
+
+	if (!d)
+		return -ENOENT;
+	snprintf(d->beside, sizeof(d->beside), "%s", what);
+	return 0;
+}
+
 /* The disk joins the set. */
 static struct meta_disk *join(struct model *m, struct model_set_state *s, const char *id)
 {
@@ -453,7 +463,8 @@ json_t *model_probe(const struct model *m, const char *id)
 	if (!d || !d->present)
 		return NULL;
 	if (d->copy)
-		return json_pack("{s:s s:s s:O}", "contents", "member", "contents-name", "ddf member", "view", d->copy);
+		return json_pack("{s:s s:s s:O s:s*}", "contents", "member", "contents-name", "ddf member", "view",
+				 d->copy, "beside", d->beside[0] ? d->beside : NULL);
 	return json_pack("{s:s s:s s:n}", "contents", d->contents, "contents-name", d->contents_name, "view");
 }
 

@@ -24,6 +24,8 @@ DEFINE_CLEANUP(struct model *, model_free)
 /* A disk, with its size in bytes. It is blank until an array or model_spare takes it. */
 int model_disk(struct model *m, const char *id, uint64_t bytes);
 uint64_t model_sectors(const struct model *m, const char *id); /* 0: no such disk */
+/* A member is of two formats: "metadata of an Intel Matrix RAID (isw_raid_member)". */
+int model_beside(struct model *m, const char *id, const char *what);
 /* What a blank probe of the disk says instead: "filesystem", "ext4". */
 int model_contents(struct model *m, const char *id, const char *contents, const char *name);
 /* Sizes follow from the smallest member. -ENOENT: a disk is not known. */

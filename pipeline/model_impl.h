@@ -15,7 +15,8 @@ struct model_disk_state {
 	uint64_t sectors, room_start, room_sectors;
 	bool present;
 	char contents[16], contents_name[64];
-	json_t *copy; /* the set's view as this disk holds it, NULL: none */
+	char beside[64]; /* of another format than ours */
+	json_t *copy;	 /* the set's view as this disk holds it, NULL: none */
 };
 
 struct model_set_state {

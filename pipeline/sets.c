@@ -394,10 +394,25 @@ void inventory_wiped(struct inventory *inv, const char *device)
 		return;
 	snprintf(guid, sizeof(guid), "%s", d->set);
 	meta_view_free(TAKE_PTR(d->view));
-	d->set[0] = d->ref[0] = d->fs_type[0] = d->contents_name[0] = '\0';
+	d->set[0] = d->ref[0] = d->fs_type[0] = d->contents_name[0] = d->beside[0] = '\0';
 	d->contents = CONTENTS_BLANK;
 	d->probe_late = d->probing;
 	set_refresh(inv, guid);
+}
+
+const struct device *set_two_formats(const struct inventory *inv, const char *set)
+{
+	const struct device *found = NULL;
+
+	for (size_t i = 0; i < inv->n_devices && !found; i++) {
+		const struct device *d = inv->devices[i];
+
+		found = d->present && d->beside[0] && strcmp(d->set, set) == 0 ? d : NULL;
+	}
+	for (size_t i = 0; i < inv->n_arrays && found; i++)
+		if (inv->arrays[i]->running && strcmp(inv->arrays[i]->set, set) == 0)
+			return NULL;
+	return found;
 }
 
 /* ---- act's state ---- */

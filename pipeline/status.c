@@ -182,6 +182,8 @@ static json_t *device_status(const struct pipeline *p, const struct device *d)
 	for (const struct device_text *t = device_texts; t->key; t++)
 		if (device_text_at(d, t)[0] && strcmp(t->key, "name") != 0)
 			json_object_set_new(j, t->key, json_string(device_text_at(d, t)));
+	if (d->beside[0])
+		json_object_set_new(j, "beside", json_string(d->beside));
 	if (d->set[0])
 		json_object_set_new(j, "set", json_string(d->set));
 	if (d->read.known)

@@ -110,7 +110,9 @@ static void draw_spare(const struct inventory *inv, const struct device *d, stru
 	if (strcmp(d->map, d->id) != 0)
 		snprintf(w->map, sizeof(w->map), "%s", d->map);
 	w->contents = d->contents;
-	w->other_member = d->contents == CONTENTS_FOREIGN && strstr(d->fs_type, "_member");
+	w->other_member = d->contents == CONTENTS_FOREIGN && strstr(d->contents_name, "_member)");
+	if (d->beside[0])
+		snprintf(w->kept, sizeof(w->kept), "also holds %.80s", d->beside);
 	snprintf(w->holds, sizeof(w->holds), "%.*s", (int)sizeof(w->holds) - 1, d->contents_name);
 }
 
@@ -320,6 +322,7 @@ static void draw_slot(const struct inventory *inv, const struct array *a, unsign
 	snprintf(w->device, sizeof(w->device), "%s", d->id);
 	snprintf(w->name, sizeof(w->name), "%s", d->name);
 	w->readable = d->present && d->probed && d->view;
+	w->two_formats = d->beside[0];
 	if (a->running && a->copy_to[0] && a->copy_slot == (int)slot)
 		snprintf(w->copied_to, sizeof(w->copied_to), "%s", a->copy_to);
 	draw_before(inv, a, slot, d, w);
@@ -449,6 +452,9 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 		draw_slot(inv, a, i, &w->slot[i]);
 	w->rate = a->rate;
 	w->action_runs = array_resyncs(a, &w->syncing);
+	if (set_two_formats(inv, a->set))
+		snprintf(w->two_formats, sizeof(w->two_formats), "%s holds %.90s", set_two_formats(inv, a->set)->name,
+			 set_two_formats(inv, a->set)->beside);
 	c = array_cached(inv, a);
 	w->state = c->state;
 	w->complete = c->complete;

@@ -191,6 +191,21 @@ void meta_writes_free(struct meta_writes *w);
 #define META_HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t meta_hash(uint64_t h, const void *p, size_t n);
 
+/* ---- formats that are not ours (others.c) ---- */
+
+enum { META_OTHERS_MAX = 11 };
+struct meta_other {
+	const char *type, *name; /* libblkid's word, and "metadata of an Intel Matrix RAID" */
+};
+/* Those whose signatures are on the disk, but for the data of the volumes that it has by own, its view (NULL: none).
+ * How many, or -errno. */
+int meta_others(const struct meta_reader *r, const struct meta_view *own,
+		const struct meta_other *ret[META_OTHERS_MAX]);
+/* "metadata of an Intel Matrix RAID (isw_raid_member), metadata of .." */
+void meta_others_text(const struct meta_other *const *list, int n, char *ret, size_t size);
+/* NULL: libblkid's word is of none of them. */
+const char *meta_other_name(const char *type);
+
 struct meta_copy; /* what one disk holds, as bytes */
 struct meta_set;  /* what the disks of one set hold together, as bytes; the freshest of each record */
 

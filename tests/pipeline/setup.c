@@ -127,6 +127,8 @@ static int add_disk(struct play *y, char **w, int n)
 		play_place(y, y->n_disks - 1, w[i]);
 		if (strncmp(w[i], "holds=", 6) == 0)
 			model_contents(y->model, play_id(w[1]), "filesystem", w[i] + 6);
+		if (strncmp(w[i], "beside=", 7) == 0)
+			model_beside(y->model, play_id(w[1]), w[i] + 7);
 		if (strncmp(w[i], "udev=", 5) != 0)
 			continue;
 		y->fs_type[y->n_disks - 1] = strdup(w[i] + 5);
