@@ -3,13 +3,15 @@
  *
  *   act_tool SET-DISKS STEP...          disks: comma-separated nodes; the set is the first disk's that has one
  *   STEP: claim | release | record | assemble[:degraded][:force][:read-only] | stop | fail=DISK | remove=DISK |
- * readd=DISK | add-spare=DISK[:dedicated] | remove-spare=DISK | activate-spare[=DISK] | dry-run
+ * readd=DISK | add-spare=DISK[:dedicated] | remove-spare=DISK | activate-spare[=DISK] | snapshot=NAME:DEVICE (wiped) |
+ * drop-snapshot=NAME | dry-run
  *   --volume NAME                       of several; else the set's first
  *   --watch                             then a "record" whenever the kernel has an event, until the volume is settled
  *   --hold POINT=COMMAND                runs a shell command before that mark ("swap suspend", "commit format", ..),
  * once
- *   --die POINT                         ends without a word before that mark
- *   --trace                             a line with the time at each mark
+ *   --die [N ]POINT                     ends without a word before that mark, when it comes the Nth time; or before
+ * that call to device-mapper: "2 dm resume"
+ *   --trace                             a line with the time at each mark and call
  *   --threads N                         disks written at the same time (8)
  *   --repeat N                          the same plan N times with one process (disks stay open)
  * Prints each message as a line of JSON. Exit status 0: the plan was done. */
@@ -29,8 +31,12 @@
 struct tool {
 	const char *hold, *die, *volume;
 	bool held, watch, trace;
-	unsigned repeat, threads;
+	unsigned repeat, threads, die_at;
+	struct dm_ops dm;
 };
+
+/* What calls to device-mapper are told to. */
+static struct tool *told;
 
 static uint64_t tool_random(void *u)
 {
@@ -55,13 +61,43 @@ static void tool_mark(void *u, const char *what)
 
 	if (t->trace)
 		printf("{\"mark\":\"%s\",\"us\":%lld}\n", what, (long long)(clock_awake(&clock_system) / NS_PER_US));
-	if (t->die && strcmp(t->die, what) == 0)
+	if (t->die && strcmp(t->die, what) == 0 && --t->die_at == 0)
 		_exit(77);
 	if (t->hold && !t->held && strlen(what) == n && strncmp(t->hold, what, n) == 0) {
 		t->held = true;
 		if (system(t->hold + n + 1) != 0)
 			fprintf(stderr, "act_tool: the command failed: %s\n", t->hold + n + 1);
 	}
+}
+
+static int on_load(void *u, const char *name, const struct dm_target *t, size_t n, bool read_only, struct err *e)
+{
+	tool_mark(told, "dm load");
+	return dm_kernel.load(u, name, t, n, read_only, e);
+}
+
+static int on_suspend(void *u, const char *name, bool noflush, struct err *e)
+{
+	tool_mark(told, "dm suspend");
+	return dm_kernel.suspend(u, name, noflush, e);
+}
+
+static int on_suspend_frozen(void *u, const char *name, struct err *e)
+{
+	tool_mark(told, "dm suspend");
+	return dm_kernel.suspend_frozen(u, name, e);
+}
+
+static int on_resume(void *u, const char *name, enum dm_shown shown, struct err *e)
+{
+	tool_mark(told, "dm resume");
+	return dm_kernel.resume(u, name, shown, e);
+}
+
+static int on_remove(void *u, const char *name, bool retry, struct err *e)
+{
+	tool_mark(told, "dm remove");
+	return dm_kernel.remove(u, name, retry, e);
 }
 
 static struct plan *plan_new(char *disks)
@@ -136,6 +172,8 @@ static int add_step(struct plan *p, char *text)
 		[STEP_RECORD] = "record",
 		[STEP_CLAIM] = "claim",
 		[STEP_RELEASE] = "release",
+		[STEP_SNAPSHOT] = "snapshot",
+		[STEP_DROP_SNAPSHOT] = "drop-snapshot",
 	};
 	char *flags = strchr(text, ':'), *disk;
 	struct step *s = &p->step[p->n_steps];
@@ -155,6 +193,13 @@ static int add_step(struct plan *p, char *text)
 		*s = (struct step){.op = (enum step_op)op, .slot = -1};
 		snprintf(s->device, sizeof(s->device), "%s",
 			 disk ? disk + (strncmp(disk, "/dev/", 5) == 0 ? 5 : 0) : "");
+		if (op == STEP_SNAPSHOT || op == STEP_DROP_SNAPSHOT) {
+			s->device[0] = '\0';
+			snprintf(s->to, sizeof(s->to), "%s", disk ? disk : "");
+			snprintf(s->by, sizeof(s->by), "%s", flags ? flags : "");
+			s->wipe = op == STEP_SNAPSHOT;
+			flags = NULL;
+		}
 		s->degraded = flags && strstr(flags, "degraded");
 		s->force = flags && strstr(flags, "force");
 		s->read_only = flags && strstr(flags, "read-only");
@@ -200,7 +245,7 @@ static int watch(struct exec *x, struct plan *p, struct err *e)
 static int run(struct tool *t, struct plan *p)
 {
 	struct exec_env env = {
-		.dm = &dm_kernel,
+		.dm = &t->dm,
 		.clock = &clock_system,
 		.open = exec_open_node,
 		.open_free = exec_open_free,
@@ -210,10 +255,18 @@ static int run(struct tool *t, struct plan *p)
 		.mark = tool_mark,
 		.u = t,
 	};
-	struct exec *x = exec_new(&env);
+	struct exec *x;
 	struct err e = {0};
 	int r = 0;
 
+	t->dm = dm_kernel;
+	t->dm.load = on_load;
+	t->dm.suspend = on_suspend;
+	t->dm.suspend_frozen = on_suspend_frozen;
+	t->dm.resume = on_resume;
+	t->dm.remove = on_remove;
+	told = t;
+	x = exec_new(&env);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	for (unsigned i = 0; i < t->repeat && r == 0; i++)
 		r = exec_plan(x, p, &e);
@@ -249,6 +302,11 @@ int main(int argc, char **argv)
 	}
 	if (i >= argc)
 		return 2;
+	t.die_at = 1;
+	if (t.die && strspn(t.die, "0123456789")) {
+		t.die_at = (unsigned)atoi(t.die);
+		t.die += strspn(t.die, "0123456789 ");
+	}
 	p = plan_new(argv[i++]);
 	r = find_set(p, t.volume);
 	for (; i < argc && r == 0; i++)

@@ -64,6 +64,24 @@ static void on_mark(void *u, const char *what)
 	point(what);
 }
 
+static int on_load(void *u, const char *name, const struct dm_target *t, size_t n, bool read_only, struct err *e)
+{
+	point("dm load");
+	return dm_kernel.load(u, name, t, n, read_only, e);
+}
+
+static int on_suspend(void *u, const char *name, bool noflush, struct err *e)
+{
+	point("dm suspend");
+	return dm_kernel.suspend(u, name, noflush, e);
+}
+
+static int on_suspend_frozen(void *u, const char *name, struct err *e)
+{
+	point("dm suspend");
+	return dm_kernel.suspend_frozen(u, name, e);
+}
+
 static int on_resume(void *u, const char *name, enum dm_shown shown, struct err *e)
 {
 	point("dm resume");
@@ -82,6 +100,9 @@ struct exec *__wrap_exec_new(const struct exec_env *env)
 
 	held.env = *env;
 	held.dm = *env->dm;
+	held.dm.load = on_load;
+	held.dm.suspend = on_suspend;
+	held.dm.suspend_frozen = on_suspend_frozen;
 	held.dm.resume = on_resume;
 	held.dm.remove = on_remove;
 	mine.mark = on_mark;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300 system=debian disks=nbd:5:48M
+# lab: timeout=300 system=debian disks=nbd:6:48M
 # The service on a whole Debian: what starts it, what restarts it, and three boots of the machine with an array that has a
-# file system.
+# file system, and a snapshot when it goes down the first time.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
@@ -140,6 +140,22 @@ file_system() {
 	systemctl start srv.mount
 }
 
+# A snapshot that is in use when the machine goes down.
+snapshot() {
+	ok "a snapshot is made" sparectl array snapshot data nightly --on "$(lab_dev 6)"
+	mount -o ro /dev/mapper/data-snap-nightly /mnt
+	echo later > /srv/later
+	is "of what was there" "$(cat /mnt/file; [ -e /mnt/later ] || echo alone)" "$(printf "precious\nalone")"
+}
+snapshot_is_gone() {
+	is "the snapshot ended with the machine, and was told so once" \
+		"$(sparectl history --since 10m --type event | grep -oE 'snapshot\.[a-z]+' | paste -sd' ')" "snapshot.added snapshot.removed"
+	is "nothing of it is there" "$(dmsetup ls | grep -cE -- '-(snap|cow|real)' || true) $(sparectl status | grep -c snapshot || true)" "0 0"
+	is "its space looks like nothing" "$(blkid -p "$(lab_dev 6)" || true)" ""
+	ok "and is good for the next one" eval 'sparectl array snapshot data nightly --on "$(lab_dev 6)" &&
+		sparectl array snapshot data nightly --remove'
+}
+
 first_boot() {
 	mkdir -p /etc/spared/rules.d
 	printf 'version: 1\noverride:\n  member-gone: {for: 2s}\n  start-degraded: {for: 3s}\n' > /etc/spared/rules.d/90-quick.yaml
@@ -152,6 +168,7 @@ first_boot() {
 	watchdog
 	restart
 	file_system
+	snapshot
 	systemctl enable spared 2> /dev/null
 	cp "/boot/initrd.img-$(uname -r)" "$LAB_OUT/initrd.img"
 	lab_reboot
@@ -164,6 +181,8 @@ second_boot() {
 	lab_wait_for 'systemctl is-active srv.mount' 30
 	is "the file system is mounted" "$(cat /srv/file)" precious
 	nok "mdadm has taken nothing, in the initramfs or later" grep '^md' /proc/mdstat
+	snapshot_is_gone
+	is "what was written beside it is there" "$(cat /srv/later)" later
 	is "it was clean: nothing is resynchronised" "$(dmesg | grep -c 'resync of RAID' || true) $(spared_array data state)" "0 optimal"
 	systemctl stop spared
 	lab_pull 3

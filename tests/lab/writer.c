@@ -12,6 +12,9 @@
  *     --from FILE       go on with what an earlier one acknowledged; no such file: write every block once, before
  *     --journal FILE    each write noted there when issued and when acknowledged (for power cuts)
  *   lab_writer verify --state FILE | --journal FILE DEVICE      hold a device to such a file, later
+ *   lab_writer moment --journal FILE DEVICE
+ *                                         whether a device holds what was written up to a moment, and nothing of
+ *                                         later; "writes" is how many that were
  *   lab_writer fill SEED DEVICE           the whole device with data that the seed decides
  *   lab_writer check SEED DEVICE          and whether it is still there
  *
@@ -437,6 +440,62 @@ static int verify(void)
 	return verdict("verify");
 }
 
+/* The latest write of which the device has something: all before it must be there, too. A block of which sectors are of
+ * several writes is of no moment. */
+static uint64_t read_moment(FILE *journal)
+{
+	uint64_t n = 0, latest = 0;
+	struct note note;
+
+	for (uint64_t b = 0; b < w.blocks; b++) {
+		int64_t found;
+		if (pread(w.fd, w.buf, BLOCK, (off_t)(b * BLOCK)) != BLOCK)
+			failed(&stat_.read_errors);
+		found = sector_generation(w.buf, w.seed, b, 0);
+		for (int i = 1; i < PER_BLOCK; i++)
+			if (sector_generation(w.buf, w.seed, b, i) != found) {
+				stat_.wrong++;
+				complain(b, w.buf);
+				break;
+			}
+		w.gen[b].acked = found > 0 ? (uint32_t)found : 0;
+	}
+	fseek(journal, 2 * sizeof(uint64_t), SEEK_SET);
+	while (fread(&note, sizeof note, 1, journal) == 1)
+		if (!note.acked && ++n && w.gen[note.block].acked == note.generation)
+			latest = n;
+	return latest;
+}
+
+static int moment(void)
+{
+	uint64_t latest, n = 0;
+	struct note note;
+	FILE *journal;
+
+	if (!w.journal)
+		die("moment needs --journal");
+	load_journal();
+	open_device(O_RDONLY | O_DIRECT);
+	if (!(journal = fopen(w.journal, "r")))
+		die("%s", w.journal);
+	latest = read_moment(journal);
+	fseek(journal, 2 * sizeof(uint64_t), SEEK_SET);
+	while (n < latest && fread(&note, sizeof note, 1, journal) == 1) {
+		if (note.acked)
+			continue;
+		n++;
+		if (w.gen[note.block].acked < note.generation) {
+			stat_.wrong++;
+			fprintf(stderr, "{\"event\":\"missing\",\"write\":%" PRIu64 ",\"block\":%u}\n", n, note.block);
+		}
+	}
+	fclose(journal);
+	stat_.writes = latest;
+	report("moment");
+	return stat_.read_errors || stat_.wrong;
+}
+
 static int fill(const char *seed, bool check)
 {
 	uint64_t size = open_device((check ? O_RDONLY : O_RDWR) | O_DIRECT), different = 0;
@@ -512,11 +571,11 @@ int main(int argc, char **argv)
 		else
 			break;
 	}
-	if (i != argc - 1 || (strcmp(mode, "run") != 0 && strcmp(mode, "verify") != 0))
-		die("usage: lab_writer run|verify [OPTION...] DEVICE | fill|check SEED DEVICE");
+	if (i != argc - 1 || (strcmp(mode, "run") != 0 && strcmp(mode, "verify") != 0 && strcmp(mode, "moment") != 0))
+		die("usage: lab_writer run|verify|moment [OPTION...] DEVICE | fill|check SEED DEVICE");
 	w.device = argv[i];
 	w.buf = aligned_alloc(BLOCK, BLOCK);
 	if (!w.buf)
 		die("memory");
-	return !strcmp(mode, "run") ? run() : verify();
+	return !strcmp(mode, "run") ? run() : !strcmp(mode, "moment") ? moment() : verify();
 }
