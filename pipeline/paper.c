@@ -383,17 +383,6 @@ void paper_close(struct paper *p)
 
 /* ---- time ---- */
 
-static void move_to(struct runner *r, int64_t at)
-{
-	int64_t by = at - r->boot;
-
-	if (by <= 0)
-		return;
-	r->boot += by;
-	r->awake += by;
-	r->wall += by;
-}
-
 /* As the loop does: before it sleeps time moves on once more, for what act has told may wait for that. */
 static void settle(struct paper *p)
 {
@@ -406,7 +395,7 @@ static void settle(struct paper *p)
 
 static void come_to(struct paper *p, int64_t at)
 {
-	move_to(&p->run, at);
+	runner_move_to(&p->run, at);
 	settle(p);
 }
 

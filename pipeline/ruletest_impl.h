@@ -83,6 +83,8 @@ int runner_make_pipeline(struct runner *r, struct ruleset *rules, struct err *e)
 void runner_serve(struct runner *r);
 /* What was asked for is forgotten. */
 void runner_drop(struct runner *r);
+/* Virtual time goes on; never back. */
+void runner_move_to(struct runner *r, int64_t at);
 
 /* A runner of an empty world; runner_finish is to be called. rules: those of the start, then those of each reload. */
 void runner_begin(struct runner *r, const struct test_case *t, struct ruleset *const *rules, struct why_at *whys,

@@ -26,7 +26,7 @@ static int64_t virtual_wall(void *u)
 	return clock_of(u, offsetof(struct runner, wall));
 }
 
-static void move_to(struct runner *r, int64_t at)
+void runner_move_to(struct runner *r, int64_t at)
 {
 	int64_t by = at - r->boot;
 
@@ -262,7 +262,7 @@ static int run_time(struct runner *r)
 	for (;;) {
 		int64_t at = next_moment(r, entry);
 
-		move_to(r, at);
+		runner_move_to(r, at);
 		runner_serve(r);
 		while (rc == 0 && entry < r->test->n_entries && r->test->entries[entry].at <= r->boot)
 			rc = do_entry(r, &r->test->entries[entry++]);

@@ -292,19 +292,6 @@ static json_t *value_json(const struct value *v)
 	json_t *list;
 
 	switch (v->type) {
-	case V_NONE:
-		return json_null();
-	case V_BOOL:
-		return json_boolean(v->b);
-	case V_INT:
-	case V_DURATION:
-		return json_integer(v->i);
-	case V_SIZE:
-	case V_RATE:
-		return json_integer((json_int_t)v->u);
-	case V_NUMBER:
-	case V_PERCENT:
-		return json_real(v->d);
 	case V_SET:
 		list = json_array();
 		for (size_t i = 0; i < v->set->n; i++) {
@@ -313,9 +300,11 @@ static json_t *value_json(const struct value *v)
 			json_array_append_new(list, json_string(buf_str(&text)));
 		}
 		return list;
-	default:
+	case V_TIME: /* for people, unlike a fact's */
 		value_print(v, VALUE_CANONICAL, &text);
 		return json_string(buf_str(&text));
+	default:
+		return fact_to_json(v);
 	}
 }
 
