@@ -75,6 +75,8 @@ static void check_before(struct capsule *c, const char *of)
 		struct blockdev *then = now ? before_device(now, d) : NULL;
 		struct disk_meta m = {0};
 
+		if (d && d->n_runs > IMAGE_RUNS_MAX)
+			abort();
 		if (then && now->sector_size && now->sectors == d->sectors)
 			disk_meta_of(then, &m, &e);
 		disk_meta_finish(&m);
