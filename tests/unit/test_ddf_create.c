@@ -347,16 +347,19 @@ static void grown(void **state _unused_)
 
 static void pairs_do_not_grow(void **state _unused_)
 {
-	struct test_set s;
-	struct meta_set *set = blank_set(&s, 4, 512);
-	struct meta_create c = request(&s, RAID10, 0x102, 128, 4);
-	struct err e = {0};
+	static const unsigned slots[] = {3, 4, 5};
 
-	c.sectors = 40960;
-	assert_int_equal(meta_ddf.create_volume(set, &c, &e), 0);
-	refused_to_grow(set, 0, -ENOTSUP, "RAID10");
-	meta_ddf.set_free(set);
-	test_set_free(&s);
+	for_rows (i, slots) {
+		struct test_set s;
+		struct meta_set *set = blank_set(&s, slots[i], 512);
+		struct meta_create c = request(&s, RAID10, 0x102, 128, slots[i]);
+
+		c.sectors = (uint64_t)slots[i] * 10240;
+		assert_int_equal(meta_ddf.create_volume(set, &c, NULL), 0);
+		refused_to_grow(set, 0, -ENOTSUP, "RAID10");
+		meta_ddf.set_free(set);
+		test_set_free(&s);
+	}
 }
 
 /* Neither we nor mdadm find anything on a disk that was erased. */
