@@ -98,7 +98,7 @@ static int fail_prepare(struct exec *x, const struct step *s, struct err *e)
 		return 1;
 	for (unsigned i = 0; i < v->slots; i++)
 		in_sync[i] = (int)i != slot && v->members[i].state == MEMBER_IN_SYNC;
-	if (!out_of_array(v->members[slot].state) && !raid_runnable(v->level, in_sync, v->slots))
+	if (v->members[slot].state == MEMBER_IN_SYNC && !raid_runnable(v->level, in_sync, v->slots))
 		return err_set(e, EBUSY, "%s cannot run without slot %d: it stays", v->name, slot);
 	r = check_others(view, v, v->members[slot].ref, e);
 	if (r < 0)

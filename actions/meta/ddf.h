@@ -79,6 +79,7 @@ struct ddf_volume {
 	unsigned n_bvds;
 	struct ddf_bvd *bvd; /* by secondary_seq */
 	uint64_t behind;     /* bit per slot: what is on its disk is not in sync, though the disk may be well */
+	bool doubt;	     /* which of its members is behind is not told: all count as behind, in this volume only */
 };
 
 /* A present disk of the set. */
@@ -260,6 +261,10 @@ enum member_state ddf_slot_state(const struct meta_set *s, const struct ddf_volu
 void ddf_volume_behind(struct meta_set *s, struct ddf_volume *v);
 /* VD_State by its slots' states, as mdadm computes it (get_svd_state of super-ddf.c). */
 uint8_t ddf_volume_state(const struct meta_set *s, const struct ddf_volume *v);
+/* What its own state is to be, now that its members have changed. */
+uint8_t ddf_volume_state_next(const struct meta_set *s, const struct ddf_volume *v);
+/* A person has said which member of a volume in doubt is not good: the others are. */
+void ddf_volume_told(const struct meta_set *s, struct ddf_volume *v);
 /* Writes or clears the note in a record's vendor bytes that says which of its elements are behind. */
 void ddf_note(const struct meta_set *s, const struct ddf_volume *v, unsigned bvd, struct ddf_conf *c);
 

@@ -90,7 +90,7 @@ static void refresh_disk(struct meta_set *s, uint32_t ref)
 	for (size_t i = 0; i < s->n_volumes; i++)
 		if (has_slot(s, &s->volumes[i], ref, &slot)) {
 			active = true;
-			behind |= s->volumes[i].behind >> slot & 1;
+			behind |= !s->volumes[i].doubt && (s->volumes[i].behind >> slot & 1);
 		}
 	type = active ? type | DDF_PD_ACTIVE : type & ~(unsigned)DDF_PD_ACTIVE;
 	if ((state & (DDF_PD_ONLINE | DDF_PD_FAILED | DDF_PD_MISSING)) == DDF_PD_ONLINE)
@@ -108,7 +108,7 @@ static void refresh_volume(struct meta_set *s, struct ddf_volume *v)
 	if (level.level == RAID_UNSUPPORTED)
 		return;
 	vd = ddf_vd_edit(s, v);
-	vd->state = (uint8_t)((vd->state & ~DDF_VD_STATE_MASK) | ddf_volume_state(s, v));
+	vd->state = (uint8_t)((vd->state & ~DDF_VD_STATE_MASK) | ddf_volume_state_next(s, v));
 }
 
 void ddf_refresh(struct meta_set *s, uint32_t ref)
@@ -185,6 +185,8 @@ static int set_member(struct meta_set *s, const struct meta_edit *edit, struct e
 		return err_set(e, EINVAL, "slot %u of volume %s has no disk", edit->slot, edit->volume);
 	switch (edit->state) {
 	case MEMBER_FAILED:
+		if (v->doubt) /* it does not run: a person says so, and by that which one it is */
+			ddf_volume_told(s, v);
 		disk_failed(s, ref);
 		break;
 	case MEMBER_MISSING:

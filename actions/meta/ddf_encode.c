@@ -52,30 +52,13 @@ static void table_place(const struct job *j, const struct ddf_table *t, enum ddf
 		j->changed[l->section[sec].offset + i] |= t->touched[i];
 }
 
-/* Record n of the configuration section: the set's own if the disk is one of its, blank if it is not any more. What is
- * of no volume of the set is kept, unless the disk is behind: then the volume was deleted while it was away. */
-static void conf_place(const struct job *j, unsigned n)
+/* Record n of the configuration section is that of the basic volume. */
+static void conf_put(const struct job *j, unsigned n, const struct ddf_bvd *b)
 {
-	const struct ddf_layout *l = &j->m->layout;
-	size_t len = (size_t)l->record_sectors * DDF_SECTOR;
-	uint8_t *rec = ddf_conf_slot(l, j->want, n);
-	struct ddf_conf *c = (struct ddf_conf *)rec;
-	const struct ddf_bvd *b;
-	bool known;
+	size_t len = (size_t)j->m->layout.record_sectors * DDF_SECTOR;
+	struct ddf_conf *c = (struct ddf_conf *)ddf_conf_slot(&j->m->layout, j->want, n);
 
-	if (ddf_magic(rec) != (uint32_t)DDF_CONF_MAGIC)
-		return;
-	b = ddf_bvd_of(j->set, c, &known);
-	if (!known && !j->stale)
-		return;
-	if (j->set->edited)
-		memset(j->changed + l->section[DDF_SEC_CONFIG].offset + (size_t)n * l->record_sectors, true,
-		       l->record_sectors);
-	if (!ddf_carries(j->set, b, j->m->ref)) {
-		memset(rec, 0xFF, len);
-		return;
-	}
-	memcpy(rec, b->record, len);
+	memcpy(c, b->record, len);
 	if (!j->set->edited)
 		return;
 	for (size_t i = 0; i < j->set->n_volumes; i++) {
@@ -84,7 +67,63 @@ static void conf_place(const struct job *j, unsigned n)
 		if (v->n_bvds && b >= v->bvd && b < v->bvd + v->n_bvds)
 			ddf_note(j->set, v, (unsigned)(b - v->bvd), c);
 	}
-	ddf_seal(rec, len);
+	ddf_seal(c, len);
+}
+
+/* Record n of the configuration section: the set's own if the disk is one of its, blank if it is not any more. What is
+ * of no volume of the set is kept, unless the disk is behind: then the volume was deleted while it was away. */
+static void conf_place(const struct job *j, unsigned n)
+{
+	const struct ddf_layout *l = &j->m->layout;
+	uint8_t *rec = ddf_conf_slot(l, j->want, n);
+	const struct ddf_bvd *b;
+	bool known;
+
+	if (ddf_magic(rec) != (uint32_t)DDF_CONF_MAGIC)
+		return;
+	b = ddf_bvd_of(j->set, (const struct ddf_conf *)rec, &known);
+	if (!known && !j->stale)
+		return;
+	if (j->set->edited)
+		memset(j->changed + l->section[DDF_SEC_CONFIG].offset + (size_t)n * l->record_sectors, true,
+		       l->record_sectors);
+	if (ddf_carries(j->set, b, j->m->ref))
+		conf_put(j, n, b);
+	else
+		memset(rec, 0xFF, (size_t)l->record_sectors * DDF_SECTOR);
+}
+
+/* mdadm takes a member's record away where it has listed the spare of another pair in its place (docs/formats.md); the
+ * other half of the pair would be the only one that has it. */
+static void conf_give(const struct job *j, const struct ddf_bvd *b)
+{
+	const struct ddf_layout *l = &j->m->layout;
+	unsigned n = ddf_conf_slots(l), used = 0, room = n;
+	bool known;
+
+	while (n-- > 0) {
+		const struct ddf_conf *c = (const struct ddf_conf *)ddf_conf_slot(l, j->want, n);
+
+		if (ddf_magic(c) == UINT32_MAX || ddf_magic(c) == 0)
+			room = n;
+		else if (ddf_magic(c) == (uint32_t)DDF_CONF_MAGIC && ddf_bvd_of(j->set, c, &known) == b)
+			return;
+		else
+			used += ddf_magic(c) == (uint32_t)DDF_CONF_MAGIC;
+	}
+	if (used < l->max_partitions && room < ddf_conf_slots(l))
+		conf_put(j, room, b);
+}
+
+static void confs_place(const struct job *j)
+{
+	for (unsigned n = 0; n < ddf_conf_slots(&j->m->layout); n++)
+		conf_place(j, n);
+	for (size_t i = 0; i < j->set->n_volumes; i++)
+		for (unsigned k = 0; k < j->set->volumes[i].n_bvds; k++)
+			if (j->set->volumes[i].bvd[k].record &&
+			    ddf_carries(j->set, &j->set->volumes[i].bvd[k], j->m->ref))
+				conf_give(j, &j->set->volumes[i].bvd[k]);
 }
 
 static void header_place(const struct job *j, int copy, bool open)
@@ -254,8 +293,7 @@ static int job_fill(struct job *j)
 	if (j->restamp) {
 		table_place(j, &j->set->pd, DDF_SEC_PD);
 		table_place(j, &j->set->vd, DDF_SEC_VD);
-		for (unsigned i = 0; i < ddf_conf_slots(l); i++)
-			conf_place(j, i);
+		confs_place(j);
 	}
 	j->changed[0] |= j->set->edited;
 	memcpy(j->raw, j->want, len);

@@ -136,28 +136,66 @@ enum member_state ddf_slot_state(const struct meta_set *s, const struct ddf_volu
 	return v->behind >> slot & 1 ? MEMBER_REBUILDING : MEMBER_IN_SYNC;
 }
 
+/* How bad a volume's state is; those of nothing that runs are not compared. */
+static int state_rank(uint8_t state)
+{
+	static const int8_t rank[DDF_VD_STATE_MASK + 1] = {
+		[DDF_VD_PARTIALLY_OPTIMAL] = 1,
+		[DDF_VD_DEGRADED] = 2,
+		[DDF_VD_FAILED] = 3,
+	};
+
+	return rank[state & DDF_VD_STATE_MASK];
+}
+
+static bool slot_behind(const struct meta_set *s, const struct ddf_volume *v, unsigned slot, bool optimal)
+{
+	const struct ddf_pd_entry *pd = ddf_pd(s, ddf_slot_ref(s, v, slot));
+	unsigned state = pd ? be16_get(pd->state) : 0, n = ddf_slots(v) / v->n_bvds;
+	const struct ddf_conf *c = ddf_conf(&v->bvd[slot / n]);
+	const struct note *note = c ? (const struct note *)c->vendor : NULL;
+
+	if ((state & (DDF_PD_ONLINE | DDF_PD_FAILED | DDF_PD_MISSING)) != DDF_PD_ONLINE)
+		return true;
+	if (!(state & DDF_PD_REBUILDING))
+		return false;
+	if (note && memcmp(note->magic, note_magic, sizeof(note_magic)) == 0 && be32_get(note->seq) == s->seq)
+		return be64_get(note->behind) >> slot % n & 1;
+	return !optimal;
+}
+
+/* Rebuilding is said of a whole disk. mdadm takes it back as soon as one of two arrays has its spare rebuilt: the other
+ * one, whose turn comes then, is Degraded meanwhile with each of its disks Online. Any of them could be the spare. */
 void ddf_volume_behind(struct meta_set *s, struct ddf_volume *v)
 {
-	bool optimal = (ddf_vd(s, v)->state & DDF_VD_STATE_MASK) == DDF_VD_OPTIMAL;
-	unsigned slots = ddf_slots(v);
+	uint8_t state = ddf_vd(s, v)->state;
+	unsigned slots = MIN(ddf_slots(v), META_SLOTS_MAX);
 
 	v->behind = 0;
-	for (unsigned slot = 0; slot < MIN(slots, META_SLOTS_MAX); slot++) {
-		const struct ddf_pd_entry *pd = ddf_pd(s, ddf_slot_ref(s, v, slot));
-		unsigned state = pd ? be16_get(pd->state) : 0, n = slots / v->n_bvds;
-		const struct ddf_conf *c = ddf_conf(&v->bvd[slot / n]);
-		const struct note *note = c ? (const struct note *)c->vendor : NULL;
-		bool behind = !optimal;
+	for (unsigned slot = 0; slot < slots; slot++)
+		v->behind |= (uint64_t)slot_behind(s, v, slot, (state & DDF_VD_STATE_MASK) == DDF_VD_OPTIMAL) << slot;
+	v->doubt = slots && slots == ddf_slots(v) && state_rank(state) > state_rank(ddf_volume_state(s, v));
+	for (unsigned slot = 0; slot < slots && v->doubt; slot++)
+		v->behind |= UINT64_C(1) << slot;
+}
 
-		if ((state & (DDF_PD_ONLINE | DDF_PD_FAILED | DDF_PD_MISSING)) != DDF_PD_ONLINE)
-			behind = true;
-		else if (!(state & DDF_PD_REBUILDING))
-			behind = false;
-		else if (note && memcmp(note->magic, note_magic, sizeof(note_magic)) == 0 &&
-			 be32_get(note->seq) == s->seq)
-			behind = be64_get(note->behind) >> slot % n & 1;
-		v->behind |= (uint64_t)behind << slot;
-	}
+/* Of one in doubt: as it is, or, when a disk has gone that could have been a good one, what keeps it in doubt. */
+uint8_t ddf_volume_state_next(const struct meta_set *s, const struct ddf_volume *v)
+{
+	struct ddf_volume told = *v;
+
+	if (!v->doubt)
+		return ddf_volume_state(s, v);
+	ddf_volume_told(s, &told);
+	return ddf_volume_state(s, &told) == DDF_VD_OPTIMAL ? ddf_vd(s, v)->state & DDF_VD_STATE_MASK : DDF_VD_FAILED;
+}
+
+void ddf_volume_told(const struct meta_set *s, struct ddf_volume *v)
+{
+	v->doubt = false;
+	v->behind = 0;
+	for (unsigned slot = 0; slot < MIN(ddf_slots(v), META_SLOTS_MAX); slot++)
+		v->behind |= (uint64_t)slot_behind(s, v, slot, false) << slot;
 }
 
 void ddf_note(const struct meta_set *s, const struct ddf_volume *v, unsigned bvd, struct ddf_conf *c)

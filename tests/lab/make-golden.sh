@@ -200,6 +200,54 @@ if wanted rebuilding; then
 	ok rebuilt grep -q 'Optimal' "$LAB_OUT/rebuilt.txt"
 fi
 
+# A RAID10 that mdmon runs with the record of its second pair in front, and a spare that it has rebuilt in the first: it leaves
+# the spare as Rebuilding, and takes the record off the second pair's second disk. Disk 5 is the one that was lost.
+if wanted raid10-rebuilt; then
+	begin raid10-rebuilt
+	lab_md_container ddf $(lab_devs 1-5)
+	mdadm --create /dev/md/v10 --level=10 -n 4 --chunk=64 --size=4M --run $(lab_devs 1 5 2 3)
+	lab_udev_settle
+	lab_md_sync v10
+	lab_fill /dev/md/v10 10
+	lab_md_stop
+	mdadm --assemble /dev/md/ddf $(lab_devs 1-4) 2>&1 | lab_quiet
+	mdadm --incremental --run /dev/md/ddf 2>&1 | lab_quiet
+	lab_udev_settle
+	lab_wait_for '[ "$(cat /sys/block/$(md_of v10)/md/degraded)" = 0 ]' 60
+	lab_md_sync v10
+	volumes v10
+	lab_md_stop
+	image 1 2 3 4
+	ok raid10-rebuilt grep -q Rebuilding "$LAB_OUT/raid10-rebuilt.txt"
+fi
+
+# Of two arrays on the same disks the first has its spare rebuilt, the second is stopped amid that: mdadm calls it Degraded, and
+# each of its disks Online. Disk 4 is the one that failed, disk 3 the spare.
+if wanted two-behind; then
+	begin two-behind
+	lab_md_container ddf $(lab_devs 1-4)
+	mdadm --create /dev/md/a --level=5 -n 3 --chunk=64 --size=4M --run $(lab_devs 1 4 2)
+	mdadm --create /dev/md/b --level=5 -n 3 --chunk=64 --size=4M --run $(lab_devs 1 4 2)
+	lab_udev_settle
+	for v in a b; do lab_md_sync $v; lab_fill "/dev/md/$v" 5; done
+	lab_md_speed 20
+	mdadm --fail /dev/md/a "$(lab_dev 4)"
+	running() { [[ $(cat "/sys/block/$(md_of "$1")/md/sync_completed") = *[0-9]* ]]; }
+	lab_wait_for 'running a || running b' 60
+	first=a
+	running a || first=b
+	echo 100000 > "/sys/block/$(md_of $first)/md/sync_speed_min"
+	echo 100000 > "/sys/block/$(md_of $first)/md/sync_speed_max"
+	lab_wait_for '[ "$(cat /sys/block/$(md_of $first)/md/degraded)" = 0 ]' 60
+	lab_wait_for "$([ $first = a ] && echo running b || echo running a)" 60
+	lab_wait_for "mdadm -E $(lab_dev 1) | grep -q 'Optimal'"
+	volumes a b
+	lab_md_stop
+	lab_md_speed 200000
+	image 1 2 3
+	ok two-behind grep -q 'Degraded' "$LAB_OUT/two-behind.txt"
+fi
+
 # Written to at this very moment: not consistent.
 if wanted dirty; then
 	make dirty 4 "v5 5 3 --chunk=64 --size=4M" "v1 1 2 --size=4M"

@@ -14,6 +14,7 @@ static const char *const cases[] = {
 	"raid1e-three",	   "raid1e-five",     "raid4",
 	"spares-only",	   "degraded",	      "stale",
 	"rebuilding",	   "rebuilt",	      "dirty",
+	"raid10-rebuilt",  "two-behind",
 };
 
 /* Sectors of a copy, and of what is written with it. On blocks of 4096 bytes a record is a block: 88 blocks. */
@@ -30,6 +31,13 @@ static bool stale(const struct test_set *s, size_t disk)
 static bool torn(const struct test_set *s, size_t disk)
 {
 	return strcmp(s->name, "rebuilding") == 0 && disk == 0 && s->disk[0].sector_size == 512;
+}
+
+/* What md had in sync is not said to be on the disks, or not which one it is (test_ddf_mdadm.c). */
+static bool in_sync_unsaid(const struct test_set *s, const struct meta_volume *v, unsigned slot)
+{
+	return (strcmp(s->name, "raid10-rebuilt") == 0 && slot == 1) ||
+	       (strcmp(s->name, "two-behind") == 0 && v->members[0].state == MEMBER_REBUILDING);
 }
 
 static const struct meta_volume *volume_named(const struct meta_view *v, const char *name)
@@ -83,7 +91,7 @@ static void member_line(const struct test_set *s, const struct meta_view *v, con
 	assert_string_equal(u->members[n].ref, s->disk[disk - 1].ref);
 	assert_int_equal(u->members[n].offset, offset);
 	assert_string_equal(member_words[u->members[n].state],
-			    strcmp(state, "in_sync") == 0 ? "in-sync" : "rebuilding");
+			    strcmp(state, "in_sync") == 0 && !in_sync_unsaid(s, u, n) ? "in-sync" : "rebuilding");
 }
 
 static void against_md(const struct test_set *s, const struct meta_view *v)
