@@ -5,7 +5,7 @@
 # state. The other finds the state that was left, every block that a verifying writer had acknowledged, writes, fails a member or is
 # given a disk; the first finds that, too, makes the array whole, and has every block with as few members as the level allows.
 # docs/formats.md has what was found.
-#   handover.sh [CASE..]    only these: MAKER-LEVEL-STATE, globs: handover.sh mdadm-5-dirty 'spared-*-rebuilding'
+#   handover.sh [CASE..]    only these: MAKER-LEVEL-STATE, globs: handover.sh mdadm-5-dirty 'spared-*-rebuilding'; mdadm-two
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
@@ -261,6 +261,48 @@ case_of() {
 	say "$SECONDS s"
 }
 
+# Two arrays on the same disks, left when mdadm has rebuilt the spare in one of them only: it calls each disk Online by then.
+two_case() {
+	local v whole=a other=b spare
+	say "mdadm makes two RAID5 on the same disks, left amid the rebuild of the second, for spared"
+	fresh
+	lab_md_container ddf $(lab_devs 1-4)
+	spare=$(lab_dev 3)
+	for v in a b; do
+		mdadm --create /dev/md/$v --level=5 -n 3 --chunk=64 --size=4M --run $(lab_devs 1-2) "$(lab_dev 4)" 2>&1 | lab_quiet
+		lab_udev_settle
+		lab_md_sync $v
+		lab_fill /dev/md/$v 5
+	done
+	lab_md_speed 20
+	mdadm /dev/md/a --fail "$(lab_dev 4)" 2>&1 | lab_quiet
+	running() { [[ $(cat "/sys/block/$(basename "$(readlink -f "/dev/md/$1")")/md/sync_completed") = *[0-9]* ]]; }
+	lab_wait_for 'running a || running b' 60
+	running a || whole=b other=a
+	echo 200000 | tee "/sys/block/$(basename "$(readlink -f /dev/md/$whole)")/md/sync_speed_"{min,max} > /dev/null
+	lab_wait_for "running $other" 60
+	lab_md_stop
+	lab_md_speed 200000
+	like "by mdadm: one is degraded" "$(mdadm -E "$(lab_dev 1)" | sed -n 's/^ *state\[[01]\] : //p' | sort | paste -sd' ')" \
+		"^Degraded, .* Optimal, Consistent$"
+	is "and no disk of it is rebuilt" "$(mdadm -E "$(lab_dev 1)" | grep -c Rebuilding)" 0
+	spared_start
+	ok "spared starts the other" lab_wait_for "sparectl array start $whole" 40
+	ok "it has its data" lab_check_fill /dev/mapper/$whole 5
+	nok "the degraded one is not started" sparectl array start $other --degraded
+	nok "nor by force" sparectl array start $other --force --yes
+	ok "a person says which disk is behind" sparectl array fail $other "$spare"
+	# mdadm has left it dirty, too.
+	ok "it is started, by force" sparectl array start $other --force --yes
+	ok "it has its data" lab_check_fill /dev/mapper/$other 5
+	for v in a b; do ok "$v takes the disk back" sparectl array re-add $v "$spare"; done
+	for v in a b; do ok "$v is whole" spared_optimal $v 60; done
+	for v in a b; do ok "$v has its data" lab_check_fill /dev/mapper/$v 5; done
+	for v in a b; do sparectl array stop $v > /dev/null; done
+	spared_stop
+	dmsetup remove_all
+}
+
 cases=("$@")
 [ $# -gt 0 ] || cases=('*')
 for name in {spared,mdadm}-{5,6,1,10}-{clean,degraded,rebuilding,spare,dirty}; do
@@ -271,5 +313,11 @@ for name in {spared,mdadm}-{5,6,1,10}-{clean,degraded,rebuilding,spare,dirty}; d
 		case_of "$maker" "$level" "$state"
 		break
 	done
+done
+for glob in "${cases[@]}"; do
+	# shellcheck disable=SC2053
+	[[ mdadm-two = $glob ]] || continue
+	two_case
+	break
 done
 lab_done

@@ -364,6 +364,8 @@ lab_md_assemble() {
 	local name=$1
 	shift
 	mdadm --assemble "/dev/md/$name" "$@" 2>&1 | lab_quiet
+	# On a busy machine mdadm does not wait long enough for its name.
+	lab_wait_for "[ -b '/dev/md/$name' ]" 60
 	mdadm --incremental "/dev/md/$name" 2>&1 | lab_quiet || true
 	lab_udev_settle
 	lab_md_taken_over
