@@ -154,10 +154,10 @@ fills() {
 	ok "and ends it" "${1}_whole"
 }
 # Of a RAID10 mdadm leaves a spare that it has rebuilt as Rebuilding, depending on the order in which it had read the pairs' records
-# (docs/formats.md). forgotten TOOL: how many.
+# (docs/formats.md). forgotten TOOL: how many. mdadm -E shows entries that it has moved twice; the first of them holds.
 forgotten() {
 	[ "$level-$1" = 10-mdadm ] || { echo 0; return; }
-	mdadm -E "${disks[0]}" | awk '/Rebuilding$/ { print $2 }' | sort -u | wc -l
+	mdadm -E "${disks[0]}" | awk 'length($2) == 8 && !seen[$2]++ && /Rebuilding$/' | wc -l
 }
 # left_as MISSING: by mdadm, and by what sparectl reads on a disk: the array's state, and how many of its members are not in sync.
 left_as() {
