@@ -151,7 +151,7 @@ static int state_rank(uint8_t state)
 static bool slot_behind(const struct meta_set *s, const struct ddf_volume *v, unsigned slot, bool optimal)
 {
 	const struct ddf_pd_entry *pd = ddf_pd(s, ddf_slot_ref(s, v, slot));
-	unsigned state = pd ? be16_get(pd->state) : 0, n = ddf_slots(v) / v->n_bvds;
+	unsigned state = pd ? be16_get(pd->state) : 0, all = ddf_slots(v), n = MAX(all / v->n_bvds, 1);
 	const struct ddf_conf *c = ddf_conf(&v->bvd[slot / n]);
 	const struct note *note = c ? (const struct note *)c->vendor : NULL;
 
