@@ -15,7 +15,7 @@ for f in files:
     named.setdefault(pathlib.Path(f).name, []).append(f)
 QUOTED = re.compile(r'\{"([^"]+)"')
 scenarios = {kind: QUOTED.findall((root / "tests/crash" / source).read_text())
-             for kind, source in (("crash", "test_crash.c"), ("birth", "test_birth.c"), ("undo", "test_undo.c"))}
+             for kind, source in (("crash", "scenarios.c"), ("birth", "test_birth.c"), ("undo", "test_undo.c"))}
 
 
 def scenario(kind, name):
