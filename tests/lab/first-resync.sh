@@ -118,29 +118,30 @@ differ() {
 # The power goes under writes all over the array. Each member holds what it has, and gets no more: superblocks and bits first,
 # then the data of slot $1, and a moment later of the others.
 crash() {
-	local n
+	local n writers=()
 	places > /run/lab/files/places
-	dd if=/dev/urandom of=/dev/mapper/v bs=1M oflag=direct status=none || true
-	for n in 0 1 2 3 4 5; do
-		(while dd if=/dev/urandom of=/dev/mapper/v bs=128k seek=$((n * 8)) count=8 oflag=direct conv=notrunc status=none; do :; done) \
-			2> /dev/null &
-	done
-	lab_pause 1
+	dd if=/dev/urandom of=/dev/mapper/v bs=1M oflag=direct status=none 2> /dev/null || true
 	spared_kill
+	for n in 1 2 3 4; do
+		lab_writer run --pace 2000 --seed "$n" /dev/mapper/v > /dev/null 2>&1 &
+		writers+=($!)
+	done
+	lab_pause 0.5
 	for n in $(private meta) $(private "leg$1-"); do dmsetup suspend --nolockfs --noflush "$n"; done
 	lab_pause 0.5
 	for n in $(private leg); do [[ $n = v-leg$1-* ]] || dmsetup suspend --nolockfs --noflush "$n"; done
+	like "it goes down amid a $2" "$(field 8)" "$2"
 	for n in $(private meta) $(private leg); do
 		dmsetup load "$n" --table "0 $(dmsetup table "$n" | awk '{ print $2 }') error"
 	done
 	for n in $(private meta) $(private leg); do dmsetup resume "$n"; done
 	dmsetup remove --force v 2>&1 | lab_quiet || true
-	lab_wait_for '! jobs -r | grep -q "dd if"' 30
+	kill -KILL "${writers[@]}" 2> /dev/null || true
 	lab_wait_for 'dmsetup remove_all --force 2> /dev/null; [ "$(dmsetup ls | grep -c "^v")" = 0 ]' 30
 }
-# crashed A B: with mirrors that differ in two slots, which are not those that something enters beside.
+# crashed A B DOING: with mirrors that differ in two slots, which are not those that something enters beside.
 crashed() {
-	crash "$1"
+	crash "$1" "$3"
 	ok "mirrors differ after it" test "$(differ "$1" "$2")" -gt 0
 	spared_start
 }
@@ -151,7 +152,7 @@ delete() { ok "it is deleted" sparectl array delete v --stop --yes --container; 
 dirty() {
 	say "$1 of $3: a crash under writes"
 	written "$1" "$2" "$3"
-	crashed "$4" "$5"
+	crashed "$4" "$5" "idle|resync"
 	does resync
 	lab_md_speed 200000
 	idle
@@ -164,10 +165,10 @@ dirty() {
 dirty_rebuild() {
 	say "$1 of $3: a crash under writes and a rebuild"
 	written "$1" "$2" "$3" --spare "$(lab_dev $(($3 + 1)))"
-	lab_md_speed 200
+	lab_md_speed 20
 	fail "$(spared_disk_at v 1)"
 	does recover
-	crashed "$4" "$5"
+	crashed "$4" "$5" recover
 	does recover
 	lab_md_speed 500
 	ended "$6"
@@ -177,8 +178,8 @@ dirty_rebuild() {
 dirty_spare() {
 	say "$1 of $3: a crash under writes, and a spare amid the resync"
 	written "$1" "$2" "$3" --spare "$(lab_dev $(($3 + 1)))"
-	lab_md_speed 200
-	crashed "$4" "$5"
+	lab_md_speed 50
+	crashed "$4" "$5" "idle|resync"
 	does resync
 	fail "$(spared_disk_at v 1)"
 	does recover
@@ -191,8 +192,8 @@ dirty_back() {
 	local disk
 	say "$1 of $3: a crash under writes, and a member returns amid the resync"
 	written "$1" "$2" "$3"
-	lab_md_speed 200
-	crashed "$4" "$5"
+	lab_md_speed 50
+	crashed "$4" "$5" "idle|resync"
 	does resync
 	disk=$(spared_disk_at v 1)
 	fail "$disk"
