@@ -138,6 +138,7 @@ struct disk_set {
 	char format[8], maker[28];
 	struct meta_view *view; /* of all its present disks together; the last one when none is here */
 	bool managed, split;
+	bool two_formats;	     /* a disk that is here has metadata of another one, too */
 	uint64_t seq;		     /* the highest that was ever seen; a lower one is an old copy */
 	uint64_t version;	     /* grows with each change: a plan of an older one is made anew */
 	char stuck[PLAN_REASON_MAX]; /* why nothing can be done to it now; empty: nothing */

@@ -360,6 +360,9 @@ void set_refresh(struct inventory *inv, const char *guid)
 		return;
 	s->version++;
 	n = collect(inv, guid, views, whose);
+	s->two_formats = false;
+	for (size_t i = 0; i < n; i++)
+		s->two_formats |= whose[i]->beside[0] != '\0';
 	if (n > 0 && meta_view_merge(views, n, &joined, standing, &s->split, NULL) == 0) {
 		take_view(s, joined, views, standing, n);
 		for (size_t i = 0; i < n; i++)
@@ -402,9 +405,10 @@ void inventory_wiped(struct inventory *inv, const char *device)
 
 const struct device *set_two_formats(const struct inventory *inv, const char *set)
 {
+	const struct disk_set *s = set_find(inv, set);
 	const struct device *found = NULL;
 
-	for (size_t i = 0; i < inv->n_devices && !found; i++) {
+	for (size_t i = 0; s && s->two_formats && i < inv->n_devices && !found; i++) {
 		const struct device *d = inv->devices[i];
 
 		found = d->present && d->beside[0] && strcmp(d->set, set) == 0 ? d : NULL;
