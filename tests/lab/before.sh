@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # lab: timeout=1500 disks=nbd:12:48M manual
 # before.sh [DISKS]: what plans write over is in the history. A member of a set refuses a write, it is recorded, a spare takes
-# over, is rebuilt and recorded; before the first of these plans each disk said what it was read to say then, in a capsule, too. Prints what each
-# plan took: rows and bytes of the history, and its microseconds by phase.
+# over, is rebuilt and recorded; before the first of these plans each disk said what it was read to say then, and so it does in
+# a capsule. Prints what each plan took: rows and bytes of the history, and its microseconds by phase.
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
