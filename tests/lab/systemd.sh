@@ -149,7 +149,7 @@ snapshot() {
 }
 snapshot_is_gone() {
 	is "the snapshot ended with the machine, and was told so once" \
-		"$(sparectl history --since 10m --type event | grep -oE 'snapshot\.[a-z]+' | paste -sd' ')" "snapshot.added snapshot.removed"
+		"$(sparectl history --since 10m --type event | grep -oE 'snapshot\.(added|invalid|removed)' | paste -sd' ')" "snapshot.added snapshot.removed"
 	is "nothing of it is there" "$(dmsetup ls | grep -cE -- '-(snap|cow|real)' || true) $(sparectl status | grep -c snapshot || true)" "0 0"
 	is "its space looks like nothing" "$(blkid -p "$(lab_dev 6)" || true)" ""
 	ok "and is good for the next one" eval 'sparectl array snapshot data nightly --on "$(lab_dev 6)" &&
