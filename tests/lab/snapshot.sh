@@ -84,9 +84,9 @@ lab_pause 2.5 # what it knows is saved
 spared_kill
 dd if=/dev/urandom of=/m/big bs=1M count=4 conv=fsync 2> /dev/null
 spared_start
-lab_wait_for 'sparectl history --since 5m --json | grep snapshot.invalid' 20
+lab_wait_for 'sparectl history --since 1h --json | grep snapshot.invalid' 20
 is "it is told once the broker is back, and the other is no news" \
-	"$(sparectl history --since 5m --type event | grep -oE 'snapshot\.(added|invalid|removed)' | sort | uniq -c | tr -s ' \n' ' ')" " 2 snapshot.added 1 snapshot.invalid "
+	"$(sparectl history --since 1h --type event | grep -oE 'snapshot\.(added|invalid|removed)' | sort | uniq -c | tr -s ' \n' ' ')" " 2 snapshot.added 1 snapshot.invalid "
 like "status says so" "$(sparectl status)" "snapshot tiny .* invalid"
 like "the other is well, and how full it is told" "$(sparectl status)" "snapshot nightly .*%"
 is "its content too" "$(sha1sum < "$snap")" "$sum"
