@@ -15,7 +15,7 @@ ddf_lay spare-global $(lab_devs 1-4) > "$LAB_OUT/laid"
 ALL=$(lab_devs 1-4 | paste -sd,)
 ok "the array starts" act "$ALL" assemble
 lab_wait_for 'dmsetup status v5 | grep -q " idle "' 60
-lab_writer_start w /dev/mapper/v5 --pace 3000 --journal $run/journal
+lab_writer_start w /dev/mapper/v5 --pace 20000 --journal $run/journal
 dmsetup ls | awk '{ print $1 }' | sort > $run/base
 
 kernel_has() { dmsetup ls | awk '/^v5-snap-/ { printf "%s%s", n++ ? " " : "", substr($1, 9) }'; }

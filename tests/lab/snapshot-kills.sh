@@ -195,7 +195,7 @@ spared_start
 for ((i = 1; i <= SETS; i++)); do
 	spared_optimal a$i
 	lab_wait_for "[ -b /dev/mapper/a$i ]"
-	lab_writer_start a$i /dev/mapper/a$i --pace 10000 --journal $run/a$i.journal
+	lab_writer_start a$i /dev/mapper/a$i --pace 20000 --journal $run/a$i.journal
 done
 base=$(dmsetup info -c --noheadings -o name,uuid | grep -cE "^a1[:-]|${guid[1]}")
 is "all is in order, of $base devices each" "$(wrong)" ""
