@@ -3,7 +3,16 @@
 # lab: timeout=300
 # What mdadm's own tests of DDF (tests/10ddf-* of its source) put mdadm and mdmon through, with spared in their place; what came
 # of it mdadm reads on the disks (-E). docs/formats.md has the table. ddf-scenarios.sh all: each of them;
-# ddf-scenarios.sh NAME..: only these.
+# ddf-scenarios.sh NAME..: only these. Which tells which of mdadm's:
+#   made        create, create-fail-rebuild (its first half)
+#   geometry    geometry
+#   readd       fail-readd, fail-readd-readonly, fail-stop-readd, sudden-degraded
+#   race        fail-create-race
+#   spare       fail-spare
+#   twice       fail-twice
+#   two_spares  create-fail-rebuild, fail-two-spares
+#   incomplete  assemble-missing, incremental-wrong-order
+#   two_out, spares_apart  none: what comes next to them
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
@@ -250,9 +259,93 @@ twice() {
 	delete one five
 }
 
+there() { local a; for a in "$@"; do [ -b "/dev/md/$a" ] || [ -b "/dev/md/${a}_0" ] || return 1; done; }
+# mdadm takes it: its disks by name, or by mdadm.conf. by HOW ARRAY..
+by() {
+	local how=$1 a
+	shift
+	case $how in
+	names)
+		lab_md_assemble ddf $(devs 1 2 3 4 5)
+		mdadm --detail --brief --scan | sort > /run/lab/files/mdadm.conf
+		;;
+	# Again, where it did not wait long enough for the container's name.
+	conf) lab_wait_for "mdadm --assemble --scan --config=/run/lab/files/mdadm.conf; there $*" 60 ;;
+	esac
+	lab_wait_for "there $*" 60
+	lab_udev_settle
+	for a in "$@"; do
+		ok "mdadm, by $how: $a has its data" lab_check_fill "$(ls -d "/dev/md/$a" "/dev/md/${a}_0" 2> /dev/null)" ${#a}
+	done
+	nok "by $how: nothing is resynced" grep -qE 'resync|recover' /proc/mdstat
+	[ "$how" = names ] || is "by $how: it is what it was" "$(mdadm --detail --brief --scan | sort)" "$(cat /run/lab/files/mdadm.conf)"
+	lab_md_stop
+}
+
+made() {
+	local a all="r5 r10 r1x r0xx two0 two1xx"
+	say "create; create-fail-rebuild: RAID5, 10, 1 and 0 in one set, then RAID0 and RAID1 on the same two disks"
+	create r5 8MiB raid5 1 2 3 4 5
+	refused "a name that is taken" "an array 'r5' already" \
+		sparectl array create r5 --size 2MiB --level raid1 --in "$(spared_array r5 set)" $(devs 1 2)
+	beside r5 r10 8MiB raid10 1 2 3 4
+	beside r5 r1x 3MiB raid1 4 5
+	beside r5 r0xx 6MiB raid0 1 2 3
+	beside r5 two0 4MiB raid0 4 5
+	beside r5 two1xx 2MiB raid1 4 5
+	for a in $all; do lab_fill "/dev/mapper/$a" ${#a}; done
+	whole r5 r10 r1x two1xx
+	lab_wait_for '[ "$(mdadm -E $(lab_dev 1) $(lab_dev 5) | grep -c "Not Initialised")" = 0 ]' 60
+	stop $all
+	ok "it is given to mdadm" sparectl release "$(lab_dev 1)"
+	for a in names conf; do by $a $all; done
+	ok "spared has it again" sparectl manage "$(lab_dev 1)"
+	for a in $all; do
+		ok "$a starts" lab_wait_for "sparectl array start $a" 20
+		ok "$a has its data" lab_check_fill "/dev/mapper/$a" ${#a}
+	done
+	delete r0xx two0 two1xx r1x r10 r5
+}
+
+geometry() {
+	local a set
+	say "geometry: what DDF has no word for is refused, deleted arrays are made again, running and stopped"
+	create l1s 4MiB raid1 1 2
+	set=$(spared_array l1s set)
+	beside l1s l1m 3MiB raid1 1 2 3
+	no() { refused "$2 $1" "$3" sparectl array create no --in "$set" --level "$2" --size "$4" $(devs "${@:5}"); }
+	no "of four" raid1 "of 4 disks cannot be" 2MiB 1 2 3 4
+	beside l1s l10_0 3MiB raid1e 1 2 3
+	beside l1s l10_1 5MiB raid1e 1 2 3 4 5
+	refused "RAID10 of three copies" "no layout" sparectl array create no --in "$set" --level raid10 --layout near-3 \
+		--size 2MiB $(devs 1 2 3 4)
+	beside l1s l10_2 9MiB raid10 1 2 3 4 5 6
+	nok "RAID10 larger than there is room" sparectl array create no --in "$set" --level raid10 --size 60MiB $(devs 1 2 3 4 5 6)
+	delete_one() { ok "$1 is deleted" sparectl array delete "$1" --yes ${2:-}; }
+	delete_one l10_2 --stop
+	beside l1s l10_2 12MiB raid10 1 2 3 4 5 6
+	stop l1s l1m l10_0 l10_1 l10_2
+	delete_one l10_2 # nothing runs
+	beside l1s l10_2 12MiB raid10 1 2 3 4 5 6
+	delete_one l10_2 --stop
+	for a in n-restart 0-restart n-continue; do
+		ok "RAID5 $a" sparectl array create "l5${a:0:4}" --in "$set" --level raid5 --layout $a --size 2MiB $(devs 1 2 3)
+	done
+	refused "RAID5 right-symmetric" "no layout" sparectl array create no --in "$set" --level raid5 --layout right-symmetric \
+		--size 4MiB $(devs 1 2 3)
+	for a in n-re 0-re n-co; do delete_one "l5$a" --stop; done
+	no "of three" raid6 "of 3 disks cannot be" 4MiB 1 2 3
+	ok "RAID6 n-restart" sparectl array create l6n --in "$set" --level raid6 --layout n-restart --size 4MiB $(devs 3 4 5 6)
+	ok "RAID6 0-restart" sparectl array create l60 --in "$set" --level raid6 --layout 0-restart --size 4MiB $(devs 1 2 3 4)
+	ok "RAID6 n-continue" sparectl array create l6c --in "$set" --level raid6 --layout n-continue --size 4MiB $(devs 6 1 2 5)
+	is "mdadm lists them" "$(mdadm -E "$(lab_dev 1)" | sed -n 's/.*Name\[[0-9]*\] : //p' | sort | paste -sd' ')" "l10_0 l10_1 l1m l1s l60 l6c l6n"
+	for a in l10_0 l10_1 l1m l1s; do ok "$a starts" sparectl array start $a; done
+	delete l10_0 l10_1 l1m l60 l6c l6n l1s
+}
+
 case ${1:-} in
 '') set -- readd incomplete two_out:raid10 ;;
-all) set -- readd incomplete two_out:raid10 two_out:raid6 race spare twice spares_apart each_whole two_spares ;;
+all) set -- made geometry readd incomplete two_out:raid10 two_out:raid6 race spare twice spares_apart each_whole two_spares ;;
 esac
 for scenario in "$@"; do ${scenario/:/ }; done
 lab_done
