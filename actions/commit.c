@@ -570,10 +570,10 @@ static int finish_cut(struct exec *x, struct err *e)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < x->set.n_disks && r == 0; i++)
+	for (size_t i = 0; i < x->set.n_disks && r >= 0; i++)
 		if (x->set.disk[i]->dev && x->set.disk[i]->torn && !x->set.disk[i]->error)
-			r = MIN(write_standing(x, COMMIT_CUT, e), 0);
-	return r;
+			r = write_standing(x, COMMIT_CUT, e);
+	return MIN(r, 0);
 }
 
 int commit(struct exec *x, struct err *e)

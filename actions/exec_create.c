@@ -312,7 +312,8 @@ static int volume_make(struct exec *x, const struct birth *b, struct err *e)
 	if (r < 0)
 		return r;
 	run = exec_run(x, x->plan->volume);
-	return run ? MIN(run_find(x, run, e), 0) : err_set(e, ENOMEM, "out of memory");
+	r = run ? run_find(x, run, e) : err_set(e, ENOMEM, "out of memory");
+	return MIN(r, 0);
 }
 
 static int shown(struct exec *x, struct birth *b, struct err *e)

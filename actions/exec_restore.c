@@ -294,13 +294,12 @@ static int put_back(struct exec *x, const struct past *p, struct err *e)
 			r = restore_slices(x, &p->view->volumes[i], e);
 	if (r == 0)
 		r = commit(x, e);
-	for (size_t i = 0; i < p->view->n_volumes && r == 0; i++) {
+	for (size_t i = 0; i < p->view->n_volumes && r >= 0; i++) {
 		struct volume_run *run = exec_run(x, p->view->volumes[i].guid);
 
-		r = run ? MIN(run_find(x, run, e), 0)
-			: err_set(e, EIO, "%s could not be written", p->view->volumes[i].name);
+		r = run ? run_find(x, run, e) : err_set(e, EIO, "%s could not be written", p->view->volumes[i].name);
 	}
-	return r;
+	return MIN(r, 0);
 }
 
 static int born_again(struct exec *x, struct past *p, struct err *e)

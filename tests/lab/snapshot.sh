@@ -49,6 +49,7 @@ sparectl array snapshot data nightly --on "$cow" --wipe > /dev/null 2>&1 &
 lab_wait_for "[ -e $hold/$set.held ]" 30
 is "the array's table is below, and it is suspended" "$(dmsetup table data-real | cut -d' ' -f3) $(suspended)" "raid 1"
 kill -KILL "$(cat "$hold/$set.held")"
+rm "$hold/$set.held"
 wait $! || true
 lab_wait_for '! dmsetup info data-real && [ "$(spared_array data plan)" = "" ]' 30
 is "killed there: the array goes on, and nothing is left" "$(dmsetup ls | grep -cE 'snap|real|cow' || true) $(suspended)" "0 0"
@@ -100,6 +101,7 @@ ok "the full one ends" sparectl array snapshot data tiny --remove
 echo "drop-snapshot 2 dm resume" > "$hold/$set"
 sparectl array snapshot data nightly --remove > /dev/null 2>&1 &
 lab_wait_for "[ -e $hold/$set.held ]" 30
+kill -KILL "$(cat "$hold/$set.held")"
 spared_kill
 spared_start
 lab_wait_for '! dmsetup info data-real' 30
