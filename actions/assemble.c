@@ -6,10 +6,19 @@
 
 static int check_members(const struct world_array *a, bool degraded, bool force, struct err *e)
 {
+	enum member_state state[META_SLOTS_MAX];
 	unsigned in_sync = 0;
 
-	for (unsigned i = 0; i < a->n_slots; i++)
-		in_sync += a->slot[i].state == MEMBER_IN_SYNC;
+	for (unsigned i = 0; i < a->n_slots; i++) {
+		state[i] = a->slot[i].state;
+		in_sync += state[i] == MEMBER_IN_SYNC;
+	}
+	if (raid_doubted(a->level, state, a->n_slots))
+		return err_set(
+			e, ENODATA,
+			"%s has a member that is not in sync, and its metadata do not say which; 'sparectl array fail "
+			"%s DISK' says it, and the others are in sync then",
+			world_name(a), a->name);
 	/* Of two histories a guard has more to say. */
 	if (force || a->complete || a->split)
 		return 0;

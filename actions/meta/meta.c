@@ -73,6 +73,17 @@ bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots)
 	return out <= (unsigned)raid_redundancy(level, slots);
 }
 
+bool raid_doubted(enum raid_level level, const enum member_state *state, unsigned slots)
+{
+	int in_sync = 0, rebuilding = 0;
+
+	for (unsigned i = 0; i < slots; i++) {
+		in_sync += state[i] == MEMBER_IN_SYNC;
+		rebuilding += state[i] == MEMBER_REBUILDING;
+	}
+	return in_sync == 0 && rebuilding > raid_redundancy(level, slots) && rebuilding > (int)slots / 2;
+}
+
 bool raid_mirrored(enum raid_level level, const bool *in_sync, unsigned slots)
 {
 	unsigned n = 0, pairs = 0;

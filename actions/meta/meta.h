@@ -38,6 +38,9 @@ int raid_level_number(enum raid_level level);
 int raid_redundancy(enum raid_level level, unsigned slots);
 /* True if an array of this level with these slots in sync (in_sync[slot]) can serve all data. */
 bool raid_runnable(enum raid_level level, const bool *in_sync, unsigned slots);
+/* True if the format says that a member is behind, and not which: none is called in sync, and more than half, and than
+ * the level can do without, rebuilding. A person says which it is, by failing it. */
+bool raid_doubted(enum raid_level level, const enum member_state *state, unsigned slots);
 /* True if two of the slots in sync are mirrors of the same data. */
 bool raid_mirrored(enum raid_level level, const bool *in_sync, unsigned slots);
 

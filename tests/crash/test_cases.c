@@ -452,6 +452,22 @@ static void two_halves(void **state _unused_)
 	}
 }
 
+/* mdadm was stopped amid the second rebuild of a spare that serves two arrays: it is told what is to be said, by force,
+ * too; the other array runs. */
+static void in_doubt(void **state _unused_)
+{
+	struct err why;
+	struct rig r;
+
+	rig_load(&r, "two-behind");
+	for (int force = 0; force < 2; force++) {
+		assert_int_equal(rig_assemble(&r, true, force, &why), -ENODATA);
+		assert_non_null(strstr(why.msg, "do not say which"));
+		assert_non_null(strstr(why.msg, "sparectl array fail b DISK"));
+	}
+	rig_free(&r);
+}
+
 /* A new act process whose first look at the kernel fails looks again. */
 static void first_look_fails(void **state _unused_)
 {
@@ -651,6 +667,7 @@ int main(void)
 		unit(failed_or_pulled),
 		unit(half_wiped),
 		unit(two_halves),
+		unit(in_doubt),
 		unit(displaced),
 		unit(copied_back),
 		unit(first_look_fails),

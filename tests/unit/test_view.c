@@ -300,11 +300,35 @@ static void levels(void **state _unused_)
 	assert_int_equal(raid_redundancy(RAID0, 4), 0);
 }
 
+static void doubted(void **state _unused_)
+{
+	static const struct {
+		enum raid_level level;
+		const char *states; /* a letter each, as in member_words */
+		bool doubt;
+	} cases[] = {
+		{RAID5, "rrr", true},	{RAID5, "frr", true},	 {RAID5, "irr", false},	  {RAID5, "ffr", false},
+		{RAID1, "rr", true},	{RAID1, "rf", false},	 {RAID6, "frrr", true},	  {RAID6, "ffrr", false},
+		{RAID10, "rrrr", true}, {RAID10, "ffrr", false}, {RAID10, "irrr", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		enum member_state states[4];
+		unsigned n = (unsigned)strlen(cases[i].states);
+
+		for (unsigned k = 0; k < n; k++)
+			states[k] = cases[i].states[k] == 'i'	? MEMBER_IN_SYNC
+				    : cases[i].states[k] == 'f' ? MEMBER_FAILED
+								: MEMBER_REBUILDING;
+		assert_int_equal(raid_doubted(cases[i].level, states, n), cases[i].doubt);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		unit(json),	   unit(json_spoilt), unit(together), unit(halves),
-		unit(old_failure), unit(pairs),	      unit(levels),
+		unit(doubted), unit(json),	  unit(json_spoilt), unit(together),
+		unit(halves),  unit(old_failure), unit(pairs),	     unit(levels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
