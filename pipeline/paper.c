@@ -62,9 +62,9 @@ static int check_state(const json_t *state, struct err *e)
 		"contents", "diskseq", "set",		"ref",	    "maintenance", "name",	 "wwn",
 		"serial",   "model",   "vendor",	"firmware", "transport",   "controller", "enclosure",
 		"slot",	    "map",     "contents-name", "read",	    "marginal",	   NULL};
-	static const char *const array[] = {"id",	 "set",	   "name",     "stopped-by", "maintenance",
-					    "members",	 "plans",  "scrubbed", "mismatches", "rate",
-					    "read-last", "before", NULL};
+	static const char *const array[] = {"id",	 "set",	   "name",	"stopped-by", "maintenance",
+					    "members",	 "plans",  "scrubbed",	"mismatches", "rate",
+					    "read-last", "before", "snapshots", NULL};
 	static const char *const set[] = {"guid", "seq", NULL};
 	static const char *const engine[] = {"v",	  "boot",	 "awake",  "wall-offset", "counter", "windows",
 					     "attempts",  "schedules",	 "visits", "limits",	  "watches", "groups",
