@@ -569,7 +569,7 @@ const struct scenario scenarios[] = {
 	{"beyond redundancy, raid5", "spare-global", start, lose_two_and_stop, "iii fii ffi", .refused = ENODATA},
 	{"beyond redundancy, raid6", "raid6-n-continue", start, lose_three_and_stop, "iiii fiii ffii",
 	 .refused = ENODATA, .every = 2},
-	{"renamed, raid0", "raid0", stopped, rename_it, "ii"},
+	{"renamed, raid0", "raid0", stopped, rename_it, "iii"},
 	{"renamed, raid1", "raid1", stopped, rename_it, "ii", .every = 2},
 	{"renamed, raid5", "spare-global", stopped, rename_it, "iii", .every = 2},
 	{"renamed, raid6", "raid6-n-continue", stopped, rename_it, "iiii", .every = 2},
