@@ -24,6 +24,12 @@ create() { ok "$1 is made" sparectl array create "$1" --wipe --size "$2" --level
 beside() { ok "$2 is made" sparectl array create "$2" --size "$3" --level "$4" --in "$(spared_array "$1" set)" $(devs "${@:5}"); }
 fail() { ok "disk $2 of $1 fails" sparectl array fail "$1" "$(lab_dev "$2")"; }
 give() { local n; for n in "$@"; do ok "disk $n is given" sparectl spare add "$(lab_dev "$n")"; done; }
+# Disks of nobody that were used are as new.
+blank() {
+	local n
+	for n in "$@"; do blkdiscard -z "$(lab_dev "$n")"; done
+	lab_wait_for "[ \"\$(sparectl status --json | jq -r '[.status.devices[].contents] | unique | join(\" \")')\" = blank ]" 30
+}
 stop() { local a; for a in "$@"; do ok "$a stops" sparectl array stop "$a"; done; }
 whole() { local a; for a in "$@"; do ok "$a is whole" spared_optimal "$a" 60; done; }
 # refused WHAT REGEX COMMAND..
@@ -310,6 +316,7 @@ made() {
 geometry() {
 	local a set
 	say "geometry: what DDF has no word for is refused, deleted arrays are made again, running and stopped"
+	blank 1 2 3 4 5 6
 	create l1s 4MiB raid1 1 2
 	set=$(spared_array l1s set)
 	beside l1s l1m 3MiB raid1 1 2 3
