@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=300
+# lab: timeout=900
 # What mdadm's own tests of DDF (tests/10ddf-* of its source) put mdadm and mdmon through, with spared in their place; what came
 # of it mdadm reads on the disks (-E). docs/formats.md has the table. ddf-scenarios.sh all: each of them;
 # ddf-scenarios.sh NAME..: only these. Which tells which of mdadm's:
@@ -311,12 +311,12 @@ made() {
 		ok "$a has its data" lab_check_fill "/dev/mapper/$a" ${#a}
 	done
 	delete r0xx two0 two1xx r1x r10 r5
+	blank 1 2 3 4 5 6 7
 }
 
 geometry() {
 	local a set
 	say "geometry: what DDF has no word for is refused, deleted arrays are made again, running and stopped"
-	blank 1 2 3 4 5 6
 	create l1s 4MiB raid1 1 2
 	set=$(spared_array l1s set)
 	beside l1s l1m 3MiB raid1 1 2 3
@@ -348,6 +348,7 @@ geometry() {
 	is "mdadm lists them" "$(mdadm -E "$(lab_dev 1)" | sed -n 's/.*Name\[[0-9]*\] : //p' | sort | paste -sd' ')" "l10_0 l10_1 l1m l1s l60 l6c l6n"
 	for a in l10_0 l10_1 l1m l1s; do ok "$a starts" sparectl array start $a; done
 	delete l10_0 l10_1 l1m l60 l6c l6n l1s
+	blank 1 2 3 4 5 6 7
 }
 
 case ${1:-} in
