@@ -311,7 +311,6 @@ made() {
 		ok "$a has its data" lab_check_fill "/dev/mapper/$a" ${#a}
 	done
 	delete r0xx two0 two1xx r1x r10 r5
-	blank 1 2 3 4 5 6 7
 }
 
 geometry() {
@@ -348,12 +347,14 @@ geometry() {
 	is "mdadm lists them" "$(mdadm -E "$(lab_dev 1)" | sed -n 's/.*Name\[[0-9]*\] : //p' | sort | paste -sd' ')" "l10_0 l10_1 l1m l1s l60 l6c l6n"
 	for a in l10_0 l10_1 l1m l1s; do ok "$a starts" sparectl array start $a; done
 	delete l10_0 l10_1 l1m l60 l6c l6n l1s
-	blank 1 2 3 4 5 6 7
 }
 
 case ${1:-} in
 '') set -- readd incomplete two_out:raid10 ;;
 all) set -- made geometry readd incomplete two_out:raid10 two_out:raid6 race spare twice spares_apart each_whole two_spares ;;
 esac
-for scenario in "$@"; do ${scenario/:/ }; done
+for scenario in "$@"; do
+	blank 1 2 3 4 5 6 7
+	${scenario/:/ }
+done
 lab_done
