@@ -37,7 +37,7 @@ refused() {
 	local what=$1 why=$2 status=0
 	shift 2
 	"$@" > /run/lab/files/why 2>&1 < /dev/null || status=$?
-	like "$what: refused" "$status $(cat /run/lab/files/why)" "^[1-9].*$why"
+	like "$what: refused" "$status $(paste -sd' ' /run/lab/files/why)" "^[1-9].*$why"
 }
 # The last one goes with its set.
 delete() {

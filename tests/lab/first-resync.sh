@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=900 manual
+# lab: timeout=1800 manual
 # A member enters amid an array's first resync, which ends that: with "rebuild" in the table the kernel forgets the rest, and a
 # return by bitmap clears the bits that the resync goes by. Disks are full of different random data, so that what nobody made
 # shows in a check: parity and a mirror of two the rebuild makes, other mirrors a repair, or the next start. Then the same of the
