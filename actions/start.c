@@ -300,7 +300,6 @@ static void name_out(const struct start_in *in, const struct start *st, char *te
 static int check_members(const struct start_in *in, struct start *st, struct err *e)
 {
 	const struct meta_volume *v = in->volume;
-	enum member_state state[META_SLOTS_MAX];
 	bool in_sync[META_SLOTS_MAX];
 	char out[400];
 
@@ -309,9 +308,7 @@ static int check_members(const struct start_in *in, struct start *st, struct err
 		force_in(in, st);
 	in_sync_slots(st, v, in_sync);
 	name_out(in, st, out, sizeof(out));
-	for (unsigned i = 0; i < v->slots; i++)
-		state[i] = v->members[i].state;
-	if (!raid_runnable(v->level, in_sync, v->slots) && raid_doubted(v->level, state, v->slots))
+	if (!raid_runnable(v->level, in_sync, v->slots) && meta_volume_doubted(v))
 		return err_set(
 			e, ENODATA,
 			"%s has a member that is not in sync, and its metadata do not say which, as mdadm leaves it "

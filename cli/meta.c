@@ -89,8 +89,6 @@ static void print_disks(const struct cli *c, const struct meta_view *v, struct b
 
 static void print_volume(const struct cli *c, const struct meta_volume *v, struct buf *out)
 {
-	enum member_state state[META_SLOTS_MAX];
-
 	buf_add(out, "volume ");
 	out_word(c, out, TONE_BOLD, v->name[0] ? v->name : "(no name)", 0);
 	buf_addf(out, "  %s", v->guid);
@@ -110,9 +108,7 @@ static void print_volume(const struct cli *c, const struct meta_volume *v, struc
 		buf_addf(out, ", chunk %" PRIu32 "KiB, layout %d", v->chunk / 2, v->layout);
 	buf_addf(out, ", sequence %" PRIu32 ", %s%s\n", v->seq, v->clean ? "clean" : "dirty",
 		 v->initialised ? "" : ", not fully initialised");
-	for (unsigned i = 0; i < v->slots; i++)
-		state[i] = v->members[i].state;
-	if (raid_doubted(v->level, state, v->slots))
+	if (meta_volume_doubted(v))
 		buf_add(out, "  a member is not in sync, and the disks do not say which\n");
 	for (unsigned i = 0; i < v->slots; i++) {
 		const struct meta_member *m = &v->members[i];

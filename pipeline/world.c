@@ -437,6 +437,7 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 {
 	const struct array *a = array_find(inv, array_id);
 	const struct disk_set *s = a ? set_find(inv, a->set) : NULL;
+	const struct device *mixed;
 	const struct array_cache *c;
 
 	if (!s || !a->volume)
@@ -452,9 +453,9 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 		draw_slot(inv, a, i, &w->slot[i]);
 	w->rate = a->rate;
 	w->action_runs = array_resyncs(a, &w->syncing);
-	if (set_two_formats(inv, a->set))
-		snprintf(w->two_formats, sizeof(w->two_formats), "%s holds %.90s", set_two_formats(inv, a->set)->name,
-			 set_two_formats(inv, a->set)->beside);
+	mixed = set_two_formats(inv, a->set);
+	if (mixed)
+		snprintf(w->two_formats, sizeof(w->two_formats), "%s holds %.90s", mixed->name, mixed->beside);
 	c = array_cached(inv, a);
 	w->state = c->state;
 	w->complete = c->complete;

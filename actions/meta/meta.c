@@ -84,6 +84,15 @@ bool raid_doubted(enum raid_level level, const enum member_state *state, unsigne
 	return in_sync == 0 && rebuilding > raid_redundancy(level, slots) && rebuilding > (int)slots / 2;
 }
 
+bool meta_volume_doubted(const struct meta_volume *v)
+{
+	enum member_state state[META_SLOTS_MAX];
+
+	for (unsigned i = 0; i < v->slots; i++)
+		state[i] = v->members[i].state;
+	return raid_doubted(v->level, state, v->slots);
+}
+
 bool raid_mirrored(enum raid_level level, const bool *in_sync, unsigned slots)
 {
 	unsigned n = 0, pairs = 0;

@@ -68,6 +68,8 @@ struct meta_volume {
 	char unsupported[META_REASON_MAX];	    /* why level is RAID_UNSUPPORTED, one line */
 };
 
+bool meta_volume_doubted(const struct meta_volume *v); /* raid_doubted of its members */
+
 struct meta_disk {
 	char ref[META_REF_MAX];
 	char guid[META_GUID_MAX];

@@ -26,21 +26,27 @@ static const struct meta_other others[N_OTHERS] = {
 	[VIA] = {"via_raid_member", "metadata of a VIA RAID"},
 };
 
-/* Sectors from the disk's end; 0 ends the list. Intel's is two blocks before it, whatever their size (mdadm,
- * super-intel.c). */
+/* Sectors from the disk's beginning, or, negative, before its end; 0 ends the list. Intel's is two blocks before the
+ * end, whatever their size (mdadm, super-intel.c). */
 static const struct signature {
 	unsigned of;
+	size_t byte; /* in the sector */
 	const char *bytes;
-	uint16_t before_end[14];
+	int16_t sectors[14];
 } signatures[] = {
-	{ISW, "Intel Raid ISM Cfg Sig. ", {2, 16}},
-	{NVIDIA, "NVIDIA", {2}},
-	{HPT45X, "\xf3\x16\x78\x5a", {11}},
-	{HPT45X, "\xfd\x16\x78\x5a", {11}},
-	{PROMISE, "Promise Technology, Inc.", {63, 255, 256, 16, 399, 591, 675, 735, 911, 974, 991, 951, 3087}},
+	{ISW, 0, "Intel Raid ISM Cfg Sig. ", {-2, -16}},
+	{NVIDIA, 0, "NVIDIA", {-2}},
+	{HPT37X, 32, "\xf0\x16\x78\x5a", {9}},
+	{HPT37X, 32, "\xfd\x16\x78\x5a", {9}},
+	{HPT45X, 0, "\xf3\x16\x78\x5a", {-11}},
+	{HPT45X, 0, "\xfd\x16\x78\x5a", {-11}},
+	{PROMISE,
+	 0,
+	 "Promise Technology, Inc.",
+	 {-63, -255, -256, -16, -399, -591, -675, -735, -911, -974, -991, -951, -3087}},
 };
 
-enum { HPT37X_SECTOR = 9, HPT37X_BYTE = 32, MD_MAGIC_LEN = 4, TAIL = 1024 };
+enum { MD_MAGIC_LEN = 4, TAIL = 1024 };
 static const char md_magic[] = "\xfc\x4e\x2b\xa9", md_magic_big[] = "\xa9\x2b\x4e\xfc";
 
 /* What is looked at: a MiB and a half before the end, the last half, and the beginning. */
@@ -151,14 +157,15 @@ static bool md_there(const struct windows *all, const struct meta_reader *r, con
 static void mark(const struct windows *all, const struct meta_reader *r, const struct meta_view *own,
 		 bool found[N_OTHERS])
 {
-	for (size_t i = 0; i < ARRAY_SIZE(signatures); i++)
-		for (const uint16_t *n = signatures[i].before_end; n < signatures[i].before_end + 14 && *n; n++)
-			if (*n <= r->sectors &&
-			    is_there(all, own, r->sectors - *n, 0, signatures[i].bytes, strlen(signatures[i].bytes)))
-				found[signatures[i].of] = true;
-	for (int bad = 0; bad < 2; bad++)
-		if (is_there(all, own, HPT37X_SECTOR, HPT37X_BYTE, bad ? "\xfd\x16\x78\x5a" : "\xf0\x16\x78\x5a", 4))
-			found[HPT37X] = true;
+	for (size_t i = 0; i < ARRAY_SIZE(signatures); i++) {
+		const struct signature *s = &signatures[i];
+
+		/* Before the beginning of a small disk wraps around to where no window is. */
+		for (size_t k = 0; k < ARRAY_SIZE(s->sectors) && s->sectors[k]; k++)
+			if (is_there(all, own, (s->sectors[k] < 0 ? r->sectors : 0) + (uint64_t)s->sectors[k], s->byte,
+				     s->bytes, strlen(s->bytes)))
+				found[s->of] = true;
+	}
 	found[LINUX] = md_there(all, r, own);
 }
 
