@@ -145,12 +145,6 @@ order() {
 	esac
 }
 
-kill_broker() {
-	lab_stream_stop mon
-	kill -KILL "$spared_pid"
-	wait "$spared_pid" 2> /dev/null || true
-}
-
 # round WHO CASE...: a case for each set; WHO is killed: act, both or broker.
 round() {
 	local who=$1 slot=$((rounds % 3)) i ours theirs mine
@@ -161,19 +155,7 @@ round() {
 	break_members $slot
 	lab_wait_for "[ \$(ls $hold/*.held 2> /dev/null | wc -l) = $SETS ]" 30 || ls $hold
 	heal
-	case $who in
-	act) kill -KILL $(cat $hold/*.held) ;;
-	both)
-		kill_broker
-		kill -KILL $(cat $hold/*.held)
-		spared_start
-		;;
-	broker)
-		kill_broker
-		kill -CONT $(cat $hold/*.held)
-		spared_start
-		;;
-	esac
+	spared_kill_held "$who"
 	spares=$((spares - 1))
 	lab_wait_for "recovered $spares" 60 || sparectl status
 	is "nothing stays suspended, $who killed" "$(dmsetup info -c --noheadings -o name,suspended | grep -c Suspended)" 0

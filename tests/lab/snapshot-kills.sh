@@ -99,12 +99,6 @@ moment() {
 
 # --- a round -----------------------------------------------------------------------------------------------------
 
-kill_broker() {
-	lab_stream_stop mon
-	kill -KILL "$spared_pid"
-	wait "$spared_pid" 2> /dev/null || true
-}
-
 # before PHASE SET: what there is before. during PHASE SET: the plan that is killed.
 before() {
 	case $1 in second | one | last) noted "$2" s1 make "$2" s1 ;; esac
@@ -154,19 +148,7 @@ round() {
 	in_parallel during behind
 	lab_wait_for "[ \$(ls $hold/*.held 2> /dev/null | wc -l) = $SETS ]" 120 || ls $hold
 	since=$(lab_ms)
-	case $who in
-	act) kill -KILL $(cat $hold/*.held) ;;
-	both)
-		kill_broker
-		kill -KILL $(cat $hold/*.held)
-		spared_start
-		;;
-	broker)
-		kill_broker
-		kill -CONT $(cat $hold/*.held)
-		spared_start
-		;;
-	esac
+	spared_kill_held "$who"
 	wait "${behind[@]}" || true
 	lab_wait_for '[ -z "$(wrong)" ]' 120 || true
 	is "$who killed: nothing is suspended or left over, and the status knows what there is" "$(wrong)" ""

@@ -82,6 +82,18 @@ spared_kill() {
 	wait "$spared_pid" 2> /dev/null || true
 }
 
+# spared_kill_held WHO: "act", "broker" or "both" die where the files in $hold (spared_held.c) say that act stands still;
+# alone, act goes on then. The next broker is started.
+spared_kill_held() {
+	if [ "$1" != act ]; then
+		lab_stream_stop mon
+		kill -KILL "$spared_pid"
+		wait "$spared_pid" 2> /dev/null || true
+	fi
+	if [ "$1" = broker ]; then kill -CONT $(cat $hold/*.held); else kill -KILL $(cat $hold/*.held); fi
+	[ "$1" = act ] || spared_start
+}
+
 # spared_valid NAME FILE: its lines are valid by NAME of the protocol's schema ("message", "answer-VERB").
 spared_valid() { PYTHONDONTWRITEBYTECODE=1 python3 "$LAB_REPO/tests/schema.py" "$1" < "$2"; }
 
