@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,14 @@ static void die(const char *what)
 {
 	fprintf(stderr, "rig: %s\n", what);
 	exit(1);
+}
+
+/* Memory stays with the process from one cut to the next: clearing the same pages anew each time was a third of the time. */
+__attribute__((constructor)) static void rig_keeps_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_TOP_PAD, 64 << 20);
 }
 
 /* --- what act sees --------------------------------------------------------------------------------------- */
