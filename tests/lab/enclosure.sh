@@ -39,7 +39,7 @@ say "spares of their enclosures"
 ok "an array in shelf 0" sparectl array create m --level raid1 --size 4MiB "$(lab_dev 1)" "$(lab_dev 2)"
 for n in 3 4; do ok "disk $n" sparectl spare add "$(lab_dev $n)" --enclosure; done
 like "the record says so" "$(sparectl meta show "$(lab_dev 4)")" "spare, of its enclosure, this disk"
-like "mdadm reads it as a spare" "$(mdadm -E "$(lab_dev 4)")" " spare/Online"
+like "mdadm reads it as a spare of any array" "$(mdadm -E "$(lab_dev 4)")" " Global-Spare/Online"
 spared_optimal m
 lab_stream_mark mon
 ok "disk 1 fails" sparectl array fail m "$(lab_dev 1)"
