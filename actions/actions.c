@@ -27,6 +27,10 @@
 	X(demote_path)                                                                                                 \
 	X(restore_path)                                                                                                \
 	X(copy_back)                                                                                                   \
+	X(create_array)                                                                                                \
+	X(delete_array)                                                                                                \
+	X(rename_array)                                                                                                \
+	X(grow_array)                                                                                                  \
 	X(note_disk)                                                                                                   \
 	X(snapshot)                                                                                                    \
 	X(drop_snapshot)                                                                                               \
@@ -39,17 +43,12 @@
 	X(emit)                                                                                                        \
 	X(exec)
 
-/* What only a person does: no rule can name it. */
-#define PERSONAL(X)                                                                                                    \
-	X(create_array)                                                                                                \
-	X(delete_array)                                                                                                \
-	X(rename_array)                                                                                                \
-	X(grow_array)                                                                                                  \
-	X(restore)
+/* What undo makes: no rule can name it. */
+#define UNDONE(X) X(restore)
 
 const struct action_ops *const action_list[] = {
 #define X(name) &action_##name,
-	ACTIONS(X) PERSONAL(X)
+	ACTIONS(X) UNDONE(X)
 #undef X
 		NULL,
 };
@@ -90,6 +89,7 @@ static bool fits(const struct param_desc *d, const json_t *v)
 		return json_is_boolean(v);
 	case PARAM_INT:
 	case PARAM_DURATION:
+	case PARAM_SIZE:
 		return json_is_integer(v) && json_integer_value(v) >= 0;
 	case PARAM_RATE:
 		return (json_is_integer(v) && json_integer_value(v) > 0) ||
@@ -102,26 +102,33 @@ static bool fits(const struct param_desc *d, const json_t *v)
 	}
 }
 
-static int check_params(const struct action_desc *d, const struct ask *ask, bool operator_asks, struct err *e)
+static const struct param_desc *find_param(const struct param_desc *list, const char *name)
 {
+	while (list && list->name && strcmp(list->name, name) != 0)
+		list++;
+	return list && list->name ? list : NULL;
+}
+
+static int check_params(const struct action_ops *ops, const struct ask *ask, bool operator_asks, struct err *e)
+{
+	const struct param_desc *personal = operator_asks ? ops->personal : NULL;
+	const struct action_desc *d = &ops->desc;
 	const char *key;
 	json_t *value;
 
 	json_object_foreach((json_t *)ask->params, key, value)
 	{
-		const struct param_desc *p = d->params;
+		const struct param_desc *p = find_param(d->params, key);
 
-		if (strcmp(key, "force") == 0 && operator_asks && json_is_boolean(value))
-			continue;
-		while (p->name && strcmp(p->name, key) != 0)
-			p++;
-		if (!p->name)
+		p = p ? p : find_param(personal, key);
+		p = p ? p : find_param(ops->given, key);
+		if (!p)
 			return err_set(e, EINVAL, "%s has no parameter '%.40s'", d->name, key);
 		if (!fits(p, value))
 			return err_set(e, EINVAL, "'%s' of %s is of the wrong type", key, d->name);
 	}
 	for (const struct param_desc *p = d->params; p->name; p++)
-		if (p->required && !json_object_get(ask->params, p->name))
+		if (p->required && !json_object_get(ask->params, p->name) && !find_param(personal, p->name))
 			return err_set(e, EINVAL, "%s needs '%s'", d->name, p->name);
 	return 0;
 }
@@ -185,7 +192,7 @@ int plan_ask(struct plan *p, const struct ask *ask, struct world_array *world, c
 		return err_sys(e, ENOMEM, "plan");
 	if (!ops || !ops->plan)
 		return err_set(e, EINVAL, "'%.64s' is not an action on an array", ask->action);
-	r = check_params(&ops->desc, ask, p->origin == PLAN_OPERATOR, e);
+	r = check_params(ops, ask, p->origin == PLAN_OPERATOR, e);
 	if (r < 0)
 		return r;
 	*before = *world;

@@ -20,6 +20,9 @@ struct ask {
 
 struct action_ops {
 	struct action_desc desc;
+	/* Parameters that a person alone has, and those of the others that a person need not give; and what the
+	 * pipeline adds. Each ends with a NULL name; NULL: none. */
+	const struct param_desc *personal, *given;
 	/* Plans the ask against *world (changing it to the state that the step would leave) and appends steps to p;
 	 * what is already so appends nothing. -errno with one line why not: the caller appends a refused step. NULL for
 	 * actions that are not about an array (notify, exec, emit, mark, unmark, inhibit): the broker does those

@@ -93,5 +93,6 @@ const struct action_ops action_assemble = {
 						       {"degraded", PARAM_BOOL, .doc = "also without all its members"},
 						       {"read-only", PARAM_BOOL, .doc = "nothing is written to it"},
 						       {NULL}}},
+	.personal = (const struct param_desc[]){{"force", PARAM_BOOL, .doc = "also beyond its redundancy"}, {NULL}},
 	.plan = plan_assemble,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* create-array: blank disks, or free room on disks of a set, become an array. A person's act: no rule can ask for it.
- */
+/* create-array: blank disks, or free room on disks of a set, become an array. Which disks of
+ * a pool, and the GUIDs, come from pipeline/create.c. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -76,17 +76,11 @@ static json_int_t ask_int(const struct ask *ask, const char *key)
 	return json_integer_value(json_object_get(ask->params, key));
 }
 
-static int shape(const struct ask *ask, struct plan_create *c, struct err *e)
+static int shape(const struct ask *ask, const struct level_row *level, struct plan_create *c, struct err *e)
 {
 	json_int_t chunk = ask_int(ask, "chunk"), size = ask_int(ask, "size");
-	const struct level_row *level = NULL;
-	int r;
+	int r = find_layout(level, ask_text(ask, "layout"), &c->layout, e);
 
-	if (!ask_text(ask, "level"))
-		return err_set(e, EINVAL, "which level?");
-	r = find_level(ask_text(ask, "level"), &level, e);
-	if (r == 0)
-		r = find_layout(level, ask_text(ask, "layout"), &c->layout, e);
 	if (r < 0)
 		return r;
 	if (c->n_slots < level->min || c->n_slots > level->max || (c->n_slots - level->min) % level->step)
@@ -147,12 +141,9 @@ static int check_disk(const struct world_array *a, const char *device, bool wipe
 	return w->of_set ? 0 : check_blank(w, wipe, &ret->wipe, e);
 }
 
-static int add_disks(const struct ask *ask, const char *key, const struct world_array *a, struct plan_create *c,
-		     struct err *e)
+static int add_words(const struct ask *ask, const char *const *words, size_t n, const struct world_array *a,
+		     struct plan_create *c, struct err *e)
 {
-	const char *words[ARRAY_SIZE(c->disk) + 1];
-	size_t n = ask_words(ask, key, NULL, words, ARRAY_SIZE(words));
-
 	for (size_t i = 0; i < n; i++) {
 		int r;
 
@@ -169,16 +160,56 @@ static int add_disks(const struct ask *ask, const char *key, const struct world_
 	return 0;
 }
 
+static int add_disks(const struct ask *ask, const char *key, const struct world_array *a, struct plan_create *c,
+		     struct err *e)
+{
+	const char *words[ARRAY_SIZE(c->disk) + 1];
+	size_t n = ask_words(ask, key, NULL, words, ARRAY_SIZE(words));
+
+	return add_words(ask, words, n, a, c, e);
+}
+
+/* Sectors of each member for so many usable bytes. */
+static uint64_t member_sectors(enum raid_level level, unsigned members, uint64_t bytes)
+{
+	uint64_t sectors = bytes / SECTOR;
+
+	if (level == RAID10)
+		return (2 * sectors + members - 1) / members;
+	members -= MIN(members - 1, (unsigned)raid_redundancy(level, members));
+	return (sectors + members - 1) / members;
+}
+
+static int add_pool(const struct ask *ask, const struct level_row *level, const struct world_array *a,
+		    struct plan_create *c, struct err *e)
+{
+	const char *words[META_SLOTS_MAX];
+	json_int_t members = ask_int(ask, "members");
+	int r;
+
+	if (json_object_get(ask->params, "devices"))
+		return err_set(e, EINVAL, "of these disks, or of a pool's?");
+	if (members < level->min || members > level->max)
+		return err_set(e, EINVAL, "%s of how many disks of the pool? %u to %u", level->word, level->min,
+			       level->max);
+	r = pool_choose(a, (unsigned)members,
+			member_sectors(level->level, (unsigned)members, (uint64_t)ask_int(ask, "size")), words, e);
+	return r < 0 ? r : add_words(ask, words, (size_t)members, a, c, e);
+}
+
 /* ---- the plan ---- */
 
 static int fill(const struct ask *ask, const struct world_array *world, struct plan *p, struct err *e)
 {
 	struct plan_create *c = p->create;
-	const char *name = ask_text(ask, "name"), *volume = ask_text(ask, "volume");
-	int r;
+	const char *name = ask_text(ask, "name"), *volume = ask_text(ask, "volume"), *word = ask_text(ask, "level");
+	const struct level_row *level = NULL;
+	int r = word ? find_level(word, &level, e) : 0;
 
 	c->new_set = ask_text(ask, "new-set") != NULL;
-	r = add_disks(ask, "devices", world, c, e);
+	if (r == 0)
+		r = level && ask_text(ask, "pool") ? add_pool(ask, level, world, c, e)
+						   : add_disks(ask, "devices", world, c, e);
 	c->n_slots = c->n_disks;
 	if (r == 0)
 		r = add_disks(ask, "spares", world, c, e);
@@ -195,13 +226,17 @@ static int fill(const struct ask *ask, const struct world_array *world, struct p
 	snprintf(p->array_name, sizeof(p->array_name), "%s", name);
 	snprintf(p->volume, sizeof(p->volume), "%s", volume);
 	snprintf(p->array, sizeof(p->array), "%s", volume);
-	return shape(ask, c, e);
+	return level ? shape(ask, level, c, e) : err_set(e, EINVAL, "which level?");
 }
 
 static int plan_create_array(const struct ask *ask, struct world_array *world, struct plan *p, struct err *e)
 {
 	int r;
 
+	if (world->id[0] && p->origin == PLAN_RULE)
+		return 0;
+	if (world->id[0])
+		return err_set(e, EEXIST, "there is an array '%.64s' already, in the set %s", world->name, world->set);
 	if (p->create)
 		return err_set(e, EINVAL, "a plan makes one array");
 	p->create = calloc(1, sizeof(*p->create));
@@ -223,19 +258,27 @@ static int plan_create_array(const struct ask *ask, struct world_array *world, s
 const struct action_ops action_create_array = {
 	.desc = {.name = "create-array",
 		 .doc = "Makes an array of blank disks, in a new set or in one that is there.",
-		 .params =
-			 (const struct param_desc[]){{"name", PARAM_STRING, .doc = "of the array"},
-						     {"devices", PARAM_WORDS, .doc = "its disks, by slot"},
-						     {"spares", PARAM_WORDS, .doc = "spares of the set"},
-						     {"level", PARAM_STRING, .doc = "raid5"},
-						     {"layout", PARAM_STRING, .doc = "n-continue"},
-						     {"chunk", PARAM_INT, .doc = "bytes"},
-						     {"size", PARAM_INT, .doc = "usable bytes; all there is room for"},
-						     {"assume-clean", PARAM_BOOL, .doc = "no initial resync"},
-						     {"wipe", PARAM_BOOL, .doc = "what the disks hold is given up"},
-						     {"set", PARAM_STRING, .doc = "GUID of a set that is there"},
-						     {"new-set", PARAM_STRING, .doc = "GUID of the new set"},
-						     {"volume", PARAM_STRING, .doc = "GUID of the array"},
-						     {NULL}}},
+		 .destructive = true,
+		 .params = (const struct param_desc[]){{"name", PARAM_STRING, .required = true,
+							.doc = "of the array; if there is one, all is done"},
+						       {"level", PARAM_STRING, .required = true, .doc = "raid5"},
+						       {"devices", PARAM_WORDS, .doc = "its disks, by slot"},
+						       {"pool", PARAM_STRING, .doc = "or blank disks with this tag"},
+						       {"members", PARAM_INT, .doc = "so many of them"},
+						       {"layout", PARAM_STRING, .doc = "n-continue"},
+						       {"chunk", PARAM_SIZE, .doc = "of the stripes' parts; 64KiB"},
+						       {"size", PARAM_SIZE, .doc = "usable; all there is room for"},
+						       {"set", PARAM_STRING,
+							.doc = "that is there: its GUID, or an array of it"},
+						       {NULL}}},
+	.personal = (const struct param_desc[]){{"name", PARAM_STRING, .doc = "none: a set of spares only"},
+						{"level", PARAM_STRING, .doc = "likewise"},
+						{"spares", PARAM_WORDS, .doc = "spares of the set"},
+						{"assume-clean", PARAM_BOOL, .doc = "no initial resync"},
+						{"wipe", PARAM_BOOL, .doc = "what the disks hold is given up"},
+						{NULL}},
+	.given = (const struct param_desc[]){{"new-set", PARAM_STRING, .doc = "GUID of the new set"},
+					     {"volume", PARAM_STRING, .doc = "GUID of the array"},
+					     {NULL}},
 	.plan = plan_create_array,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* delete-array: an array that does not run is forgotten, and its room is free; with the last one, on demand, its set. A
- * person's act: no rule can ask for it. */
+/* delete-array: an array that does not run is forgotten, and its room is free; with the last one, on demand, its set.
+ * No rule does it before a person has said yes. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -27,11 +27,12 @@ const struct action_ops action_delete_array = {
 	.desc = {.name = "delete-array",
 		 .doc = "Forgets an array: its data are gone.",
 		 .destructive = true,
+		 .final = true,
 		 .params = (const struct param_desc[]){{"array", PARAM_ARRAY, .doc = "the array"},
-						       {"set", PARAM_STRING, .doc = "of a set without an array"},
 						       {"stop", PARAM_BOOL, .doc = "stop it before"},
 						       {"container", PARAM_BOOL,
 							.doc = "and its set, if it was the last"},
 						       {NULL}}},
+	.personal = (const struct param_desc[]){{"set", PARAM_STRING, .doc = "GUID of a set without an array"}, {NULL}},
 	.plan = plan_delete_array,
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* grow-array: an array gets more of its disks, where nobody uses what lies right behind it. It cannot be taken back, so
- * it is a person's act: no rule can ask for it. How much room there is only the metadata tell: act does. */
+/* grow-array: an array gets more of its disks, where nobody uses what lies right behind it. It cannot be taken back.
+ * How much room there is only the metadata tell: act does. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -67,9 +67,9 @@ static int plan_grow_array(const struct ask *ask, struct world_array *world, str
 const struct action_ops action_grow_array = {
 	.desc = {.name = "grow-array",
 		 .doc = "Gives an array more of its disks' space.",
-		 .params =
-			 (const struct param_desc[]){{"array", PARAM_ARRAY, .doc = "the array"},
-						     {"size", PARAM_INT, .doc = "usable bytes; all there is room for"},
-						     {NULL}}},
+		 .destructive = true,
+		 .params = (const struct param_desc[]){{"array", PARAM_ARRAY, .doc = "the array"},
+						       {"size", PARAM_SIZE, .doc = "usable; all there is room for"},
+						       {NULL}}},
 	.plan = plan_grow_array,
 };

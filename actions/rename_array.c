@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* rename-array: an array that does not run gets another name. A person's act: no rule can ask for it. */
+/* rename-array: an array that does not run gets another name. */
 #include "actions/steps.h"
 
 #include <errno.h>
@@ -28,6 +28,7 @@ static int plan_rename_array(const struct ask *ask, struct world_array *world, s
 const struct action_ops action_rename_array = {
 	.desc = {.name = "rename-array",
 		 .doc = "Gives an array that does not run another name.",
+		 .destructive = true,
 		 .params = (const struct param_desc[]){{"array", PARAM_ARRAY, .doc = "the array"},
 						       {"to", PARAM_STRING, .required = true, .doc = "its new name"},
 						       {NULL}}},

@@ -38,6 +38,9 @@ void world_drop_spare(struct world_array *a, struct world_spare *s);
 enum array_state world_state(const struct world_array *a);
 /* After slots changed: rebuilding and state follow. */
 void world_settle(struct world_array *a);
+/* Blank disks of the picture for an array of so many members, each of which needs so many sectors of 512 bytes (0: as
+ * many as there are); their ids in the picture's order, borrowed. 0, -EINVAL, or -ENODEV with how many there are. */
+int pool_choose(const struct world_array *a, unsigned members, uint64_t sectors, const char **ret, struct err *e);
 /* The array's name for messages. */
 const char *world_name(const struct world_array *a);
 

@@ -409,26 +409,12 @@ static void refuse_as_told(const struct request *rq, json_t *answer)
 	json_decref(answer);
 }
 
-/* What is made has GUIDs that nobody else has; the pipeline has no chance in it. */
-static void draw_guids(json_t *command)
-{
-	const struct meta_format *f = meta_formats[0];
-	char guid[META_GUID_MAX];
-
-	if (f->new_guid(guid, NULL) == 0)
-		json_object_set_new(command, "volume", json_string(guid));
-	if (!json_object_get(command, "set") && !json_object_get(command, "new-set") && f->new_guid(guid, NULL) == 0)
-		json_object_set_new(command, "new-set", json_string(guid));
-}
-
 static json_t *as_command(const struct request *rq)
 {
 	json_t *command = strip(rq->j);
 	json_t *device = json_object_get(command, "device");
 
 	json_object_set_new(command, "verb", json_string(rq->verb->action));
-	if (strcmp(rq->verb->action, "create-array") == 0)
-		draw_guids(command);
 	if (json_object_get(command, "with")) {
 		json_object_set(command, "spare", json_object_get(command, "with"));
 		json_object_del(command, "with");

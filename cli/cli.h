@@ -33,6 +33,8 @@ enum { CLI_OK, CLI_NO, CLI_USAGE, CLI_NO_DAEMON, CLI_REFUSED };
 	X(SIZE, "size", 0, "SIZE", "usable (default: all that the disks have room for)")                               \
 	X(SPARE, "spare", 0, "DEVICE,..", "spares of the new set")                                                     \
 	X(IN, "in", 0, "SET", "in this set (GUID, or an array of it) instead of a new one")                            \
+	X(POOL, "pool", 0, "TAG", "of blank disks that have this tag in the settings")                                 \
+	X(MEMBERS, "members", 0, "N", "so many disks of the pool")                                                     \
 	X(FORMAT, "format", 0, "FORMAT", "of the metadata: ddf")                                                       \
 	X(ASSUME_CLEAN, "assume-clean", 0, NULL, "no initial resync; what is on the disks must be redundant already")  \
 	X(WIPE, "wipe", 0, NULL, "give up what the disks hold")                                                        \

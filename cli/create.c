@@ -156,6 +156,25 @@ static int create(struct cli *c, json_t *request)
 	return cli_change(c, request);
 }
 
+/* Named, or so many of a pool. */
+static int set_disks(struct cli *c, json_t *request)
+{
+	struct err e = {0};
+	struct value members;
+
+	if (!GIVEN(c, POOL) && !GIVEN(c, MEMBERS) && c->n_args > 1) {
+		set_words(request, "devices", &c->args[1], c->n_args - 1);
+		return CLI_OK;
+	}
+	if (!GIVEN(c, POOL) || !GIVEN(c, MEMBERS) || c->n_args > 1)
+		return cli_fail(c, CLI_USAGE, "usage", "of which disks? either their names, or --pool TAG --members N");
+	if (value_parse(V_INT, NULL, c->opt[OPT_MEMBERS], &members, &e) < 0 || members.i < 1)
+		return cli_fail(c, CLI_USAGE, "usage", "--members: '%s' is not a number of disks", c->opt[OPT_MEMBERS]);
+	request_text(request, "pool", c->opt[OPT_POOL]);
+	json_object_set_new(request, "members", json_integer(members.i));
+	return CLI_OK;
+}
+
 int verb_create(struct cli *c)
 {
 	json_t *request = client_request("array-create");
@@ -166,12 +185,11 @@ int verb_create(struct cli *c)
 				"which level? --level raid0, raid1, raid4, raid5, raid6 or raid10");
 	}
 	request_text(request, "name", c->args[0]);
-	set_words(request, "devices", &c->args[1], c->n_args - 1);
 	set_list(request, "spares", c->opt[OPT_SPARE]);
 	request_text(request, "level", c->opt[OPT_LEVEL]);
 	request_text(request, "layout", c->opt[OPT_LAYOUT]);
 	request_flag(request, "assume-clean", c->opt[OPT_ASSUME_CLEAN]);
-	if (set_size(c, request, "chunk", c->opt[OPT_CHUNK]) != CLI_OK ||
+	if (set_disks(c, request) != CLI_OK || set_size(c, request, "chunk", c->opt[OPT_CHUNK]) != CLI_OK ||
 	    set_size(c, request, "size", c->opt[OPT_SIZE]) != CLI_OK) {
 		json_decref(request);
 		return CLI_USAGE;
@@ -184,7 +202,6 @@ int verb_set_create(struct cli *c)
 {
 	json_t *request = client_request("array-create");
 
-	set_words(request, "devices", c->args, 0);
 	set_words(request, "spares", c->args, c->n_args);
 	return create(c, request);
 }

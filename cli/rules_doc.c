@@ -32,7 +32,10 @@ static void doc_facts(struct buf *out)
 static void doc_actions(struct buf *out)
 {
 	for (const struct action_desc *const *a = action_descs; *a; a++) {
-		buf_addf(out, "%-26s %s%s\n", (*a)->name, (*a)->doc, (*a)->destructive ? " (guarded)" : "");
+		buf_addf(out, "%-26s %s%s\n", (*a)->name, (*a)->doc,
+			 (*a)->final	     ? " (only with mode: ask)"
+			 : (*a)->destructive ? " (guarded)"
+					     : "");
 		for (const struct param_desc *p = (*a)->params; p && p->name; p++) {
 			buf_addf(out, "    %-22s %s%s", p->name, p->doc ? p->doc : "",
 				 p->required ? " (required)" : "");
@@ -90,8 +93,9 @@ static json_t *actions_json(void)
 			json_array_append_new(params,
 					      json_pack("{s:s,s:b,s:s,s:o}", "name", p->name, "required", p->required,
 							"doc", p->doc ? p->doc : "", "words", json_words(p->words)));
-		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:o}", "name", (*a)->name, "doc", (*a)->doc,
-						      "destructive", (*a)->destructive, "params", params));
+		json_array_append_new(list, json_pack("{s:s,s:s,s:b,s:b,s:o}", "name", (*a)->name, "doc", (*a)->doc,
+						      "destructive", (*a)->destructive, "final", (*a)->final, "params",
+						      params));
 	}
 	return list;
 }

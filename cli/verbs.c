@@ -363,11 +363,11 @@ const struct verb cli_verbs[] = {
 	},
 	{
 		"array create",
-		"NAME DEVICE...",
+		"NAME [DEVICE...]",
 		"make an array of blank disks",
-		CHANGING | OPT(LEVEL) | OPT(LAYOUT) | OPT(CHUNK) | OPT(SIZE) | OPT(SPARE) | OPT(IN) | OPT(FORMAT) |
-			OPT(ASSUME_CLEAN) | OPT(WIPE) | OPT(NO_MANAGE) | OPT(INITRAMFS),
-		2,
+		CHANGING | OPT(LEVEL) | OPT(POOL) | OPT(MEMBERS) | OPT(LAYOUT) | OPT(CHUNK) | OPT(SIZE) | OPT(SPARE) |
+			OPT(IN) | OPT(FORMAT) | OPT(ASSUME_CLEAN) | OPT(WIPE) | OPT(NO_MANAGE) | OPT(INITRAMFS),
+		1,
 		-1,
 		verb_create,
 		.about =
@@ -376,11 +376,14 @@ const struct verb cli_verbs[] = {
 			"redundancy is made in the background. With --in the disks are of a set, or join it. A disk "
 			"that "
 			"holds\n"
-			"anything is refused, unless --wipe gives that up; one in use always is.",
-		.examples = {{"sparectl array create vault --level raid6 sdb sdc sdd sde --spare sdf",
-			      "a set of five disks"},
-			     {"sparectl array create fast --level raid10 --size 20GB sdb sdc sdd sde --in vault",
-			      "in the room that is left"}},
+			"anything is refused, unless --wipe gives that up; one in use always is. With --pool they are "
+			"chosen: the\n"
+			"smallest that hold --size; without it those that waste least.",
+		.examples =
+			{{"sparectl array create vault --level raid6 sdb sdc sdd sde --spare sdf",
+			  "a set of five disks"},
+			 {"sparectl array create fast --level raid10 --size 20GB --pool shelf --members 4 --in vault",
+			  "of blank disks with that tag, in its set"}},
 		.exits = CHANGES,
 		.see = "set create, array delete, manage",
 	},

@@ -328,6 +328,7 @@ enum param_type {
 	PARAM_INT,
 	PARAM_DURATION,
 	PARAM_RATE,
+	PARAM_SIZE, /* bytes */
 	PARAM_DEVICE,
 	PARAM_ARRAY,
 	PARAM_SPARE,
@@ -351,5 +352,6 @@ struct action_desc {
 	const char *name;
 	const char *doc;
 	bool destructive;		 /* changes redundancy or data: asked about, guarded, oscillation-checked */
+	bool final;			 /* gives data up: no rule does it that does not ask a person */
 	const struct param_desc *params; /* ends with a NULL name */
 };

@@ -243,7 +243,7 @@ int inventory_draw(const struct inventory *inv, const char *array_id, struct wor
 /* The picture of a set alone, without an array (a plan about its spares only). 0, or -ENOENT. */
 int inventory_draw_set(const struct inventory *inv, const char *set_guid, struct world_array *ret);
 /* The picture of the disks that an array is to be made of, as the lists "devices" and "spares" of params name them by
- * id; the set need not be there yet. */
+ * id, or of the blank ones that have the tag "pool"; the set need not be there yet. */
 void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,
 			  struct world_array *ret);
 /* The picture of one device and nothing else, for what is done to it alone. 0, or -ENOENT. */

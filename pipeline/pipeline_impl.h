@@ -231,12 +231,6 @@ void job_free(struct job *j);
 /* Adds an ask; takes params. -ENOSPC. */
 int job_ask(struct job *j, const char *action, json_t *params, const char *device, int slot,
 	    enum step_failure on_failure, const struct verdict_step *of);
-/* Which set and array the ask is about: its parameters, else the context. 0, or -errno with one line. Device names in
- * params become ids. */
-int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
-	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e);
-/* The device that the parameters of an action on one device name, or NULL. */
-const char *alone_device(const json_t *params);
 /* Makes the plan on what is known now. 0 or -errno. */
 int job_plan(struct pipeline *p, struct job *j, struct err *e);
 /* The device of the first step that has one, for the history; or "". */
@@ -248,6 +242,15 @@ struct job *job_find(const struct pipeline *p, const char *plan_id);
 json_t *plan_lines(const struct plan *plan);
 /* {"type":"plan","plan":..,"lines":[..],"state":"shadow|queued|started"} */
 void tell_plan(struct pipeline *p, const struct job *j, const char *state);
+
+/* ---- target.c ---- */
+
+/* Which set and array the ask is about: its parameters, else the context. 0, or -errno with one line. Device names in
+ * params become ids, and what is to be made gets GUIDs. */
+int job_target(const struct inventory *inv, const char *action, json_t *params, const char *device, const char *array,
+	       char set[META_GUID_MAX], char array_id[META_GUID_MAX + 8], struct err *e);
+/* The device that the parameters of an action on one device name, or NULL. */
+const char *alone_device(const json_t *params);
 
 /* ---- command.c ---- */
 

@@ -70,6 +70,7 @@ static json_t *param_to_json(const struct verdict_param *p)
 		return json_boolean(p->v.b);
 	case PARAM_INT:
 	case PARAM_DURATION:
+	case PARAM_SIZE:
 		return json_integer(p->v.i);
 	case PARAM_RATE:
 		if (p->v.type == V_STRING) /* max */

@@ -41,7 +41,7 @@ static uint64_t blank_sectors(const struct disk_set *s, const struct device *d)
 	uint64_t size = d->size / 512, reserved = 0;
 
 	for (size_t i = 0; meta_formats[i]; i++)
-		if (strcmp(meta_formats[i]->name, s->format) == 0)
+		if (strcmp(meta_formats[i]->name, s ? s->format : meta_formats[0]->name) == 0)
 			reserved = meta_formats[i]->reserved;
 	return size > reserved ? size - reserved : 0;
 }
@@ -219,6 +219,7 @@ static void draw_part(const struct inventory *inv, const struct disk_set *s, con
 
 	draw_spare(inv, d, w);
 	w->unused_set = set_unused(inv, d->set);
+	w->free_sectors = blank_sectors(s, d);
 	if (!disk)
 		return;
 	snprintf(w->ref, sizeof(w->ref), "%s", d->ref);
@@ -410,9 +411,17 @@ static void draw_frame(const struct disk_set *s, struct world_array *w)
 	snprintf(w->maker, sizeof(w->maker), "%s", s->maker);
 }
 
+/* Nothing is known of it that speaks against it; which of them are taken the plan says. */
+static bool is_of_pool(const struct device *d, const char *pool)
+{
+	return d->present && d->probed && !d->is_path && !d->read_only && !d->maintenance &&
+	       d->contents == CONTENTS_BLANK && d->tags && strset_has(d->tags, pool);
+}
+
 void inventory_draw_parts(const struct inventory *inv, const char *set_guid, const json_t *params,
 			  struct world_array *w)
 {
+	const char *pool = json_string_value(json_object_get(params, "pool"));
 	static const char *const keys[] = {"devices", "spares"};
 	const struct disk_set *s = set_find(inv, set_guid);
 	const json_t *id;
@@ -431,6 +440,9 @@ void inventory_draw_parts(const struct inventory *inv, const char *set_guid, con
 			    !world_spare_named(w, d->id))
 				draw_part(inv, s, d, &w->spare[w->n_spares++]);
 		}
+	for (i = 0; pool && i < inv->n_devices && w->n_spares < WORLD_SPARES_MAX; i++)
+		if (is_of_pool(inv->devices[i], pool) && !world_spare_named(w, inv->devices[i]->id))
+			draw_part(inv, s, inv->devices[i], &w->spare[w->n_spares++]);
 }
 
 int inventory_draw(const struct inventory *inv, const char *array_id, struct world_array *w)

@@ -207,6 +207,7 @@ struct rule {
 	size_t n_regexes;
 
 	bool destructive;
+	const struct step *final; /* a step that gives data up; NULL: none */
 	bool named[FACT_MAX];
 	unsigned sorts; /* SORT_BITs of inventory facts that it names, and of its own sort */
 	uint64_t hash;	/* of what decides: rules-language 4.13 */

@@ -219,6 +219,9 @@ void ask_compile(struct load *l, struct rule *r, const struct node *n)
 		diag_error(l->d, &n->at, "combination", "'ask' needs 'mode: ask'");
 	if (n)
 		schema_decode(&ask_schema, n, NULL, &l->rs->arena, &raw, l->d);
+	if (r->final && (r->mode == RULE_ENFORCE || raw.then == 1))
+		diag_error(l->d, &r->final->at, "ask",
+			   "'%s' gives data up: it needs 'mode: ask', and an answer in time", r->final->action->name);
 	r->ask_deadline = raw.deadline;
 	r->ask_then_do = raw.then == 1;
 	while (r->ask_from < r->steps.n && !changes_arrays(&r->steps.s[r->ask_from]))

@@ -282,6 +282,9 @@ static json_t *param_shape(const struct param_desc *p)
 	case PARAM_RATE:
 		value = schema_any(schema_ref("rate"), json_pack("{s:s}", "const", "max"), NULL);
 		break;
+	case PARAM_SIZE:
+		value = schema_ref("size");
+		break;
 	case PARAM_ENUM:
 		value = schema_words(p->words);
 		break;

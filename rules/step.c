@@ -39,11 +39,9 @@ static void no_action(struct load *l, const struct node *n)
 
 static enum value_type param_value_type(enum param_type type)
 {
-	static const enum value_type types[] = {[PARAM_BOOL] = V_BOOL,
-						[PARAM_INT] = V_INT,
-						[PARAM_DURATION] = V_DURATION,
-						[PARAM_RATE] = V_RATE,
-						[PARAM_FACTS] = V_NONE};
+	static const enum value_type types[] = {
+		[PARAM_BOOL] = V_BOOL, [PARAM_INT] = V_INT,   [PARAM_DURATION] = V_DURATION,
+		[PARAM_RATE] = V_RATE, [PARAM_SIZE] = V_SIZE, [PARAM_FACTS] = V_NONE};
 
 	return types[type];
 }
@@ -307,6 +305,8 @@ static void action_compile(struct load *l, struct step *s, const struct node *ke
 		return;
 	}
 	l->rule->destructive |= s->action->destructive;
+	if (s->action->final)
+		l->rule->final = s;
 	for (const struct param_desc *desc = s->action->params; desc->name; desc++)
 		l->rule->memberships |= desc->type == PARAM_ARRAY;
 	if (params && params->kind != NODE_MAP) {

@@ -118,6 +118,7 @@ static void render_param(struct arena *a, const struct step *s, const struct par
 	case PARAM_INT:
 	case PARAM_DURATION:
 	case PARAM_RATE:
+	case PARAM_SIZE:
 		out->v = template_value(p->texts[0], f);
 		if (out->v.type == V_NONE && !step->error)
 			step->error = arena_printf(a, "%s is not known", p->texts[0]->parts[0].name);

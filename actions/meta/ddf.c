@@ -34,6 +34,7 @@ const struct meta_format meta_ddf = {
 	.edit = ddf_edit,
 	.add_disk = ddf_add_disk,
 	.new_guid = ddf_new_guid,
+	.guid_of = ddf_guid_of,
 	.create_set = ddf_create_set,
 	.create_volume = ddf_create_volume,
 	.erase = ddf_erase,

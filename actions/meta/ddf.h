@@ -126,7 +126,8 @@ uint32_t ddf_crc(const void *record, size_t len);
 uint32_t ddf_crc_usual(const void *record, size_t len);
 void ddf_seal(void *record, size_t len);
 bool ddf_is_blank(const void *p, size_t n); /* all 0xFF */
-uint32_t ddf_now(void);			    /* seconds since 1980 */
+uint32_t ddf_time(int64_t wall);	    /* seconds since 1980, of ns since 1970 */
+uint32_t ddf_now(void);			    /* likewise */
 void ddf_guid_text(const char guid[DDF_GUID_LEN], char ret[META_GUID_MAX]);
 void ddf_ref_text(uint32_t ref, char ret[META_REF_MAX]);
 int ddf_ref_parse(const char *text, uint32_t *ret, struct err *e);
@@ -315,6 +316,7 @@ int ddf_stand_in(struct meta_set *s, const struct meta_edit *edit, struct err *e
 int ddf_spare_again(struct meta_set *s, const struct meta_edit *edit, struct err *e);
 void ddf_member_touch(struct ddf_member *m, const void *p, size_t n);
 int ddf_new_guid(char ret[META_GUID_MAX], struct err *e);
+void ddf_guid_of(uint64_t hash, int64_t wall, char ret[META_GUID_MAX]);
 int ddf_create_set(const char *guid, uint64_t disk_sectors, unsigned sector_size, const char *serial,
 		   struct meta_set **ret, char ref[META_REF_MAX], struct err *e);
 int ddf_create_volume(struct meta_set *s, const struct meta_create *create, struct err *e);

@@ -77,10 +77,15 @@ bool ddf_is_blank(const void *p, size_t n)
 	return true;
 }
 
-uint32_t ddf_now(void)
+uint32_t ddf_time(int64_t wall)
 {
 	/* DDF counts from 1980; ten years with two leap days after 1970. */
-	return (uint32_t)(clock_wall(&clock_system) / NS_PER_SEC - (int64_t)(365 * 10 + 2) * 24 * 3600);
+	return (uint32_t)(wall / NS_PER_SEC - (int64_t)(365 * 10 + 2) * 24 * 3600);
+}
+
+uint32_t ddf_now(void)
+{
+	return ddf_time(clock_wall(&clock_system));
 }
 
 unsigned ddf_unit(unsigned sector_size)

@@ -3,6 +3,8 @@
  * 16 MiB from the disk's end, a secondary one at 32 MiB, and the anchor in the last block. */
 #include "actions/meta/ddf.h"
 
+#include "core/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,25 +29,29 @@ static_assert(sizeof(struct ddf_vd_table) + VD_ENTRIES * sizeof(struct ddf_vd_en
 static_assert(sizeof(struct ddf_conf) + ELEMENTS * (sizeof(be32) + sizeof(be64)) <= RECORD_SECTORS * DDF_SECTOR,
 	      "configuration record");
 
-/* Vendor, eight digits, time, four random bytes: DDF 5.3 and mdadm (make_header_guid) have the time there. The digits
+/* Vendor, eight digits, time, four bytes: DDF 5.3 and mdadm (make_header_guid) have the time there. The digits
  * keep libblkid's UUID, which ends at the first zero byte, from being the same for all sets. */
+void ddf_guid_of(uint64_t hash, int64_t wall, char ret[META_GUID_MAX])
+{
+	be32 time = be32_of(ddf_time(wall)), low = be32_of((uint32_t)hash);
+	char guid[DDF_GUID_LEN], digits[9];
+
+	snprintf(digits, sizeof(digits), "%08x", (uint32_t)(hash >> 32));
+	memcpy(guid, vendor, sizeof(vendor));
+	memcpy(guid + 8, digits, 8);
+	memcpy(guid + 16, &time, sizeof(time));
+	memcpy(guid + 20, &low, sizeof(low));
+	ddf_guid_text(guid, ret);
+}
+
 int ddf_new_guid(char ret[META_GUID_MAX], struct err *e)
 {
-	char guid[DDF_GUID_LEN], digits[9];
-	be32 now = be32_of(ddf_now());
-	uint32_t random;
+	uint64_t random;
 	int r = ddf_random(&random, sizeof(random), e);
 
 	if (r == 0)
-		r = ddf_random(guid + 20, 4, e);
-	if (r < 0)
-		return r;
-	snprintf(digits, sizeof(digits), "%08x", random);
-	memcpy(guid, vendor, sizeof(vendor));
-	memcpy(guid + 8, digits, 8);
-	memcpy(guid + 16, &now, sizeof(now));
-	ddf_guid_text(guid, ret);
-	return 0;
+		ddf_guid_of(random, clock_wall(&clock_system), ret);
+	return r;
 }
 
 static uint32_t blocks_for(uint32_t sectors, unsigned unit)

@@ -246,8 +246,10 @@ struct meta_format {
 	 * a spare by META_ADD_SPARE. */
 	int (*add_disk)(struct meta_set *s, uint64_t disk_sectors, unsigned sector_size, const char *serial,
 			char ref[META_REF_MAX], struct err *e);
-	/* A new GUID of a set or a volume, with the format's own form. */
+	/* A new GUID of a set or a volume, with the format's own form: drawn; or of what nobody else has, a hash of it
+	 * and the time in ns since 1970. */
 	int (*new_guid)(char ret[META_GUID_MAX], struct err *e);
+	void (*guid_of)(uint64_t hash, int64_t wall, char ret[META_GUID_MAX]);
 	/* A set that is nowhere yet, with one blank disk, as add_disk makes it one of a set. */
 	int (*create_set)(const char *guid, uint64_t disk_sectors, unsigned sector_size, const char *serial,
 			  struct meta_set **ret, char ref[META_REF_MAX], struct err *e);

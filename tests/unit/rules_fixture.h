@@ -55,6 +55,8 @@ static const struct action_desc fixture_actions[] = {
 					       {"avoid-marks", PARAM_WORDS},
 					       {"same", PARAM_WORDS},
 					       {NULL}}},
+	{"delete-array", .destructive = true, .final = true,
+	 .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"stop", PARAM_BOOL}, {NULL}}},
 	{"scrub", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"mode", PARAM_STRING}, {NULL}}},
 	{"read-last", .params = MEMBER_PARAMS},
 	{"copy-back", .destructive = true,
