@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the parts of the inventory share: inventory.c devices and people's changes, sets.c what the metadata say
- * together, facts.c what rules read, world.c what planning reads, differences.c what became different,
- * inventory_save.c. */
+ * together, act_state.c what act tells, facts.c what rules read, world.c what planning reads, differences.c what became
+ * different, inventory_save.c. */
 #pragma once
 
 #include "core/clock.h"

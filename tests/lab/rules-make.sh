@@ -84,7 +84,7 @@ is "of those" "$(spared_array top 'members[].name' | sort | paste -sd' ')" \
 say "what a person stops"
 ok "bulk is stopped" sparectl array stop bulk
 ok "has another name" lab_wait_for '[ "$(spared_array old-bulk state)" = inactive ]' 20
-like "on the disks" "$(mdadm -E "$(lab_dev 3)")" "VD_Name\[0\] : 'old-bulk'"
+like "on the disks" "$(mdadm -E "$(lab_dev 3)")" "Name\[0\] : old-bulk"
 lab_wait_for '[ "$(sparectl status --json | jq ".status.questions | length")" = 1 ]' 20
 lab_pause 2
 is "and nothing more before somebody is asked" "$(spared_array old-bulk state)" inactive
