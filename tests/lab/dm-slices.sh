@@ -33,7 +33,7 @@ for t in "${types[@]}"; do
 	resyncs=$(dm_resyncs)
 	ok "$t starts on slices of ours" dm_start a "${all[@]}"
 	is "$t is in sync" "$(dm_tool status a)" "$(printf 'A%.0s' "${all[@]}") idle $(dmsetup status a | awk '{print $7}') settled"
-	is "$t: the kernel prints the table that we loaded" "$(dm_tool status a > /dev/null; dmsetup table a | cut -d' ' -f1-4)" "0 $len raid $t"
+	is "$t: the kernel prints the table that we loaded" "$(dm_tool status a > /dev/null; dmsetup table a | cut -d' ' -f1-4)" "0 $len raid $type"
 	dd if=/dev/urandom of=/dev/mapper/a bs=1M oflag=direct status=none 2> /dev/null || true
 	sync
 	sum=$(dm_sum a)

@@ -188,7 +188,8 @@ rebuilding_left() {
 }
 rebuilding_then() {
 	# The spare is rebuilt where mdadm had listed it; who was there before is a spare, and has to go where one is missing.
-	[ "$level-$1-$("${1}_lost")" != 10-spared-2 ] || ok "a good member is listed as a spare: it serves" sparectl spare activate v
+	[ "$level-$1" != 10-spared ] || [ -z "$(spared_array v 'spares[]?.name')" ] ||
+		ok "a good member is listed as a spare: it serves" sparectl spare activate v
 	ok "$1 ends the rebuild" "${1}_whole"
 }
 
