@@ -320,6 +320,19 @@ static void refuse_all(struct job *j, const char *reason)
 	j->ask_of[0] = 0;
 }
 
+/* A person's command has written the locks of a new set before it is made; a rule cannot. */
+static void tell_unlocked(struct pipeline *p, const struct job *j, enum action_result result)
+{
+	char text[2 * META_GUID_MAX + 128];
+
+	if (result != ACTION_OK || j->origin != PLAN_RULE || !j->plan || !j->plan->create || !j->plan->create->new_set)
+		return;
+	snprintf(text, sizeof(text),
+		 "the set %s of %s is new: 'sparectl manage %s' keeps other tools off it at the next boot", j->set,
+		 j->plan->array_name, j->set);
+	tell_people(p, "warning", text, NULL);
+}
+
 void job_finish(struct pipeline *p, struct job *j, enum action_result result, const char *reason)
 {
 	struct script *s = j->script;
@@ -349,6 +362,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		if (result != ACTION_OK)
 			undo_failed(p, j->id);
 		undo_keep(p, j, result);
+		tell_unlocked(p, j, result);
 	}
 	if (!quiet && j->plan && (j->plan->n_steps || j->origin == PLAN_OPERATOR))
 		tell_outcome(p, j, result, reason);

@@ -10,9 +10,6 @@
 
 lab_disks 6 64
 rm -f /etc/mdadm/mdadm.conf
-# Nobody has written the locks of a set that a rule makes: all DDF is kept from mdadm here.
-mkdir -p /etc/mdadm
-echo "AUTO -ddf" > /etc/mdadm/mdadm.conf
 spared_configure '7370617265642020*'
 id_of() { sparectl status --json | jq -r --arg n "$(basename "$(lab_dev "$1")")" '.status.devices[] | select(.name == $n) | .id'; }
 spared_start
@@ -72,6 +69,11 @@ ok "which gets all that they have" lab_wait_for "[ \$(blockdev --getsz /dev/mapp
 is "its data are there" "$(data bulk)" "$before"
 lab_wait_for 'mdadm -E "$(lab_dev 2)" | grep -q "Fully Initialised"' 60
 spared_agrees "$(lab_dev 2)"
+
+set=$(spared_array bulk set)
+ok "people are told that its locks are theirs to write" grep -q "'sparectl manage $set' keeps other tools off it" "$LAB_OUT/notices"
+ok "they do" sparectl manage "$set"
+like "mdadm is kept off" "$(cat /etc/udev/rules.d/61-spared-managed.rules)" "$set"
 
 say "a person makes one of the attic, where a third disk is not to be had"
 nok "of three" sparectl array create top --level raid5 --pool attic --members 3 --no-manage
