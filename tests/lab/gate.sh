@@ -40,6 +40,7 @@ gated() {
 		8 2040 linear $dev $((at + 8))
 	END
 	dm_tool linear "leg$1" "$dm_uuid-leg$1" "$dev" 2048 "$dm_member"
+	lab_wait_for "[ -b /dev/mapper/leg$1 ]"
 }
 delay() { echo "0 8 delay $(lab_dev "$1") $dm_meta_at 0 $(lab_dev "$1") $dm_meta_at $2"; }
 begin() {
