@@ -22,6 +22,7 @@
 	X(rebuild_speed)                                                                                               \
 	X(activate_spare)                                                                                              \
 	X(read_check)                                                                                                  \
+	X(slot_light)                                                                                                  \
 	X(fail_path)                                                                                                   \
 	X(reinstate_path)                                                                                              \
 	X(demote_path)                                                                                                 \

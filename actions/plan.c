@@ -39,6 +39,7 @@ static const struct op_row op_rows[STEP_OP_MAX] = {
 	[STEP_DROP_SNAPSHOT] = {"drop-snapshot", NULL},
 	[STEP_DELETE_SET] = {"delete-set", NULL},
 	[STEP_READ_CHECK] = {"read-check", "at", true},
+	[STEP_SLOT_LIGHT] = {"slot-light", "in", true},
 	[STEP_FAIL_PATH] = {"fail-path", "of", true},
 	[STEP_REINSTATE_PATH] = {"reinstate-path", "of", true},
 	[STEP_DEMOTE_PATH] = {"demote-path", "of", true},
@@ -105,6 +106,7 @@ static const struct step_field step_fields[] = {
 	STEP_FIELD("name", FIELD_TEXT, name),
 	STEP_FIELD("ref", FIELD_TEXT, ref),
 	STEP_FIELD("map", FIELD_TEXT, map),
+	STEP_FIELD("place", FIELD_TEXT, place),
 	STEP_FIELD("speed", FIELD_RATE, speed),
 	STEP_FIELD("size", FIELD_SIZE, size),
 	STEP_FIELD("group", FIELD_COUNT, group),
@@ -187,7 +189,7 @@ static void print_upkeep(const struct step *s, struct buf *out)
 	}
 }
 
-/* "sdx at 50MB/s", "sdb of dm-mpath-lab" */
+/* "sdx at 50MB/s", "sdb of dm-mpath-lab", "sdb in 0:0:8:0/Slot 01: fault" */
 static void print_alone(const struct op_row *row, const struct step *s, struct buf *out)
 {
 	struct value speed = value_size(s->speed);
@@ -198,7 +200,8 @@ static void print_alone(const struct op_row *row, const struct step *s, struct b
 		return;
 	buf_addf(out, " %s ", row->preposition);
 	if (s->op != STEP_READ_CHECK) {
-		value_escape(s->map, 0, out);
+		value_escape(s->op == STEP_SLOT_LIGHT ? s->place : s->map, 0, out);
+		buf_addf(out, s->op == STEP_SLOT_LIGHT ? ": %s" : "", s->to);
 		return;
 	}
 	value_print(&speed, VALUE_HUMAN, out);

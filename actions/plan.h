@@ -31,6 +31,7 @@ enum step_op {
 	STEP_SNAPSHOT,	     /* the volume as it is now is kept as .to, what is written over on the device .by */
 	STEP_DROP_SNAPSHOT,  /* of that name */
 	STEP_READ_CHECK,     /* alone: about one device, done by a process of its own, see step_op_alone */
+	STEP_SLOT_LIGHT,     /* alone: the light .to of the slot .place */
 	STEP_FAIL_PATH,	     /* alone */
 	STEP_REINSTATE_PATH, /* alone */
 	STEP_DEMOTE_PATH,    /* alone */
@@ -76,6 +77,7 @@ struct step {
 	bool undo;		 /* STEP_SCRUB, STEP_REPLACE_MEMBER: end what runs; STEP_READ_LAST: take it back */
 	uint64_t rate;		 /* STEP_REBUILD_SPEED: bytes a second and member; 0: the kernel's own limits */
 	char map[DEVICE_ID_MAX]; /* STEP_*_PATH: the map that the path is of */
+	char place[128];	 /* STEP_SLOT_LIGHT: ENCLOSURE/SLOT, as below /sys/class/enclosure */
 	uint64_t speed;		 /* STEP_READ_CHECK: bytes a second at most */
 	uint64_t size;		 /* STEP_GROW: usable bytes; 0: all there is room for */
 	unsigned group;		 /* STEP_RESTORE_PATH: the priority group where it was, */
@@ -84,7 +86,7 @@ struct step {
 	enum step_failure on_failure;
 	bool refused;		/* by a guard or while planning: printed, recorded, not run */
 	char to[META_NAME_MAX]; /* STEP_RENAME: the new name; STEP_NOTE_DISK: the word; STEP_RESTORE: the
-				   plan */
+				   plan; STEP_SLOT_LIGHT: fault, locate or off */
 	char reason[PLAN_REASON_MAX];
 };
 

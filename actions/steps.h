@@ -58,4 +58,4 @@ extern const struct action_ops action_assemble, action_stop_array, action_fail_m
 	action_fail_io, action_notify, action_exec, action_replace_member, action_scrub, action_read_last,
 	action_rebuild_speed, action_emit, action_mark, action_unmark, action_inhibit, action_create_array,
 	action_delete_array, action_rename_array, action_grow_array, action_note_disk, action_snapshot,
-	action_drop_snapshot, action_restore, action_copy_back;
+	action_drop_snapshot, action_restore, action_copy_back, action_slot_light;

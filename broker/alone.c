@@ -23,8 +23,9 @@
 enum { NICE_LAST = 19, WORDS_MAX = 8, ARGS_SIZE = 320 };
 
 /* How many of a kind run at once; the others wait. Paths: one after the other, for each looks at what its map is like.
+ * Lights: in the order in which they were asked for.
  */
-enum kind { KIND_READ, KIND_PATH, KINDS };
+enum kind { KIND_READ, KIND_PATH, KIND_LIGHT, KINDS };
 static const struct {
 	const char *option;
 	unsigned at_once;
@@ -33,6 +34,7 @@ static const struct {
 } kinds[KINDS] = {
 	[KIND_READ] = {"--read-check", 8, READ_PATIENCE, NICE_LAST},
 	[KIND_PATH] = {"--path", 1, PATH_PATIENCE, 0},
+	[KIND_LIGHT] = {"--light", 1, PATH_PATIENCE, 0},
 };
 
 struct alone {
@@ -140,6 +142,12 @@ static void set_args(struct alone *w, const struct plan *p)
 		add_arg(w, "%s", d->node);
 		return;
 	}
+	if (w->kind == KIND_LIGHT) {
+		add_arg(w, "%s", s->place);
+		add_arg(w, "%s", s->to);
+		add_arg(w, "%s", p->dry_run ? "dry-run" : "do");
+		return;
+	}
 	map = device_of(p, s->map);
 	add_arg(w, "%s", step_op_name(s->op));
 	add_arg(w, "%s", s->name);
@@ -150,6 +158,11 @@ static void set_args(struct alone *w, const struct plan *p)
 	add_arg(w, "%s", s->was_alone ? "alone" : "shared");
 }
 
+static enum kind kind_of(enum step_op op)
+{
+	return op == STEP_READ_CHECK ? KIND_READ : op == STEP_SLOT_LIGHT ? KIND_LIGHT : KIND_PATH;
+}
+
 int alones_run(struct alones *a, const struct plan *p)
 {
 	struct alone *w = calloc(1, sizeof(*w));
@@ -157,7 +170,7 @@ int alones_run(struct alones *a, const struct plan *p)
 	if (!w)
 		return -ENOMEM;
 	w->a = a;
-	w->kind = p->step[0].op == STEP_READ_CHECK ? KIND_READ : KIND_PATH;
+	w->kind = kind_of(p->step[0].op);
 	w->dry_run = p->dry_run;
 	w->result = ACTION_OK;
 	snprintf(w->id, sizeof(w->id), "%s", p->id);
@@ -387,6 +400,9 @@ bool alones_turn(struct alones *a)
 
 json_t *alones_to_json(const struct alones *a)
 {
-	return json_pack("{s:i s:i s:i}", "running", (int)(a->n_running[KIND_READ] + a->n_running[KIND_PATH]), "queued",
-			 (int)a->n_queued, "hanging", (int)a->n_hanging);
+	int running = 0;
+
+	for (size_t i = 0; i < KINDS; i++)
+		running += (int)a->n_running[i];
+	return json_pack("{s:i s:i s:i}", "running", running, "queued", (int)a->n_queued, "hanging", (int)a->n_hanging);
 }

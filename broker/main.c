@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "broker/act.h"
 #include "broker/broker.h"
+#include "broker/light.h"
 #include "broker/path.h"
 #include "broker/probe.h"
 #include "broker/read_check.h"
@@ -41,6 +42,7 @@ static const struct {
 	{"--trial", "trial", trial_main},
 	{"--read-check", "read", read_check_main},
 	{"--path", "path", path_main},
+	{"--light", "light", light_main},
 };
 
 /* -1: go on; else the exit status. */

@@ -244,6 +244,15 @@ int verb_disk_check(struct cli *c)
 	return status;
 }
 
+int verb_disk_light(struct cli *c)
+{
+	json_t *request = request_of(c);
+
+	request_text(request, "device", c->args[0]);
+	request_text(request, "as", c->args[1]);
+	return cli_change(c, request);
+}
+
 int verb_path(struct cli *c)
 {
 	json_t *request = request_of(c);

@@ -177,6 +177,7 @@ int verb_rename(struct cli *c);
 int verb_grow(struct cli *c);
 int verb_snapshot(struct cli *c);
 int verb_disk_check(struct cli *c);
+int verb_disk_light(struct cli *c);
 int verb_path(struct cli *c);
 int verb_undo(struct cli *c);
 int verb_maintenance(struct cli *c);

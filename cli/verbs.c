@@ -564,6 +564,26 @@ const struct verb cli_verbs[] = {
 		.see = "status, spare add",
 	},
 	{
+		"disk light",
+		"DEVICE fault|locate|off",
+		"the light of a disk's slot",
+		CHANGING,
+		2,
+		2,
+		verb_disk_light,
+		.about = "Puts on the fault or the locate light of the slot where the disk is, or was last, or puts "
+			 "both "
+			 "out.\n"
+			 "The kernel must know the enclosure, as the driver ses does. The shipped rules put on the "
+			 "fault "
+			 "light of\n"
+			 "a disk that failed.",
+		.examples = {{"sparectl disk light sdx locate", "which one is it?"},
+			     {"sparectl disk light sdx off", "found"}},
+		.exits = CHANGES,
+		.see = "status, array replace",
+	},
+	{
 		"path fail",
 		"DEVICE",
 		"use a path of a multipath map no more",

@@ -640,6 +640,7 @@ static int do_step(struct model *m, struct model_set_state *s, const struct plan
 	case STEP_CLAIM:
 	case STEP_RELEASE:
 	case STEP_READ_CHECK:
+	case STEP_SLOT_LIGHT:
 	case STEP_FAIL_PATH:
 	case STEP_REINSTATE_PATH:
 	case STEP_DEMOTE_PATH:

@@ -55,6 +55,7 @@ static const struct inverse {
 	[STEP_SNAPSHOT] = {"drop-snapshot", NULL, NULL},
 	[STEP_DROP_SNAPSHOT] = {NULL, NULL, "what the snapshot held is gone"},
 	[STEP_READ_CHECK] = {NULL, NULL, "reading changes nothing"},
+	[STEP_SLOT_LIGHT] = {NULL, NULL, "'sparectl disk light DEVICE off' puts it out"},
 	[STEP_FAIL_PATH] = {"reinstate-path", "path", NULL},
 	[STEP_REINSTATE_PATH] = {"fail-path", "path", NULL},
 	[STEP_DEMOTE_PATH] = {"restore-path", "path", NULL},

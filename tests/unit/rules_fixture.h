@@ -40,6 +40,8 @@ static const struct action_desc fixture_actions[] = {
 			 {"array", PARAM_ARRAY}, {"device", PARAM_DEVICE}, {"same", PARAM_WORDS}, {NULL}}},
 	{"read-last", .params = MEMBER_PARAMS},
 	{"rebuild-speed", .params = (const struct param_desc[]){{"array", PARAM_ARRAY}, {"limit", PARAM_RATE}, {NULL}}},
+	{"slot-light",
+	 .params = (const struct param_desc[]){{"device", PARAM_DEVICE}, {"as", PARAM_STRING, true}, {NULL}}},
 	{"read-check", .params = (const struct param_desc[]){{"device", PARAM_DEVICE}, {"speed", PARAM_RATE}, {NULL}}},
 	{"queue-io", .params = (const struct param_desc[]){{"map", PARAM_MAP}, {NULL}}},
 	{"fail-io", .params = (const struct param_desc[]){{"map", PARAM_MAP}, {NULL}}},

@@ -16,7 +16,20 @@ enum { SHELVES = 2, SLOTS = 8 };
 
 static struct device *root;
 static struct enclosure_device *shelf[SHELVES];
-static struct enclosure_component_callbacks callbacks;
+
+static int set_fault(struct enclosure_device *e, struct enclosure_component *c, enum enclosure_component_setting to)
+{
+	c->fault = to;
+	return 0;
+}
+
+static int set_locate(struct enclosure_device *e, struct enclosure_component *c, enum enclosure_component_setting to)
+{
+	c->locate = to;
+	return 0;
+}
+
+static struct enclosure_component_callbacks callbacks = {.set_fault = set_fault, .set_locate = set_locate};
 
 struct address {
 	unsigned int shelf, slot, host, channel, target;
