@@ -27,6 +27,7 @@ const char *const snapshot_words[] = {"active", "invalid", NULL};
 const char *const resync_words[] = {"resync", "rebuild", "check", "repair", "replace", NULL};
 const char *const resync_result_words[] = {"done", "interrupted", "failed", NULL};
 const char *const read_check_words[] = {"running", "ok", "failed", "unfinished", "stopped", NULL};
+const char *const light_words[] = {"fault", "locate", NULL};
 const char *const action_words[] = {"ok", "failed", "refused", "timeout", NULL};
 
 const char *const sort_words[] = {"none", "device", "member", "array", "spare", "path", "snapshot", NULL};

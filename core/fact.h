@@ -48,6 +48,10 @@ enum fact_from { FROM_EVENT, FROM_INVENTORY, FROM_MATCH, FROM_CALENDAR };
 	X(DEVICE_ENCLOSURE, "device.enclosure", V_STRING, NULL, FROM_INVENTORY, "device", true,                        \
 	  "from sysfs, kept while away")                                                                               \
 	X(DEVICE_SLOT, "device.slot", V_STRING, NULL, FROM_INVENTORY, "device", true, "place in the enclosure")        \
+	X(DEVICE_SLOT_LIGHT, "device.slot-light", V_ENUM, light_words, FROM_INVENTORY, "device", true,                 \
+	  "light of its place that spared has put on")                                                                 \
+	X(DEVICE_SLOT_LIGHT_FOR, "device.slot-light-for", V_STRING, NULL, FROM_INVENTORY, "device", true,              \
+	  "device.id of the disk for which that was")                                                                  \
 	X(DEVICE_SLOT_OF, "device.slot-of", V_STRING, NULL, FROM_INVENTORY, "device", true,                            \
 	  "array whose failed or missing member was last in this place")                                               \
 	X(DEVICE_RETURNS_TO, "device.returns-to", V_STRING, NULL, FROM_INVENTORY, "device", true,                      \
@@ -245,8 +249,9 @@ extern const char *const origin_words[],
 														*const snapshot_words[],
 															*const resync_result_words[],
 																*const action_words[],
-																	*const read_check_words
-																		[];
+																	*const light_words[],
+																		*const read_check_words
+																			[];
 
 enum origin { ORIGIN_KERNEL, ORIGIN_OPERATOR, ORIGIN_OWN, ORIGIN_SYNTHESISED, ORIGIN_INJECTED };
 enum media { MEDIA_HDD, MEDIA_SSD, MEDIA_NVME, MEDIA_OTHER };
@@ -292,6 +297,7 @@ enum corrupt { CORRUPT_DATA, CORRUPT_METADATA, CORRUPT_OTHER };
 enum resync_kind { RESYNC_RESYNC, RESYNC_REBUILD, RESYNC_CHECK, RESYNC_REPAIR, RESYNC_REPLACE };
 enum resync_result { RESYNC_DONE, RESYNC_INTERRUPTED, RESYNC_FAILED };
 enum read_check { READ_CHECK_RUNNING, READ_CHECK_OK, READ_CHECK_FAILED, READ_CHECK_UNFINISHED, READ_CHECK_STOPPED };
+enum slot_light { SLOT_LIGHT_FAULT, SLOT_LIGHT_LOCATE };
 enum action_result { ACTION_OK, ACTION_FAILED, ACTION_REFUSED, ACTION_TIMEOUT };
 
 /* The fact of that name, or -ENOENT. */

@@ -178,6 +178,7 @@ static void derive_device(const struct inventory *inv, const struct device *d, s
 	c->role = d->is_path ? ROLE_PATH : ROLE_NONE;
 	c->pool = NULL;
 	c->slot_of = place_of(inv, d);
+	c->light = light_of(inv, d);
 	derive_return(inv, d, c);
 	if (!s || !s->managed || c->role == ROLE_PATH)
 		return;
@@ -266,6 +267,10 @@ static void bind_device(const struct inventory *inv, const struct device *d, str
 	f->v[FACT_DEVICE_PRESENT] = value_bool(d->present);
 	f->v[FACT_DEVICE_READ_ONLY] = value_bool(d->read_only);
 	f->v[FACT_DEVICE_SLOT_OF] = value_str(c->slot_of);
+	if (c->light) {
+		f->v[FACT_DEVICE_SLOT_LIGHT] = fact_enum(FACT_DEVICE_SLOT_LIGHT, (int)c->light->light);
+		f->v[FACT_DEVICE_SLOT_LIGHT_FOR] = value_str(c->light->id);
+	}
 	f->v[FACT_DEVICE_RETURNS_TO] = value_str(c->returns_to);
 	if (c->returns_to)
 		f->v[FACT_DEVICE_REVERTIBLE] = value_bool(c->revertible);

@@ -63,7 +63,9 @@ struct device {
 	enum meta_standing standing;
 	char set[META_GUID_MAX], ref[META_REF_MAX]; /* kept while away */
 	bool probe_late; /* what the probe that is awaited read was written to since: its answer does not count */
-	int last_spare;	 /* enum spare_state at the last differences, -1: was none */
+	enum slot_light light;
+	char lit[112];	/* the place that was lit so for it: ENCLOSURE/SLOT; empty: none */
+	int last_spare; /* enum spare_state at the last differences, -1: was none */
 	struct device_cache *cache;
 };
 

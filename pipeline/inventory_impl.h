@@ -23,8 +23,9 @@ struct device_cache {
 	const char *pool;
 	int fits;
 	char unfit[PLAN_REASON_MAX];
-	const char *slot_of;	/* id of an array */
-	const char *returns_to; /* likewise */
+	const struct device *light; /* whose light its place has */
+	const char *slot_of;	    /* id of an array */
+	const char *returns_to;	    /* likewise */
 	bool revertible;
 	bool spare_revertible, spare_enclosure; /* by its own assignment */
 };
@@ -132,6 +133,8 @@ int told_clone(struct inventory *to, const struct inventory *from);
 
 /* What the kernel does to the array's members, if anything. */
 bool array_resyncs(const struct array *a, enum resync_kind *ret);
+/* The disk for which a light was put on at the place where this one is, or was last. NULL: none was. */
+const struct device *light_of(const struct inventory *inv, const struct device *d);
 /* ---- read_check.c ---- */
 
 void bind_read(const struct inventory *inv, const struct device *d, struct facts *f);

@@ -102,6 +102,8 @@ static json_t *device_save(const struct device *d)
 		json_object_set_new(j, "maintenance", json_integer(d->maintenance_until));
 	if (d->read.known)
 		json_object_set_new(j, "read", read_save(d));
+	if (d->lit[0])
+		json_object_set_new(j, "light", json_pack("{s:s s:s}", "at", d->lit, "as", light_words[d->light]));
 	if (d->marginal)
 		json_object_set_new(j, "marginal",
 				    json_pack("{s:i s:b}", "group", (int)d->was_group, "alone", d->was_alone));
@@ -210,6 +212,17 @@ int64_t saved_moment(const struct inventory *inv, const json_t *age)
 	return inv->saved - MIN(MAX(json_integer_value(age), 0), most);
 }
 
+static void light_restore(struct device *d, const json_t *j)
+{
+	const char *as = json_string_value(json_object_get(j, "as"));
+
+	for (unsigned i = 0; as && light_words[i]; i++)
+		if (strcmp(light_words[i], as) == 0) {
+			d->light = (enum slot_light)i;
+			take_text(j, "at", d->lit, sizeof(d->lit));
+		}
+}
+
 static int device_restore(struct inventory *inv, const json_t *j, struct err *e)
 {
 	const char *id = json_string_value(json_object_get(j, "id"));
@@ -235,6 +248,7 @@ static int device_restore(struct inventory *inv, const json_t *j, struct err *e)
 	d->maintenance = json_object_get(j, "maintenance");
 	d->maintenance_until = number(j, "maintenance");
 	read_restore(d, json_object_get(j, "read"));
+	light_restore(d, json_object_get(j, "light"));
 	d->marginal = json_object_get(j, "marginal");
 	d->was_group = (unsigned)MAX(number(json_object_get(j, "marginal"), "group"), 0);
 	d->was_alone = json_is_true(json_object_get(json_object_get(j, "marginal"), "alone"));

@@ -351,6 +351,7 @@ void job_finish(struct pipeline *p, struct job *j, enum action_result result, co
 		fill_results(j, result, reason);
 	result = whole_result(j, result, &reason);
 	read_over(p, j, result);
+	light_over(p, j, result);
 	quiet = j->origin == PLAN_BUILTIN && j->quiet && result == ACTION_OK;
 	if (j->origin == PLAN_BUILTIN) {
 		builtin_done(p, j, result, reason);

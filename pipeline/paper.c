@@ -61,7 +61,7 @@ static int check_state(const json_t *state, struct err *e)
 		"id",	    "node",    "present",	"size",	    "sector-size", "media",	 "errors",
 		"contents", "diskseq", "set",		"ref",	    "maintenance", "name",	 "wwn",
 		"serial",   "model",   "vendor",	"firmware", "transport",   "controller", "enclosure",
-		"slot",	    "map",     "contents-name", "read",	    "marginal",	   NULL};
+		"slot",	    "map",     "contents-name", "read",	    "marginal",	   "light",	 NULL};
 	static const char *const array[] = {"id",	 "set",	   "name",	"stopped-by", "maintenance",
 					    "members",	 "plans",  "scrubbed",	"mismatches", "rate",
 					    "read-last", "before", "snapshots", NULL};

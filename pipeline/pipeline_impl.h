@@ -302,6 +302,8 @@ void lend_replayed(struct pipeline *p, const json_t *intent, struct job *resumed
 
 void read_started(struct pipeline *p, struct job *j);
 void read_told(struct pipeline *p, const struct job *j, const json_t *progress);
+/* lights.c: the slot has its light. */
+void light_over(struct pipeline *p, const struct job *j, enum action_result result);
 void read_over(struct pipeline *p, const struct job *j, enum action_result result);
 /* Those that are to end early are ended. */
 void reads_check(struct pipeline *p);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# lab: timeout=600 manual
+# lab: timeout=1800 manual
 # kills.sh [all]: without all a dozen points, with it every one.
 # kill -9 at any point of a plan: a member fails, the failure is recorded, a spare takes its place, the end of the rebuild
 # is recorded. Before each mark of the executor and each call that makes a table live or takes a device away, the act process is
