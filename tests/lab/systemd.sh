@@ -78,6 +78,9 @@ plugged() {
 reload() {
 	local pid
 	pid=$(unit MainPID)
+	like "of /sys it can write where the lights of enclosures are" \
+		"$(awk '$5 == "/sys" || $5 == "/sys/devices" { print $5, substr($6, 1, 2) }' "/proc/$pid/mountinfo" | sort -u | paste -sd' ')" \
+		"^/sys ro /sys/devices rw$"
 	printf 'version: 1\nrules:\n  - name: hello\n    description: x\n    event: device.added\n    do: [{notify: {severity: info, text: hello}}]\n' > \
 		/etc/spared/rules.d/50-hello.yaml
 	systemctl reload spared
