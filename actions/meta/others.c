@@ -126,19 +126,31 @@ static uint64_t le64_at(const uint8_t *p)
 	return le64toh(v);
 }
 
+/* Where what lies there ends, by the disk's own word: a volume's data, or else the part of the disk that is for
+ * volumes, where data of one may be left of which the disk is a spare now. 0: it lies behind that, or the disk is of no
+ * set. */
+static uint64_t data_end(const struct meta_view *own, uint64_t sector)
+{
+	const struct meta_disk *d = own ? meta_view_disk(own, own->self) : NULL;
+	uint64_t end;
+
+	if (in_data(own, sector, &end))
+		return end;
+	return d && sector < d->sectors ? d->sectors : 0;
+}
+
 /* md_p.h, struct mdp_superblock_1: major version at 4, data_offset at 128, data_size at 136, super_offset at 144. One
- * in the data of a volume is of an array that is made of that volume, unless it claims more of the disk than the volume
- * has. */
+ * in the data of a volume is of an array that is or was made of that volume, unless it claims more of the disk. */
 static bool md1_there(const struct windows *all, const struct meta_reader *r, const struct meta_view *own,
 		      uint64_t sector)
 {
 	const uint8_t *p = sector_at(all, sector);
-	uint64_t claimed, end;
+	uint64_t claimed, end = data_end(own, sector);
 
 	if (!p || memcmp(p, md_magic, MD_MAGIC_LEN) != 0 || memcmp(p + 4, "\1\0\0\0", 4) != 0 ||
 	    le64_at(p + 144) != sector)
 		return false;
-	if (!in_data(own, sector, &end))
+	if (end == 0)
 		return true;
 	return !__builtin_add_overflow(le64_at(p + 128), le64_at(p + 136), &claimed) && claimed > end &&
 	       claimed <= r->sectors;

@@ -165,12 +165,30 @@ static void in_the_data_of_a_volume(void **state _unused_)
 	test_set_free(&s);
 }
 
+/* It has the data of a volume yet that it was a member of: an array was made of that. */
+static void on_a_spare(void **state _unused_)
+{
+	struct meta_disk own = {.ref = "0badcafe", .spare = true, .sectors = SECTORS - 1024};
+	struct meta_view view = {.self = "0badcafe", .n_disks = 1, .disks = &own};
+
+	memset(disk, 0, sizeof(disk));
+	put_md(8, 2048, 1024);
+	assert_string_equal(found(SECTORS, NULL), "metadata of a Linux MD array (linux_raid_member)");
+	assert_string_equal(found(SECTORS, &view), "");
+	put_md(8, 2048, SECTORS - 2048); /* of the whole disk, made over a spare */
+	assert_string_equal(found(SECTORS, &view), "metadata of a Linux MD array (linux_raid_member)");
+	memset(disk, 0, sizeof(disk));
+	put_md(SECTORS - 16, 0, 1024); /* where no volume can be */
+	assert_string_equal(found(SECTORS, &view), "metadata of a Linux MD array (linux_raid_member)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		unit(each_place),
 		unit(linux_md),
 		unit(in_the_data_of_a_volume),
+		unit(on_a_spare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
