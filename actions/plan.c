@@ -201,7 +201,8 @@ static void print_alone(const struct op_row *row, const struct step *s, struct b
 	buf_addf(out, " %s ", row->preposition);
 	if (s->op != STEP_READ_CHECK) {
 		value_escape(s->op == STEP_SLOT_LIGHT ? s->place : s->map, 0, out);
-		buf_addf(out, s->op == STEP_SLOT_LIGHT ? ": %s" : "", s->to);
+		if (s->op == STEP_SLOT_LIGHT)
+			buf_addf(out, ": %s", s->to);
 		return;
 	}
 	value_print(&speed, VALUE_HUMAN, out);
