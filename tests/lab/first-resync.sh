@@ -153,7 +153,7 @@ dirty() {
 	say "$1 of $3: a crash under writes"
 	written "$1" "$2" "$3"
 	crashed "$4" "$5" "idle|resync"
-	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 60
+	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 240
 	lab_md_speed 200000
 	idle
 	agree "resynced"
@@ -180,7 +180,7 @@ dirty_spare() {
 	written "$1" "$2" "$3" --spare "$(lab_dev $(($3 + 1)))"
 	lab_md_speed 50
 	crashed "$4" "$5" "idle|resync"
-	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 60
+	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 240
 	fail "$(spared_disk_at v 1)"
 	does recover
 	lab_md_speed 500
@@ -194,7 +194,7 @@ dirty_back() {
 	written "$1" "$2" "$3"
 	lab_md_speed 50
 	crashed "$4" "$5" "idle|resync"
-	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 60
+	ok "the kernel is done" lab_wait_for '[ "$(field 8)" = idle ]' 240
 	disk=$(spared_disk_at v 1)
 	fail "$disk"
 	dd if=/dev/urandom of=/dev/mapper/v bs=64k count=4 oflag=direct status=none
