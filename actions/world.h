@@ -56,7 +56,7 @@ struct world_spare {
 	char controller[64], enclosure[64], transport[16];
 	uint64_t sector_size;
 	char place[48], tags[128];
-	char in_place[32]; /* of a disk that is away: the one that is in its slot now; empty: none */
+	char in_place[32];	 /* of a disk that is away: the one that is in its slot now; empty: none */
 	bool flapping, unproven; /* marks that activate-spare avoids */
 	bool erring;		 /* it has errors in an open case, or was not read through */
 	bool suspect;		 /* several disks at its controller, or in its enclosure, are failing or away */

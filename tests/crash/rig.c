@@ -19,7 +19,8 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* Memory stays with the process from one cut to the next: clearing the same pages anew each time was a third of the time. */
+/* Memory stays with the process from one cut to the next: clearing the same pages anew each time was a third of the
+ * time. */
 __attribute__((constructor)) static void rig_keeps_memory(void)
 {
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
