@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* create-array: blank disks, or free room on disks of a set, become an array. Which disks of
- * a pool, and the GUIDs, come from pipeline/create.c. */
+/* create-array: blank disks, or free room on disks of a set, become an array. Which disks of a pool: pool_choose.c; the
+ * GUIDs: pipeline/target.c. */
 #include "actions/steps.h"
 
 #include <errno.h>

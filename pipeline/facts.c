@@ -90,7 +90,7 @@ const struct array_cache *array_cached(const struct inventory *inv, const struct
 	return mine->cache;
 }
 
-static bool same_place(const struct device *a, const struct device *b)
+bool same_place(const struct device *a, const struct device *b)
 {
 	return a->slot[0] && strcmp(a->slot, b->slot) == 0 && strcmp(a->enclosure, b->enclosure) == 0;
 }

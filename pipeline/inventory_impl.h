@@ -133,6 +133,8 @@ int told_clone(struct inventory *to, const struct inventory *from);
 
 /* What the kernel does to the array's members, if anything. */
 bool array_resyncs(const struct array *a, enum resync_kind *ret);
+/* Both are, or were last, in the same slot of an enclosure, as far as that is known. */
+bool same_place(const struct device *a, const struct device *b);
 /* The disk for which a light was put on at the place where this one is, or was last. NULL: none was. */
 const struct device *light_of(const struct inventory *inv, const struct device *d);
 /* ---- read_check.c ---- */

@@ -496,10 +496,10 @@ int inventory_draw_alone(const struct inventory *inv, const char *device, struct
 	snprintf(w->name, sizeof(w->name), "%s", d->name);
 	w->maintenance = device_in_maintenance(inv, d);
 	draw_spare(inv, d, &w->spare[0]);
-	for (size_t i = 0; !d->present && d->enclosure[0] && i < inv->n_devices; i++) {
+	for (size_t i = 0; !d->present && i < inv->n_devices; i++) {
 		const struct device *o = inv->devices[i];
 
-		if (o->present && strcmp(o->enclosure, d->enclosure) == 0 && strcmp(o->slot, d->slot) == 0)
+		if (o->present && same_place(o, d))
 			snprintf(w->spare[0].in_place, sizeof(w->spare[0].in_place), "%s", o->name);
 	}
 	return 0;
