@@ -45,8 +45,8 @@ left=$(spared_disk six 2) first=$(spared_disk ten 2) second=$(spared_disk ten 3)
 for n in "${pulled[@]}"; do lab_pull "$n"; done
 lab_wait_for '[ "$(spared_array six state)" = failed ]' 30
 lab_pull "$first"
-# Until the other mirror has what this one has not: by what the disk failed, or that it went, whichever is known first.
-lab_wait_for '[ "$(spared_member ten 2)" != in-sync ] && [ "$(health ten)" != AAAA ]' 30
+# Until it is on the disks, not only known: what has not been written before the other one goes cannot be any more.
+lab_wait_for '[ "$(mdadm_state ten "$left")" = Degraded ] && [ "$(health ten)" != AAAA ]' 30
 lab_pull "$second"
 lab_wait_for '[ "$(spared_array ten state)" = failed ]' 30
 for v in six ten; do
