@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-enum { BUFFER_ALIGN = 4096, IMAGE_SECTOR = 512 };
+enum { IMAGE_SECTOR = 512 };
 
 struct blockfile {
 	struct blockdev d;
@@ -30,7 +30,7 @@ static struct blockfile *blockfile(struct blockdev *d)
  */
 static int check_range(const struct blockdev *d, uint64_t pos, const void *buf, size_t len)
 {
-	if (len == 0 || pos % d->sector_size || len % d->sector_size || (uintptr_t)buf % BUFFER_ALIGN)
+	if (len == 0 || pos % d->sector_size || len % d->sector_size || (uintptr_t)buf % BLOCKIO_ALIGN)
 		return -EINVAL;
 	if (pos / 512 > d->sectors || len / 512 > d->sectors - pos / 512)
 		return -ERANGE;
@@ -137,7 +137,7 @@ static int fill_size(struct blockfile *f, const struct stat *st)
 		f->d.major = major(st->st_rdev);
 		f->d.minor = minor(st->st_rdev);
 	}
-	if (sector < 512 || sector > BUFFER_ALIGN || (sector & (sector - 1)))
+	if (sector < 512 || sector > BLOCKIO_ALIGN || (sector & (sector - 1)))
 		return -ENOTSUP;
 	f->d.sectors = bytes / 512;
 	f->d.sector_size = (unsigned)sector;
@@ -205,8 +205,8 @@ void *blockio_alloc(size_t len)
 {
 	void *p = NULL;
 
-	len = (len + BUFFER_ALIGN - 1) / BUFFER_ALIGN * BUFFER_ALIGN;
-	if (posix_memalign(&p, BUFFER_ALIGN, len) != 0)
+	len = (len + BLOCKIO_ALIGN - 1) / BLOCKIO_ALIGN * BLOCKIO_ALIGN;
+	if (posix_memalign(&p, BLOCKIO_ALIGN, len) != 0)
 		return NULL;
 	return memset(p, 0, len);
 }

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All positions and lengths are bytes and multiples of sector_size; buffers are aligned to 4096. */
+enum { BLOCKIO_ALIGN = 4096 };
+
+/* All positions and lengths are bytes and multiples of sector_size; buffers are aligned to BLOCKIO_ALIGN. */
 struct blockdev {
 	/* Read or write all of it, or -errno. */
 	int (*read)(struct blockdev *d, uint64_t pos, void *buf, size_t len);

@@ -46,17 +46,23 @@ static const struct signature {
 	 {-63, -255, -256, -16, -399, -591, -675, -735, -911, -974, -991, -951, -3087}},
 };
 
-enum { MD_MAGIC_LEN = 4, TAIL = 1024 };
+enum { MD_MAGIC_LEN = 4 };
 static const char md_magic[] = "\xfc\x4e\x2b\xa9", md_magic_big[] = "\xa9\x2b\x4e\xfc";
 
-/* What is looked at: a MiB and a half before the end, the last half, and the beginning. */
+/* What is looked at: where the signatures are, and MD's superblocks. Little of the disk, for many disks may be looked
+ * at side by side. */
+static const struct {
+	uint16_t back; /* before the end; 0: the disk's beginning */
+	uint16_t n;
+} looked_at[] = {{3087, 1}, {991, 81}, {735, 145}, {399, 1}, {256, 256}, {0, 16}};
+
 struct window {
 	uint64_t sector;
 	uint32_t n;
 	uint8_t *bytes;
 };
 struct windows {
-	struct window w[3];
+	struct window w[ARRAY_SIZE(looked_at)];
 };
 
 static void windows_free(struct windows *all)
@@ -67,16 +73,13 @@ static void windows_free(struct windows *all)
 
 static int windows_read(const struct meta_reader *r, struct windows *all)
 {
-	const struct window of[] = {{.sector = r->sectors > 3087 ? r->sectors - 3087 : 0, .n = 1},
-				    {.sector = r->sectors > TAIL ? r->sectors - TAIL : 0, .n = TAIL},
-				    {.sector = 0, .n = 16}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(of); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(looked_at); i++) {
 		struct window *w = &all->w[i];
+		uint64_t back = looked_at[i].back;
 		int q;
 
-		*w = of[i];
-		w->n = (uint32_t)MIN(w->n, r->sectors - w->sector);
+		w->sector = back && back < r->sectors ? r->sectors - back : 0;
+		w->n = (uint32_t)MIN(looked_at[i].n, r->sectors - w->sector);
 		w->bytes = aligned_alloc(4096, (w->n * 512 + 4095) / 4096 * 4096 + 4096);
 		if (!w->bytes)
 			return -ENOMEM;
