@@ -235,27 +235,30 @@ static bool is_forced(const struct plan *p)
  * of the set, and none is held. What was started once is not asked again. */
 static int check_others(struct exec *x, const struct plan *p, struct err *e)
 {
-	char others[160];
+	_cleanup_(freep) struct set_look *list = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < x->n_runs; i++)
 		if (x->run[i]->running)
 			return 0;
 	if (!x->set.view || is_forced(p) || claims_held(x))
 		return 0;
-	for (size_t i = 0; i < x->set.n_disks; i++) {
-		struct set_disk *d = x->set.disk[i];
-
-		if (!d->dev || !d->ours)
-			continue;
-		set_disk_others(d, others, sizeof(others));
-		if (others[0])
+	list = calloc(x->set.n_disks, sizeof(*list));
+	if (!list)
+		return err_sys(e, ENOMEM, "disks");
+	for (size_t i = 0; i < x->set.n_disks; i++)
+		if (x->set.disk[i]->dev && x->set.disk[i]->ours)
+			list[n++].disk = x->set.disk[i];
+	set_look_at(&x->set, list, n, set_disk_of_one_format);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].result < 0)
 			return err_set(
 				e, EUCLEAN,
 				"%s is of two formats: a member of %s set %s, and %s; nothing is done to the set "
 				"before one of them is taken away (wipefs), or a start with --force has said that "
 				"%s is meant",
-				d->dev->name, x->set.format->name, x->set.guid, others, x->set.format->name);
-	}
+				list[i].disk->dev->name, x->set.format->name, x->set.guid, list[i].why.msg,
+				x->set.format->name);
 	return 0;
 }
 

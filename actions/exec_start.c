@@ -54,6 +54,9 @@ void start_read_disk(const struct exec *x, const struct meta_volume *v, unsigned
 static int read_all(struct exec *x, const struct meta_volume *v, const struct step *s, struct start_in *in,
 		    struct err *e)
 {
+	_cleanup_(freep) struct set_look *list = NULL;
+	size_t n = 0;
+
 	*in = (struct start_in){
 		.set = x->set.guid,
 		.volume = v,
@@ -63,18 +66,25 @@ static int read_all(struct exec *x, const struct meta_volume *v, const struct st
 		.read_only = s->read_only,
 		.force = s->force,
 	};
+	list = calloc(v->slots, sizeof(*list));
+	if (!list)
+		return err_sys(e, ENOMEM, "slices");
 	for (unsigned i = 0; i < v->slots; i++) {
 		struct set_disk *d = set_disk_by_ref(&x->set, v->members[i].ref);
-		int r = d && d->dev && d->ours && !d->error ? set_disk_read_bays(&x->set, d) : 0;
 
-		if (r == -ENOMEM)
-			return err_set(e, ENOMEM, "out of memory");
-		if (r < 0) {
-			log_warning("%s: cannot read its slices: %s", d->dev->name, strerror(-r));
-			d->error = r;
-		}
-		start_read_disk(x, v, i, &in->disk[i]);
+		if (d && d->dev && d->ours && !d->error)
+			list[n++].disk = d;
 	}
+	set_look_at(&x->set, list, n, set_disk_read_bays);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].result == -ENOMEM)
+			return err_set(e, ENOMEM, "%s", list[i].why.msg);
+		if (list[i].result < 0)
+			log_warning("%s", list[i].why.msg);
+		list[i].disk->error = list[i].result;
+	}
+	for (unsigned i = 0; i < v->slots; i++)
+		start_read_disk(x, v, i, &in->disk[i]);
 	return 0;
 }
 

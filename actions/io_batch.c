@@ -6,7 +6,6 @@
 
 enum { THREAD_STACK = 64 * 1024, THREADS_MAX = 64 };
 
-/* One disk's operations are one job: they keep their order. */
 struct io_pool {
 	pthread_mutex_t lock;
 	pthread_cond_t work, idle;
@@ -15,11 +14,17 @@ struct io_pool {
 	bool quit;
 	void (*wrote)(void *u, const struct io_op *op, int result); /* NULL: nobody wants to know */
 	void *u;
-	/* The running batch; under lock. */
+	/* What is to be done; under lock. */
+	void (*job)(void *u, size_t i);
+	void *job_u;
+	size_t next, n; /* jobs from next on are not begun */
+	unsigned busy;	/* threads at work */
+};
+
+/* A batch that runs. One disk's operations are one job: they keep their order. */
+struct run {
 	const struct io_batch *batch;
 	int *results;
-	size_t next;   /* operations from here on are not looked at yet */
-	unsigned busy; /* threads at work */
 };
 
 static void add(struct io_batch *b, struct io_op op)
@@ -76,31 +81,30 @@ static bool first_of_disk(const struct io_batch *b, size_t i)
 }
 
 /* All operations of the disk whose first one is at i. */
-static int run_disk(const struct io_batch *b, size_t i)
+static void run_disk(void *u, size_t i)
 {
+	const struct run *run = u;
+	const struct io_batch *b = run->batch;
 	int r = 0;
 
+	if (!first_of_disk(b, i))
+		return;
 	for (size_t k = i; k < b->n && r == 0; k++)
 		if (b->op[k].disk == b->op[i].disk)
 			r = run_op(&b->op[k]);
-	return r;
+	run->results[b->op[i].disk] = r;
 }
 
-/* Takes disks until none is left. Called and left with the lock held. */
-static void take_disks(struct io_pool *p)
+/* Takes jobs until none is left. Called and left with the lock held. */
+static void take_jobs(struct io_pool *p)
 {
-	while (p->batch && p->next < p->batch->n) {
-		const struct io_batch *b = p->batch;
+	while (p->next < p->n) {
 		size_t i = p->next++;
-		int r;
 
-		if (!first_of_disk(b, i))
-			continue;
 		p->busy++;
 		pthread_mutex_unlock(&p->lock);
-		r = run_disk(b, i);
+		p->job(p->job_u, i);
 		pthread_mutex_lock(&p->lock);
-		p->results[b->op[i].disk] = r;
 		p->busy--;
 	}
 }
@@ -111,7 +115,7 @@ static void *worker(void *arg)
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->quit) {
-		take_disks(p);
+		take_jobs(p);
 		if (p->busy == 0)
 			pthread_cond_signal(&p->idle);
 		pthread_cond_wait(&p->work, &p->lock);
@@ -161,21 +165,28 @@ void io_pool_watch(struct io_pool *p, void (*wrote)(void *u, const struct io_op 
 	p->u = u;
 }
 
-int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
+void io_pool_each(struct io_pool *p, size_t n, void (*job)(void *u, size_t i), void *u)
 {
-	if (b->oom)
-		return -ENOMEM;
 	pthread_mutex_lock(&p->lock);
-	p->batch = b;
-	p->results = results;
+	p->job = job;
+	p->job_u = u;
 	p->next = 0;
+	p->n = n;
 	if (p->n_threads)
 		pthread_cond_broadcast(&p->work);
-	take_disks(p);
+	take_jobs(p);
 	while (p->busy > 0)
 		pthread_cond_wait(&p->idle, &p->lock);
-	p->batch = NULL;
 	pthread_mutex_unlock(&p->lock);
+}
+
+int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
+{
+	struct run run = {b, results};
+
+	if (b->oom)
+		return -ENOMEM;
+	io_pool_each(p, b->n, run_disk, &run);
 	for (size_t i = 0; p->wrote && i < b->n; i++)
 		if (b->op[i].write && b->op[i].buf)
 			p->wrote(p->u, &b->op[i], results[b->op[i].disk]);

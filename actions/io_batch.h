@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Writes to several disks at once: in order on each disk, side by side on different ones, so that a record costs the
- * time of the slowest disk and not of all. */
+/* Several disks at once: in order on each disk, side by side on different ones, so that a record or a look at a set
+ * costs the time of the slowest disk and not of all. */
 #pragma once
 
 #include "actions/meta/blockio.h"
@@ -36,6 +36,9 @@ void io_pool_free(struct io_pool *p);
 /* Calls wrote with each write of a batch once the batch has run, and with what came of it on that disk. */
 void io_pool_watch(struct io_pool *p, void (*wrote)(void *u, const struct io_op *op, int result), void *u);
 DEFINE_CLEANUP(struct io_pool *, io_pool_free)
+/* Calls job(u, i) for each i below n, in any order and side by side; returns when all are done. A job runs nothing on
+ * the pool, and touches nothing that another one does. */
+void io_pool_each(struct io_pool *p, size_t n, void (*job)(void *u, size_t i), void *u);
 /* Runs and empties the batch. results[disk]: 0, or the first -errno of that disk, whose later operations are left out.
  * Entries of disks that the batch does not name are not touched. -ENOMEM: nothing was done. */
 int io_batch_run(struct io_pool *p, struct io_batch *b, int *results);

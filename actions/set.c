@@ -9,175 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- reading one disk -------------------------------------------------------------------------------- */
-
-/* The format's reader on a disk: it notes the first sector of each read, which is where sequence numbers are. */
-struct disk_reader {
-	struct meta_reader r;
-	struct set_disk *disk;
-	bool notes;
-};
-
-static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
-{
-	struct disk_reader *dr = u;
-	struct set_disk *d = dr->disk;
-	uint32_t unit = d->dev->sector_size / 512;
-	uint64_t first = sector / unit * unit, end = (sector + sectors + unit - 1) / unit * unit;
-	_cleanup_(freep) void *room = NULL;
-	int r;
-
-	if (sector > d->dev->sectors || sectors > d->dev->sectors - sector)
-		return -ERANGE;
-	room = blockio_alloc((size_t)(end - first) * 512);
-	if (!room)
-		return -ENOMEM;
-	r = d->dev->read(d->dev, first * 512, room, (size_t)(end - first) * 512);
-	if (r < 0)
-		return r;
-	memcpy(buf, (char *)room + (sector - first) * 512, (size_t)sectors * 512);
-	if (dr->notes)
-		known_learn(&d->known, sector, buf, sectors);
-	if (dr->notes && sectors && d->n_watch < ARRAY_SIZE(d->watch)) {
-		d->watch[d->n_watch].sector = sector;
-		memcpy(d->watch[d->n_watch++].bytes, buf, 512);
-	}
-	return 0;
-}
-
-static struct disk_reader disk_reader(struct set_disk *d, bool notes)
-{
-	return (struct disk_reader){
-		.r = {.read = reader_read, .sectors = d->dev->sectors, .sector_size = d->dev->sector_size},
-		.disk = d,
-		.notes = notes};
-}
-
-static void forget_copy(const struct set *s, struct set_disk *d)
-{
-	if (d->copy)
-		s->format->copy_free(d->copy);
-	d->copy = NULL;
-	meta_view_free(d->view);
-	d->view = NULL;
-	d->ours = d->foreign = d->torn = d->adopted = false;
-	d->problem[0] = '\0';
-	d->n_watch = 0;
-	d->n_bays = 0;
-	known_clear(&d->known);
-}
-
-static void disk_free(const struct set *s, struct set_disk *d)
-{
-	forget_copy(s, d);
-	blockdev_close(d->dev);
-	free(d);
-}
-
-void set_bay_parse(const struct set *s, struct bay *b, const uint8_t *head)
-{
-	struct stamp st;
-
-	b->used = false;
-	for (unsigned copy = 0; copy < 2; copy++) {
-		if (stamp_parse(head + (size_t)copy * STAMP_SECTORS * 512, &st) < 0 || strcmp(st.set, s->guid) != 0)
-			continue;
-		if (b->used && st.generation <= b->stamp.generation)
-			continue;
-		*b = (struct bay){.used = true, .stamp = st, .copy = copy, .running = st.running};
-	}
-	b->super_status = slice_super_parse(head + 2 * STAMP_SECTORS * 512, &b->super);
-}
-
-int set_disk_read_bays(struct set *s, struct set_disk *d)
-{
-	uint64_t start = d->view->room_start;
-	unsigned n = MIN(slice_bay_count(start, d->view->room_sectors), (unsigned)SLICE_BAYS_MAX);
-	_cleanup_(freep) uint8_t *head = blockio_alloc((size_t)SLICE_BAYS_MAX * SET_BAY_HEAD);
-	struct io_batch b = {0};
-	int r, result[META_DISKS_MAX] = {0};
-	unsigned number = set_disk_number(s, d);
-
-	if (!head)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++)
-		io_batch_read(&b, number, d->dev, slice_bay_sector(start, i) * 512, head + (size_t)i * SET_BAY_HEAD,
-			      SET_BAY_HEAD);
-	r = io_batch_run(s->pool, &b, result);
-	io_batch_free(&b);
-	if (r == 0)
-		r = result[number];
-	if (r < 0)
-		return r;
-	d->n_bays = n;
-	for (unsigned i = 0; i < n; i++) {
-		d->bay[i] = (struct bay){0};
-		set_bay_parse(s, &d->bay[i], head + (size_t)i * SET_BAY_HEAD);
-		known_learn(&d->known, slice_bay_sector(start, i), head + (size_t)i * SET_BAY_HEAD, 2 * STAMP_SECTORS);
-	}
-	return 0;
-}
-
-/* A disk that is not ours stays in the list: a step may be about it. */
-static int not_ours(struct set_disk *d, bool foreign, const char *problem)
-{
-	known_clear(&d->known); /* what is on it is somebody else's */
-	d->ours = false;
-	d->foreign = foreign;
-	snprintf(d->problem, sizeof(d->problem), "%.*s", (int)sizeof(d->problem) - 1, problem);
-	return 0;
-}
-
-void set_disk_others(struct set_disk *d, char *ret, size_t size)
-{
-	const struct meta_other *other[META_OTHERS_MAX];
-	struct disk_reader dr = disk_reader(d, false);
-
-	dr.r.u = &dr;
-	meta_others_text(other, meta_others(&dr.r, d->view, other), ret, size);
-}
-
-int set_disk_read(struct set *s, struct set_disk *d, struct err *e)
-{
-	struct disk_reader dr = disk_reader(d, true);
-	struct err why = {0};
-	int r;
-
-	dr.r.u = &dr;
-	forget_copy(s, d);
-	r = s->format->probe(&dr.r, &why);
-	if (r < 0)
-		return err_set(e, -r, "%s cannot be read: %s", d->dev->name, why.msg);
-	if (r == 0)
-		return not_ours(d, false, "");
-	d->n_watch = 0;
-	r = s->format->parse(&dr.r, &d->copy, &why);
-	if (r == 0)
-		r = s->format->copy_view(d->copy, &d->view, &why);
-	if (r == -EIO || r == -ENOMEM)
-		return err_set(e, -r, "%s cannot be read: %s", d->dev->name, why.msg);
-	if (r < 0)
-		return not_ours(d, true, why.msg);
-	if (strcmp(d->view->set, s->guid) != 0)
-		return not_ours(d, true, "it belongs to another set");
-	d->ours = true;
-	d->seq = d->view->seq;
-	memcpy(d->ref, d->view->self, sizeof(d->ref));
-	r = set_disk_read_bays(s, d);
-	return r < 0 ? err_sys(e, -r, "%s: cannot read its slices", d->dev->name) : 0;
-}
-
-void set_disk_wrote(struct set_disk *d, const struct meta_writes *w)
-{
-	for (size_t i = 0; i < w->n; i++)
-		for (size_t k = 0; k < d->n_watch; k++) {
-			uint64_t at = d->watch[k].sector;
-
-			if (at >= w->w[i].sector && at < w->w[i].sector + w->w[i].len / 512)
-				memcpy(d->watch[k].bytes, (char *)w->w[i].buf + (at - w->w[i].sector) * 512, 512);
-		}
-}
-
 /* --- looking up ---------------------------------------------------------------------------------------- */
 
 struct set_disk *set_disk_by_ref(const struct set *s, const char *ref)
@@ -265,21 +96,6 @@ int set_bay_take(const struct set *s, struct set_disk *d, const struct meta_volu
 uint64_t set_slice_sector(const struct set_disk *d, unsigned bay)
 {
 	return slice_bay_sector(d->view->room_start, bay) + 2 * STAMP_SECTORS;
-}
-
-int set_slice_refresh(struct set_disk *d, const char *volume)
-{
-	_cleanup_(freep) void *buf = blockio_alloc(4096);
-	int bay = set_bay_of(d, volume), r;
-
-	if (!buf)
-		return -ENOMEM;
-	if (bay < 0)
-		return -ENOENT;
-	r = d->dev->read(d->dev, set_slice_sector(d, (unsigned)bay) * 512, buf, 4096);
-	if (r == 0)
-		d->bay[bay].super_status = slice_super_parse(buf, &d->bay[bay].super);
-	return r;
 }
 
 const struct meta_volume *set_disk_own_volume(const struct set_disk *d, const char *volume)
@@ -433,7 +249,7 @@ static void close_absent(struct set *s, const struct plan *p)
 			here = here || same_device(&d->device, &p->devices[k]);
 		if (d->dev && !here) {
 			blockdev_close(TAKE_PTR(d->dev));
-			forget_copy(s, d);
+			set_disk_forget(s, d);
 			/* It may have been the half that stood against the others. */
 			s->rejoin = s->rejoin || s->split;
 		}
@@ -462,32 +278,50 @@ static struct set_disk *place_for(struct set *s, const struct plan_device *devic
 	return d;
 }
 
-/* 1: it is open and was read; 0: it cannot be, and counts as absent. */
-static int open_one(struct set *s, const struct plan_device *device, struct err *e)
-{
-	struct set_disk *d = place_for(s, device);
-	struct err why = {0};
-	int r;
-
-	if (!d)
-		return err_set(e, ENOMEM, "too many disks");
-	r = s->env->open(s->env->u, device, &d->dev, &why);
-	if (r == 0)
-		r = set_disk_read(s, d, &why);
-	if (r < 0) {
-		log_warning("%s counts as absent: %s", device->node, why.msg);
-		blockdev_close(TAKE_PTR(d->dev));
-		return 0;
-	}
-	return 1;
-}
-
 static struct set_disk *open_disk(const struct set *s, const struct plan_device *device)
 {
 	for (size_t i = 0; i < s->n_disks; i++)
 		if (s->disk[i]->dev && same_device(&s->disk[i]->device, device))
 			return s->disk[i];
 	return NULL;
+}
+
+static void count_as_absent(struct set_disk *d, const struct err *why)
+{
+	log_warning("%s counts as absent: %s", d->device.node, why->msg);
+	blockdev_close(TAKE_PTR(d->dev));
+}
+
+/* Those of the plan's disks that are not open yet. 1: some were read. */
+static int open_new(struct set *s, const struct plan *p, struct err *e)
+{
+	_cleanup_(freep) struct set_look *list = calloc(p->n_devices + 1, sizeof(*list));
+	size_t n = 0;
+	int any = 0;
+
+	if (!list)
+		return err_sys(e, ENOMEM, "disks");
+	for (size_t i = 0; i < p->n_devices; i++) {
+		struct set_disk *d;
+		struct err why = {0};
+
+		if (open_disk(s, &p->devices[i]))
+			continue;
+		d = place_for(s, &p->devices[i]);
+		if (!d)
+			return err_set(e, ENOMEM, "too many disks");
+		if (s->env->open(s->env->u, &p->devices[i], &d->dev, &why) < 0)
+			count_as_absent(d, &why);
+		else
+			list[n++].disk = d;
+	}
+	set_look_at(s, list, n, set_disk_read);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].result < 0)
+			count_as_absent(list[i].disk, &list[i].why);
+		else
+			any = 1;
+	return any;
 }
 
 /* The first sector of the primary copy: the anchor is looked for before it is read, at one or two places, and the
@@ -534,12 +368,20 @@ static int changed_by_others(struct set *s)
 /* Between plans only we write. If another tool did all the same, nothing that was remembered counts. */
 static int reread(struct set *s, struct err *e)
 {
+	_cleanup_(freep) struct set_look *list = NULL;
+	size_t n = 0;
+
 	log_warning("set %s was changed by another tool: reading it again", s->guid);
+	list = calloc(s->n_disks, sizeof(*list));
+	if (!list)
+		return err_sys(e, ENOMEM, "disks");
 	for (size_t i = 0; i < s->n_disks; i++)
-		if (s->disk[i]->dev && set_disk_read(s, s->disk[i], e) < 0) {
-			log_warning("%s", e->msg);
-			blockdev_close(TAKE_PTR(s->disk[i]->dev));
-		}
+		if (s->disk[i]->dev)
+			list[n++].disk = s->disk[i];
+	set_look_at(s, list, n, set_disk_read);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].result < 0)
+			count_as_absent(list[i].disk, &list[i].why);
 	return set_join(s, e);
 }
 
@@ -591,20 +433,22 @@ int set_open(struct set *s, const struct plan *p, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < p->n_devices; i++) {
-		if (open_disk(s, &p->devices[i]))
-			continue;
-		r = open_one(s, &p->devices[i], e);
-		if (r < 0)
-			return r;
-		new = new || r > 0;
-	}
-	if (!new && !s->rejoin)
+	r = open_new(s, p, e);
+	if (r < 0)
+		return r;
+	if (r == 0 && !new && !s->rejoin)
 		return 0;
 	s->rejoin = false;
 	if (p->create && p->create->new_set && !any_ours(s))
 		return 0;
 	return set_join(s, e);
+}
+
+static void disk_free(const struct set *s, struct set_disk *d)
+{
+	set_disk_forget(s, d);
+	blockdev_close(d->dev);
+	free(d);
 }
 
 void set_close(struct set *s)

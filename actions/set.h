@@ -75,10 +75,20 @@ void set_close(struct set *s);
 int set_join(struct set *s, struct err *e);
 /* Reads one disk again: after its metadata were made, or for what the kernel wrote into its slices. */
 int set_disk_read(struct set *s, struct set_disk *d, struct err *e);
-int set_disk_read_bays(struct set *s, struct set_disk *d);
-/* "metadata of an Intel Matrix RAID (isw_raid_member)": what its disk holds beside our format; empty: nothing that is
- * known, or it cannot be read. */
-void set_disk_others(struct set_disk *d, char *ret, size_t size);
+int set_disk_read_bays(struct set *s, struct set_disk *d, struct err *e);
+/* -EUCLEAN: beside our format it holds "metadata of an Intel Matrix RAID (isw_raid_member)". 0: nothing that is known,
+ * or it cannot be read. */
+int set_disk_of_one_format(struct set *s, struct set_disk *d, struct err *e);
+/* One of these, of several disks side by side. */
+struct set_look {
+	struct set_disk *disk;
+	int result;
+	struct err why;
+};
+void set_look_at(struct set *s, struct set_look *list, size_t n,
+		 int (*read)(struct set *s, struct set_disk *d, struct err *e));
+/* What was read of it is not so any more. */
+void set_disk_forget(const struct set *s, struct set_disk *d);
 /* What the head of a bay says. */
 void set_bay_parse(const struct set *s, struct bay *b, const uint8_t *head);
 /* The disk holds these bytes now: what set_open compares with. */

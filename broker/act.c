@@ -23,7 +23,7 @@ enum {
 	STACK_TOUCH = 512 << 10,
 	HEAP_TOUCH = 8 << 20,
 	OUT_SOON = 64 << 10, /* messages that wait for the broker; more: written at once, waiting for it */
-	IO_THREADS = 8,
+	IO_THREADS = 16,     /* disks of the set that are read or written side by side */
 	LOCK_POLL_MS = 50,
 	KEPT_MS = 2000, /* the broker lets nobody wait for the history that long; it may be gone */
 	ALARM_AGAIN_S = 1,
@@ -256,6 +256,7 @@ static void lock_memory(void)
 
 	mallopt(M_TRIM_THRESHOLD, INT32_MAX);
 	mallopt(M_MMAP_MAX, 0);
+	mallopt(M_ARENA_MAX, 1); /* threads, too, allocate from what is touched here */
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
 		log_warning("memory cannot be locked: %s", strerror(errno));
 	for (size_t i = 0; i < sizeof(stack); i += 4096)
