@@ -297,11 +297,11 @@ static int open_new(struct set *s, const struct plan *p, struct err *e)
 {
 	_cleanup_(freep) struct set_look *list = calloc(p->n_devices + 1, sizeof(*list));
 	size_t n = 0;
-	int any = 0;
+	int any = 0, r = 0;
 
 	if (!list)
 		return err_sys(e, ENOMEM, "disks");
-	for (size_t i = 0; i < p->n_devices; i++) {
+	for (size_t i = 0; i < p->n_devices && r == 0; i++) {
 		struct set_disk *d;
 		struct err why = {0};
 
@@ -309,19 +309,19 @@ static int open_new(struct set *s, const struct plan *p, struct err *e)
 			continue;
 		d = place_for(s, &p->devices[i]);
 		if (!d)
-			return err_set(e, ENOMEM, "too many disks");
-		if (s->env->open(s->env->u, &p->devices[i], &d->dev, &why) < 0)
+			r = err_set(e, ENOMEM, "too many disks");
+		else if (s->env->open(s->env->u, &p->devices[i], &d->dev, &why) < 0)
 			count_as_absent(d, &why);
 		else
 			list[n++].disk = d;
 	}
-	set_look_at(s, list, n, set_disk_read);
+	set_look_at(s, list, n, set_disk_read); /* whatever r is: none stays open that was not read */
 	for (size_t i = 0; i < n; i++)
 		if (list[i].result < 0)
 			count_as_absent(list[i].disk, &list[i].why);
 		else
 			any = 1;
-	return any;
+	return r < 0 ? r : any;
 }
 
 /* The first sector of the primary copy: the anchor is looked for before it is read, at one or two places, and the
