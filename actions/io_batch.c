@@ -27,6 +27,14 @@ struct run {
 	int *results;
 };
 
+static bool named(const struct io_batch *b, unsigned disk)
+{
+	for (size_t k = 0; k < b->n; k++)
+		if (b->op[k].disk == disk)
+			return true;
+	return false;
+}
+
 static void add(struct io_batch *b, struct io_op op)
 {
 	if (b->n == b->cap) {
@@ -40,18 +48,20 @@ static void add(struct io_batch *b, struct io_op op)
 		b->op = grown;
 		b->cap = cap;
 	}
+	op.first = !named(b, op.disk);
+	b->n_disks += op.first;
 	b->op[b->n++] = op;
 }
 
 void io_batch_write(struct io_batch *b, unsigned disk, struct blockdev *dev, uint64_t pos, const void *buf, size_t len,
 		    bool flush)
 {
-	add(b, (struct io_op){disk, dev, true, flush, pos, (void *)buf, len});
+	add(b, (struct io_op){disk, dev, true, flush, false, pos, (void *)buf, len});
 }
 
 void io_batch_read(struct io_batch *b, unsigned disk, struct blockdev *dev, uint64_t pos, void *buf, size_t len)
 {
-	add(b, (struct io_op){disk, dev, false, false, pos, buf, len});
+	add(b, (struct io_op){disk, dev, false, false, false, pos, buf, len});
 }
 
 void io_batch_free(struct io_batch *b)
@@ -72,27 +82,20 @@ static int run_op(const struct io_op *op)
 	return r;
 }
 
-static bool first_of_disk(const struct io_batch *b, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (b->op[k].disk == b->op[i].disk)
-			return false;
-	return true;
-}
-
-/* All operations of the disk whose first one is at i. */
+/* All operations of the i-th disk. */
 static void run_disk(void *u, size_t i)
 {
 	const struct run *run = u;
 	const struct io_batch *b = run->batch;
+	size_t first = 0;
 	int r = 0;
 
-	if (!first_of_disk(b, i))
-		return;
-	for (size_t k = i; k < b->n && r == 0; k++)
-		if (b->op[k].disk == b->op[i].disk)
+	while (!b->op[first].first || i-- > 0)
+		first++;
+	for (size_t k = first; k < b->n && r == 0; k++)
+		if (b->op[k].disk == b->op[first].disk)
 			r = run_op(&b->op[k]);
-	run->results[b->op[i].disk] = r;
+	run->results[b->op[first].disk] = r;
 }
 
 /* Takes jobs until none is left. Called and left with the lock held. */
@@ -172,8 +175,8 @@ void io_pool_each(struct io_pool *p, size_t n, void (*job)(void *u, size_t i), v
 	p->job_u = u;
 	p->next = 0;
 	p->n = n;
-	if (p->n_threads)
-		pthread_cond_broadcast(&p->work);
+	for (size_t i = 1; i < n && i <= p->n_threads; i++) /* one is the caller's; more are not woken than can help */
+		pthread_cond_signal(&p->work);
 	take_jobs(p);
 	while (p->busy > 0)
 		pthread_cond_wait(&p->idle, &p->lock);
@@ -186,10 +189,10 @@ int io_batch_run(struct io_pool *p, struct io_batch *b, int *results)
 
 	if (b->oom)
 		return -ENOMEM;
-	io_pool_each(p, b->n, run_disk, &run);
+	io_pool_each(p, b->n_disks, run_disk, &run);
 	for (size_t i = 0; p->wrote && i < b->n; i++)
 		if (b->op[i].write && b->op[i].buf)
 			p->wrote(p->u, &b->op[i], results[b->op[i].disk]);
-	b->n = 0;
+	b->n = b->n_disks = 0;
 	return 0;
 }

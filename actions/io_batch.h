@@ -11,6 +11,7 @@ struct io_op {
 	unsigned disk; /* the caller's number, an index of results */
 	struct blockdev *dev;
 	bool write, flush; /* write buf, or read into it; flush after it. NULL buf: only flush */
+	bool first;	   /* of its disk */
 	uint64_t pos;
 	void *buf; /* aligned to 4096; borrowed until the batch ran */
 	size_t len;
@@ -19,6 +20,7 @@ struct io_op {
 struct io_batch {
 	struct io_op *op;
 	size_t n, cap;
+	size_t n_disks;
 	bool oom;
 };
 
