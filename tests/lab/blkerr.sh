@@ -48,7 +48,7 @@ is "an unprivileged listener is refused" "$(as_nobody python3 "$LAB_REPO/tests/l
 is "and may not ask" "$(as_nobody python3 "$LAB_REPO/tests/lab/lib/genl.py" ask blkerr 2 2>&1 || echo "$?")" $'Operation not permitted\n3'
 lab_stream_mark err
 reads 1000
-line=$(lab_stream_wait err cmd=2 10)
+line=$(lab_stream_wait err 'cmd=2 seq=1001 ' 10) # where the reads take their time an earlier note tells of some
 say "$line"
 sent=$(grep -c cmd=1 /run/lab/files/err) dropped=$(grep -o 'dropped=[0-9]*' <<< "$line")
 is "what is beyond the rate is counted, and told soon" "$((sent + ${dropped#*=})) $(grep -o ' seq=[0-9]*' <<< "$line")" "1001  seq=1001"
