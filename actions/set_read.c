@@ -20,27 +20,13 @@ static int reader_read(void *u, uint64_t sector, void *buf, uint32_t sectors)
 {
 	struct disk_reader *dr = u;
 	struct set_disk *d = dr->disk;
-	uint32_t unit = d->dev->sector_size / 512;
-	uint64_t first = sector / unit * unit, end = (sector + sectors + unit - 1) / unit * unit;
-	bool whole = first == sector && end == sector + sectors && (uintptr_t)buf % BLOCKIO_ALIGN == 0;
-	_cleanup_(freep) void *room = NULL;
-	int r;
+	int r = blockio_read_sectors(d->dev, sector, buf, sectors);
 
-	if (sector > d->dev->sectors || sectors > d->dev->sectors - sector)
-		return -ERANGE;
-	if (!whole) {
-		room = blockio_alloc((size_t)(end - first) * 512);
-		if (!room)
-			return -ENOMEM;
-	}
-	r = d->dev->read(d->dev, first * 512, whole ? buf : room, (size_t)(end - first) * 512);
 	if (r < 0)
 		return r;
-	if (!whole)
-		memcpy(buf, (char *)room + (sector - first) * 512, (size_t)sectors * 512);
 	if (dr->notes)
 		known_learn(&d->known, sector, buf, sectors);
-	if (dr->notes && sectors && d->n_watch < ARRAY_SIZE(d->watch)) {
+	if (dr->notes && d->n_watch < ARRAY_SIZE(d->watch)) {
 		d->watch[d->n_watch].sector = sector;
 		memcpy(d->watch[d->n_watch++].bytes, buf, 512);
 	}

@@ -22,8 +22,7 @@ enum {
 	BROKER = STDIN_FILENO,
 	BLANK_BYTES = 1 << 20,
 	BLANK_PIECE = 64 << 10,
-	READ_ALIGN = 4096, /* of O_DIRECT */
-	OTHERS_TEXT = 120  /* of what is told of other formats */
+	OTHERS_TEXT = 120 /* of what is told of other formats */
 };
 
 struct reading {
@@ -31,34 +30,14 @@ struct reading {
 	int error; /* the first, of the disk itself */
 };
 
-/* Formats read by sectors of 512 bytes; the disk by its own, aligned: a bounce buffer covers the range, where it is not
- * as the disk wants it already. Large ones are: to copy them costs as much as to read them. */
 static int read_sectors(void *u, uint64_t sector, void *buf, uint32_t sectors)
 {
 	struct reading *rd = u;
-	struct blockdev *dev = rd->dev;
-	uint64_t unit = MAX(dev->sector_size, 512u) / 512, from = sector - sector % unit;
-	uint64_t end = (sector + sectors + unit - 1) / unit * unit;
-	_cleanup_(freep) void *bounce = NULL;
-	bool fits = from == sector && end == sector + sectors && (uintptr_t)buf % READ_ALIGN == 0;
-	int r;
+	int r = blockio_read_sectors(rd->dev, sector, buf, sectors);
 
-	if (sectors == 0 || sector > dev->sectors || sectors > dev->sectors - sector || end > dev->sectors)
-		return -ERANGE;
-	if (!fits)
-		bounce = blockio_alloc((size_t)(end - from) * 512);
-	if (!fits && !bounce)
-		return -ENOMEM;
-	if (fits) /* what a disk does not fill, though it says so, is zero, never what was here before */
-		memset(buf, 0, (size_t)sectors * 512);
-	r = dev->read(dev, from * 512, fits ? buf : bounce, (size_t)(end - from) * 512);
-	if (r < 0) {
+	if (r < 0 && r != -ERANGE) /* that is what was asked for */
 		rd->error = rd->error ? rd->error : r;
-		return r;
-	}
-	if (!fits)
-		memcpy(buf, (char *)bounce + (sector - from) * 512, (size_t)sectors * 512);
-	return 0;
+	return r;
 }
 
 static bool all_zero(const unsigned char *p, size_t len)
@@ -70,7 +49,7 @@ static bool all_zero(const unsigned char *p, size_t len)
  */
 static int is_zero(const struct meta_reader *r, uint64_t sector, uint32_t sectors)
 {
-	_cleanup_(freep) unsigned char *buf = aligned_alloc(READ_ALIGN, BLANK_PIECE);
+	_cleanup_(freep) unsigned char *buf = aligned_alloc(BLOCKIO_ALIGN, BLANK_PIECE);
 
 	if (!buf)
 		return -ENOMEM;

@@ -210,3 +210,27 @@ void *blockio_alloc(size_t len)
 		return NULL;
 	return memset(p, 0, len);
 }
+
+/* The disk is read by its own sectors, aligned: a bounce buffer covers the range, where it is not as the disk wants it
+ * already. Large ones are: to copy them costs as much as to read them. */
+int blockio_read_sectors(struct blockdev *d, uint64_t sector, void *buf, uint32_t sectors)
+{
+	uint64_t unit = MAX(d->sector_size, 512u) / 512, from = sector - sector % unit;
+	uint64_t end = (sector + sectors + unit - 1) / unit * unit;
+	bool fits = from == sector && end == sector + sectors && (uintptr_t)buf % BLOCKIO_ALIGN == 0;
+	_cleanup_(freep) void *bounce = NULL;
+	int r;
+
+	if (sectors == 0 || sector > d->sectors || sectors > d->sectors - sector || end > d->sectors)
+		return -ERANGE;
+	if (!fits)
+		bounce = blockio_alloc((size_t)(end - from) * 512);
+	if (!fits && !bounce)
+		return -ENOMEM;
+	if (fits) /* what a disk does not fill, though it says so, is zero, never what was here before */
+		memset(buf, 0, (size_t)sectors * 512);
+	r = d->read(d, from * 512, fits ? buf : bounce, (size_t)(end - from) * 512);
+	if (r == 0 && !fits)
+		memcpy(buf, (char *)bounce + (sector - from) * 512, (size_t)sectors * 512);
+	return r;
+}

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BLOCKIO_ALIGN = 4096 };
+enum { BLOCKIO_ALIGN = 4096 }; /* for O_DIRECT */
 
 /* All positions and lengths are bytes and multiples of sector_size; buffers are aligned to BLOCKIO_ALIGN. */
 struct blockdev {
@@ -40,5 +40,7 @@ DEFINE_CLEANUP(struct blockdev *, blockdev_close)
 int blockio_open(const char *path, bool writable, struct blockdev **ret, struct err *e);
 /* The same on an fd that was opened elsewhere (probe); takes the fd. */
 int blockio_open_fd(int fd, const char *name, struct blockdev **ret, struct err *e);
+/* What a format reads: sectors of 512 bytes, into any buffer. 0 or -errno; -ERANGE: not all of them are on the disk. */
+int blockio_read_sectors(struct blockdev *d, uint64_t sector, void *buf, uint32_t sectors);
 /* Zeroed memory aligned to 4096; freed with free(). NULL when out of memory. */
 void *blockio_alloc(size_t len);
