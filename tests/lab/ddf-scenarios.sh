@@ -47,10 +47,7 @@ delete() {
 	done
 }
 # By mdadm, on a disk: what state an array is in; what the disks of the set are, with how many of each.
-md_state() {
-	mdadm -E "$(lab_dev "$2")" | awk -v name="$1" '/^ *state\[/ { sub(/.*: /, ""); state = $0 }
-		/^ *Name\[/ && $NF == name { print state }'
-}
+md_state() { lab_md_state "$1" "$(lab_dev "$2")"; }
 md_disks() {
 	mdadm -E "$(lab_dev "$1")" | sed -n 's/^ *[0-9]\+ \+[0-9a-f]\{8\} .*\///p' | sort | uniq -c | sed 's/^ *//' | paste -sd, | sed 's/,/, /g; s/,  /, /g'
 }

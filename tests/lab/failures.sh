@@ -9,10 +9,9 @@
 
 lab_disks 15 48
 lab_md_container ddf $(lab_devs 1-15)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=8M "${@:3}" --run > /dev/null 2>&1; }
-volume six 6 -n 4 --chunk=64 $(lab_devs 1-4)
-volume ten 10 -n 4 --chunk=64 $(lab_devs 5-8)
-volume one 1 -n 2 $(lab_devs 9-10)
+lab_md_array six 6 8M -n 4 --chunk=64 $(lab_devs 1-4)
+lab_md_array ten 10 8M -n 4 --chunk=64 $(lab_devs 5-8)
+lab_md_array one 1 8M -n 2 $(lab_devs 9-10)
 lab_udev_settle
 for v in six ten one; do lab_md_sync $v; done
 lab_md_stop
@@ -25,8 +24,8 @@ for v in six ten one; do
 	lab_writer_start $v /dev/mapper/$v --pace 4000
 done
 health() { dmsetup status "$1" | awk '{ print $6 }'; }
-# By mdadm on disk $2: a volume's state, and the sequence number of all.
-mdadm_state() { mdadm -E "$(lab_dev "$2")" | awk -v name="$1" '/^ *state\[/ { state = $3 } / Name\[/ && $NF == name { print state }' | tr -d ,; }
+# By mdadm: the first word of a volume's state on disk $2, and the sequence number of all on disk $1.
+mdadm_state() { lab_md_state "$1" "$(lab_dev "$2")" | cut -d, -f1; }
 mdadm_seq() { mdadm -E "$(lab_dev "$1")" | sed -n 's/^ *Seq : //p'; }
 
 say "two of the RAID6, one of each mirror of the RAID10, one of the RAID1: gone together"

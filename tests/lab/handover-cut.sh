@@ -64,7 +64,7 @@ spared_leave() {
 	spared_stop
 	dmsetup remove_all
 }
-says() { mdadm -E "$(devs "${disks[$1]%% *}")" | awk -v v="$1" '/^ *state\[/ { sub(/.*: /, ""); s = $0 } /^ *Name\[/ && $NF == v { print s }'; }
+says() { lab_md_state "$1" "$(devs "${disks[$1]%% *}")"; }
 
 if [ "$LAB_BOOT" = 1 ]; then
 	boot=1

@@ -8,9 +8,8 @@
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
 lab_md_container ddf $(lab_devs h1-h5)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size="$3" -n "$4" --chunk=64 "${@:5}" --run > /dev/null 2>&1; }
-volume system 5 24M 3 $(lab_devs h1-h3)
-mdadm --create /dev/md/swap --level=1 --size=80M -n 2 $(lab_devs h1-h2) --run > /dev/null 2>&1
+lab_md_array system 5 24M -n 3 --chunk=64 $(lab_devs h1-h3)
+lab_md_array swap 1 80M -n 2 $(lab_devs h1-h2)
 lab_udev_settle
 for v in system swap; do lab_md_sync $v; done
 lab_md_stop

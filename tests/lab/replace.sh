@@ -26,10 +26,9 @@ configure() {
 if [ "$LAB_BOOT" = 1 ]; then
 
 lab_md_container ddf $(lab_devs 1-12)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=6M "${@:3}" --run > /dev/null 2>&1; }
-volume five 5 -n 3 --chunk=64 $(lab_devs 1-3)
-volume one 1 -n 2 $(lab_devs 4-5)
-volume six 6 -n 4 --chunk=64 $(lab_devs 6-9)
+lab_md_array five 5 6M -n 3 --chunk=64 $(lab_devs 1-3)
+lab_md_array one 1 6M -n 2 $(lab_devs 4-5)
+lab_md_array six 6 6M -n 4 --chunk=64 $(lab_devs 6-9)
 lab_udev_settle
 for v in five one six; do lab_md_sync $v; done
 lab_md_stop

@@ -9,9 +9,8 @@
 
 lab_disks 5 48
 lab_md_container ddf $(lab_devs 1-5)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=8M "${@:3}" --run > /dev/null 2>&1; }
-volume one 1 -n 2 $(lab_devs 1-2)
-volume five 5 -n 3 --chunk=64 $(lab_devs 3-5)
+lab_md_array one 1 8M -n 2 $(lab_devs 1-2)
+lab_md_array five 5 8M -n 3 --chunk=64 $(lab_devs 3-5)
 lab_udev_settle
 lab_md_sync one
 lab_md_sync five

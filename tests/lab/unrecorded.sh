@@ -9,9 +9,8 @@
 
 lab_disks 7 48
 lab_md_container ddf $(lab_devs 1-7)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=8M "${@:3}" --run > /dev/null 2>&1; }
-volume ten 10 -n 4 --chunk=64 $(lab_devs 1-4)
-volume five 5 -n 3 --chunk=64 $(lab_devs 5-7)
+lab_md_array ten 10 8M -n 4 --chunk=64 $(lab_devs 1-4)
+lab_md_array five 5 8M -n 3 --chunk=64 $(lab_devs 5-7)
 lab_udev_settle
 for v in ten five; do lab_md_sync $v; done
 lab_md_stop
@@ -29,10 +28,7 @@ second=([ten]=$(spared_disk ten 3) [five]=$(spared_disk five 1))
 left=([ten]=$(spared_disk ten 0) [five]=$(spared_disk five 2))
 count() { lab_writer_stats "$1" | lab_json "$2"; }
 # By mdadm on the disk that is left: the volume's state.
-recorded() {
-	mdadm -E "$(lab_dev "${left[$1]}")" |
-		awk -v name="$1" '/^ *state\[/ { state = $3 } / Name\[/ && $NF == name { print state }' | tr -d ,
-}
+recorded() { lab_md_state "$1" "$(lab_dev "${left[$1]}")" | cut -d, -f1; }
 
 say "one fails, writes go on, the next one goes; spared stands still"
 pkill -STOP -x spared

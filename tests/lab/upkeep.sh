@@ -9,11 +9,10 @@
 
 lab_disks 19 48
 lab_md_container ddf $(lab_devs 1-13)
-volume() { mdadm --create "/dev/md/$1" --level="$2" --size=4M "${@:3}" --run > /dev/null 2>&1; }
-volume one 1 -n 2 $(lab_devs 1-2)
-volume five 5 -n 3 --chunk=64 $(lab_devs 3-5)
-volume six 6 -n 4 --chunk=64 $(lab_devs 6-9)
-volume ten 10 -n 4 --chunk=64 $(lab_devs 10-13)
+lab_md_array one 1 4M -n 2 $(lab_devs 1-2)
+lab_md_array five 5 4M -n 3 --chunk=64 $(lab_devs 3-5)
+lab_md_array six 6 4M -n 4 --chunk=64 $(lab_devs 6-9)
+lab_md_array ten 10 4M -n 4 --chunk=64 $(lab_devs 10-13)
 lab_udev_settle
 all="one five six ten"
 for v in $all; do lab_md_sync $v; lab_fill /dev/md/$v 7; done

@@ -329,6 +329,14 @@ lab_md_volume() {
 	lab_md_taken_over
 }
 
+# lab_md_array NAME LEVEL SIZE [mdadm options] DISKS: an array on disks of a container.
+lab_md_array() { mdadm --create "/dev/md/$1" --level="$2" --size="$3" "${@:4}" --run > /dev/null 2>&1; }
+
+# lab_md_state NAME DISK: how mdadm reads there the state of an array of a DDF set: "Degraded, Not Consistent".
+lab_md_state() {
+	mdadm -E "$2" | awk -v name="$1" '/^ *state\[/ { sub(/.*: /, ""); state = $0 } /^ *Name\[/ && $NF == name { print state }'
+}
+
 # An array of a container is read-only until mdmon has taken it over. On a busy machine it was seen once
 # that mdmon never did; another one that takes over does.
 lab_md_taken_over() {
