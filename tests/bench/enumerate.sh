@@ -18,7 +18,6 @@ backing=/run/lab/files/backing
 results=/run/lab/files/results
 : > "$results"
 
-median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR]; else print "-" }'; }
 # took COMMAND...: milliseconds.
 took() {
 	local begin=$EPOCHREALTIME end
@@ -29,7 +28,7 @@ took() {
 # note KEY VALUE: one of a round. of KEY: all of them.
 note() { echo "$2" >> "/run/lab/files/note-$shape-$1"; }
 row() { printf '%s\t%s\t%s\t%s\n' "$shape" "$1" "$2" "${3:-}" | tee -a "$results" | lab_quiet; }
-row_of() { row "$1" "$(median < "/run/lab/files/note-$shape-$2" 2> /dev/null || echo -)" "${3:-}"; }
+row_of() { row "$1" "$(lab_median < "/run/lab/files/note-$shape-$2" 2> /dev/null || echo -)" "${3:-}"; }
 
 # --- disks ------------------------------------------------------------------------------------------------
 

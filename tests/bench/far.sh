@@ -11,9 +11,7 @@ rounds=${1:-5} delay=${2:-8}
 results=/run/lab/files/results
 : > "$results"
 note() { echo "$2" >> "/run/lab/files/note-$1"; }
-row() {
-	sort -n "/run/lab/files/note-$2" | awk -v what="$1" '{ v[NR] = $1 } END { printf "%s\t%s (%s to %s)\n", what, v[int((NR + 1) / 2)], v[1], v[NR] }' >> "$results"
-}
+row() { printf '%s\t%s\n' "$1" "$(lab_median < "/run/lab/files/note-$2")" >> "$results"; }
 since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.0f\n", (b - a) * 1000 }'; }
 # Of the daemon's plans, in ms: how long the disks took to read, and to write.
 phase() {

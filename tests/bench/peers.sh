@@ -14,7 +14,6 @@ table=/run/lab/files/table footprint=/run/lab/files/footprint
 : > "$table"
 printf 'KiB\tprocess\twake-ups in %s s\tRSS\tPSS\tprivate dirty\theap\tlocked\n' $idle > "$footprint"
 row() { printf '%s\t%s\t%s\n' "$@" >> "$table"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR]; else print "-" }'; }
 
 # proc PID KEY: kB of it, of smaps_rollup or of one mapping. wakeups PID..: how often its threads slept and were woken.
 rollup() { awk -v key="$2:" '$1 == key { n += $2 } END { print n + 0 }' "/proc/$1/smaps_rollup"; }
@@ -69,8 +68,8 @@ start_mdadm() {
 		since "$begin" >> /run/lab/files/assembled
 		lab_md_stop
 	done
-	row "mdadm --examine --scan, ms" "$(median < /run/lab/files/examined)" ""
-	row "mdadm --assemble --scan, ms" "$(median < /run/lab/files/assembled)" ""
+	row "mdadm --examine --scan, ms" "$(lab_median < /run/lab/files/examined)" ""
+	row "mdadm --assemble --scan, ms" "$(lab_median < /run/lab/files/assembled)" ""
 }
 
 # start_spared DISKS: until the status is answered; the first of all starts the array, too, the others find it running.
@@ -85,9 +84,9 @@ start_spared() {
 		lab_wait_for '[ "$(spared_array r5 state)" = optimal ]' 120
 		[ "$i" != 0 ] || row "spared, $1 disks: the first start, the array is optimal, ms" "$(since "$begin")" ""
 	done
-	times=$(median < "/run/lab/files/answered-$1")
+	times=$(lab_median < "/run/lab/files/answered-$1")
 	row "spared, $1 disks: the status is answered, ms" "$times" \
-		"$(awk -v a="$times" -v b="$(median < /run/lab/files/assembled)" 'BEGIN { printf "%.1f times mdadm --assemble --scan with 100", a / b }')"
+		"$(awk -v a="$times" -v b="$(lab_median < /run/lab/files/assembled)" 'BEGIN { printf "%.1f times mdadm --assemble --scan with 100", a / b }')"
 }
 stop_spared() {
 	kill -TERM $daemon
@@ -98,7 +97,7 @@ stop_spared() {
 verdicts() {
 	lab_wait_for "sparectl sources --json | jq -e '.sources[] | select(.name == \"$1\" and .state == \"on\")'" 20
 	python3 "$LAB_REPO/tests/bench/verdict.py" $((rounds * 4)) /dev/nullb0 > "/run/lab/files/verdict-$1"
-	row "spared, 100 disks: a failed read is a verdict ($1), ms" "$(median < "/run/lab/files/verdict-$1")" "$((rounds * 4)) reads"
+	row "spared, 100 disks: a failed read is a verdict ($1), ms" "$(lab_median < "/run/lab/files/verdict-$1")" "$((rounds * 4)) reads"
 }
 
 # processes: the broker and its children.

@@ -423,5 +423,8 @@ lab_writer_clean() {
 	like "writer $1: no write or read failed" "$result" '"errors":0,'
 	like "writer $1: every acknowledged block reads back" "$result" '"wrong":0,'
 }
+# lab_median: of the numbers on stdin, "median (least to most)"; "-" if there is none.
+lab_median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR]; else print "-" }'; }
+
 # lab_json NAME: a number or string of the JSON line on stdin.
 lab_json() { grep -oE "\"$1\": *(\"[^\"]*\"|-?[0-9.]+|true|false)" | head -n1 | sed 's/^"[^"]*": *//; s/^"//; s/"$//'; }
