@@ -53,7 +53,7 @@ say "another failure between load and suspend"
 act_tool "$ALL" dry-run "fail=$(disk_of v6 2)" > "$LAB_OUT/dry.json"
 cat > /run/lab/files/race.sh << 'EOF'
 l=$(dmsetup ls | awk '/^v6-leg3-/ { print $1 }')
-echo "0 $(blockdev --getsz /dev/mapper/$l) error" | dmsetup load $l
+dmsetup table $l | awk '{ print $1, $2, "error" }' | dmsetup load $l
 dmsetup suspend --noflush --nolockfs $l; dmsetup resume $l
 while n=$(dmsetup info -c --noheadings -o events v6); ! dmsetup status v6 | grep -q D; do timeout 10 dmsetup wait v6 "$n" || exit; done
 EOF

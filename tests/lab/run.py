@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The lab, host side: boots a stock kernel under QEMU's software emulation, runs scripts in it.
 
-usage: run.py [--build DIR] [--disks SPEC] [--timeout S] [--plain] SCRIPT [ARG...]
-       run.py [--build DIR] --all SCRIPT...    several, as many as possible in one boot
+usage: run.py [--build DIR] [--disks SPEC] [--timeout S] [--plain] [--slow WHO] SCRIPT [ARG...]
+       run.py [--build DIR] [--slow WHO] --all SCRIPT...    several, as many as possible in one boot
        run.py [--disks SPEC] --shell           by hand
 --plain shows the script's output and nothing else.
+--slow udevd|spared gives one of them a small part of a processor, and all deadlines four times as long: what a script takes
+for done when it is only begun shows.
 
 A script may say what it needs in its first lines, as `# lab: key=value ...`:
   timeout=SECONDS   killed and failed after that (default 240)
@@ -38,6 +40,7 @@ REPO = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LIB = os.path.join(REPO, "tests/lab/lib")
 OUT = os.path.join(REPO, "build/lab")
 BOOT_TIMEOUT = 90
+SLOWER = 4          # as in lib/lab.sh
 SILENT = "the guest said nothing"
 SILENT_BOOTS = 2    # are tried again: seen once in some hundred, no line on the console, no script begun
 MARK = "\x1elab "
@@ -58,7 +61,7 @@ def tell(text):
 
 
 class Script:
-    def __init__(self, path, args, disks=None, timeout=None):
+    def __init__(self, path, args, disks=None, timeout=None, slow=None):
         self.path = os.path.realpath(path)
         self.name = os.path.splitext(os.path.basename(path))[0]
         self.args = args
@@ -74,7 +77,7 @@ class Script:
             self.opts["disks"] = disks
         if timeout:
             self.opts["timeout"] = timeout
-        self.timeout = float(self.opts["timeout"])
+        self.timeout = float(self.opts["timeout"]) * (SLOWER if slow else 1)
         self.passed = self.failed = self.skipped = 0
         self.problem = None
         self.seconds = 0.0
@@ -249,6 +252,8 @@ class VM:
         if self.disks:
             words.append("lab.drivers=" + {"scsi": "virtio_scsi,sd_mod", "nvme": "nvme"}[
                 self.disks.opts["bus"]])
+        if self.args.slow:
+            words.append(f"lab.slow={self.args.slow}")
         if self.debian:
             words += ["root=/dev/vda", "rw", "init=/lab-init"]
         console = "stdio,id=con,signal=off" if shell else f"file,id=con,path={self.console},append=on"
@@ -527,6 +532,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(REPO, "build/release"))
     parser.add_argument("--disks")
     parser.add_argument("--timeout")
+    parser.add_argument("--slow", choices=["udevd", "spared"])
     parser.add_argument("words", nargs=argparse.REMAINDER)
     args = parser.parse_args()
     args.build = os.path.realpath(args.build)
@@ -534,9 +540,9 @@ def main():
     if not args.words and not args.shell:
         parser.error("which script?")
     if args.all:
-        scripts = [Script(w, [], timeout=args.timeout) for w in args.words]
+        scripts = [Script(w, [], timeout=args.timeout, slow=args.slow) for w in args.words]
     else:
-        scripts = [Script(args.words[0], args.words[1:], args.disks, args.timeout)] if args.words else []
+        scripts = [Script(args.words[0], args.words[1:], args.disks, args.timeout, args.slow)] if args.words else []
 
     if re.search(r"\s", REPO):
         raise SystemExit(f"lab: a path with blanks cannot be given to a kernel: {REPO}")

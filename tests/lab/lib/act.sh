@@ -18,7 +18,7 @@ break_leg() {
 	local l
 	l=$(leg "$1" "$2")
 	dmsetup table "$l" > "/run/lab/files/$l"
-	echo "0 $(blockdev --getsz "/dev/mapper/$l") error" | dmsetup load "$l"
+	awk '{ print $1, $2, "error" }' "/run/lab/files/$l" | dmsetup load "$l"
 	dmsetup suspend --noflush --nolockfs "$l"
 	dmsetup resume "$l"
 }

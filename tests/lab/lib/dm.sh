@@ -8,13 +8,14 @@ dm_chunk=128
 dm_member=16384 # sectors of each member
 dm_meta_at=65536
 
-# dm_legs FIRST LAST: private devices on disks FIRST..LAST (numbers as in lab_dev).
+# dm_legs FIRST LAST: private devices on disks FIRST..LAST (numbers as in lab_dev). Nobody waits for udev to link a private one.
 dm_legs() {
-	local k dev
+	local k dev x
 	for ((k = $1; k <= $2; k++)); do
 		dev=$(lab_dev "$k")
 		dm_tool linear "leg$k" "$dm_uuid-leg$k" "$dev" 2048 "$dm_member"
 		dm_tool linear "meta$k" "$dm_uuid-meta$k" "$dev" "$dm_meta_at" 2048
+		for x in leg meta; do lab_wait_for "[ -b /dev/mapper/$x$k ]"; done
 	done
 }
 
@@ -88,7 +89,7 @@ dm_health() { dm_tool status "$1" | cut -d' ' -f1; }
 dm_settled() { dm_tool status "$1" | grep -q settled; }
 # The raw device, past caches.
 dm_sum() { dd if="/dev/mapper/$1" bs=1M iflag=direct status=none | sha1sum | cut -d' ' -f1; }
-dm_zero() { dd if=/dev/zero of="/dev/mapper/$1" bs=1M oflag=direct status=none 2> /dev/null || true; }
+dm_zero() { dd if=/dev/zero of="/dev/mapper/$1" bs=1M oflag=direct conv=nocreat status=none 2> /dev/null || true; }
 # dm_break K / dm_mend K: every access to disk K's leg and slice fails with EIO, or works again. The devices stay.
 dm_break() {
 	local x

@@ -46,15 +46,25 @@ rm -rf /var/lib/spared /etc/spared /etc/udev/rules.d/*spared*
 [ ! -d /etc/mdadm ] || : > /etc/mdadm/mdadm.conf
 for rules in 64-md-raid-assembly 97-dmraid; do ln -s /dev/null /run/udev/rules.d/$rules.rules; done
 
-/lib/systemd/systemd-udevd --daemon
+# Who is slow has a seventh of a processor, for all its processes together.
+slow=/sys/fs/cgroup/slow
+if [ -n "$(arg slow)" ]; then
+	echo +cpu > /sys/fs/cgroup/cgroup.subtree_control
+	mkdir $slow
+	echo "15000 100000" > $slow/cpu.max
+fi
+(
+	[ "$(arg slow)" != udevd ] || echo "$BASHPID" > $slow/cgroup.procs
+	exec /lib/systemd/systemd-udevd --daemon
+)
 # No cold plug of everything: it would load modules for each emulated chip, some seconds of them.
 # What a script needs (scsi_debug, dm, md) is loaded when it is used; disks from the host are here.
 for m in $(arg drivers | tr , ' '); do modprobe "$m"; done
 udevadm trigger --action=add --subsystem-match=block --subsystem-match=mem --subsystem-match=tty
 udevadm settle -t 30
 
-export LAB_REPO LAB_BOOT LAB_BUILD
-LAB_REPO=$(arg repo) LAB_BOOT=$(arg boot) LAB_BUILD=$(arg build)
+export LAB_REPO LAB_BOOT LAB_BUILD LAB_SLOW
+LAB_REPO=$(arg repo) LAB_BOOT=$(arg boot) LAB_BUILD=$(arg build) LAB_SLOW=$(arg slow)
 cd "$LAB_REPO" || exit 1
 
 # Two virtio ports lead to the host: lab.out carries the output, lab.ctl requests (lib/lab.sh).

@@ -14,6 +14,10 @@ declare -A lab_stream_from=() lab_stream_pid=()
 
 say() { echo "# $*"; }
 
+# All deadlines are so many times as long where something is slow on purpose (run.py --slow).
+lab_slower=1
+[ -z "${LAB_SLOW:-}" ] || lab_slower=4
+
 # --- checks: one that fails hides no other -------------------------------------------------------
 
 lab_pass() { lab_checks=$((lab_checks + 1)); echo "ok $lab_checks - $*"; }
@@ -98,7 +102,7 @@ lab_pause() { read -rt "$1" -u "$lab_never" || true; }
 
 # lab_wait_for CONDITION [SECONDS]: evaluates the bash text until it holds; fails after the deadline.
 lab_wait_for() {
-	local - end=$((${EPOCHREALTIME/./} + ${2:-20} * 1000000))
+	local - end=$((${EPOCHREALTIME/./} + ${2:-20} * lab_slower * 1000000))
 	# A grep -q that leaves early must not fail the pipe by its writer's SIGPIPE.
 	set +o pipefail
 	until eval "$1" > /dev/null 2>&1; do
@@ -110,7 +114,7 @@ lab_wait_for() {
 	done
 }
 
-lab_udev_settle() { udevadm settle -t "${1:-30}"; }
+lab_udev_settle() { udevadm settle -t "$((${1:-30} * lab_slower))"; }
 lab_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 # lab_stream NAME COMMAND...: a command in the background whose lines are kept in $LAB_OUT/NAME.
@@ -128,7 +132,7 @@ lab_stream_mark() { lab_stream_from[$1]=$(($(wc -l < "/run/lab/files/$1") + 1));
 lab_stream_wait() {
 	local status=0
 	# grep leaves at the first match; tail then ends with its next line, or by the timeout.
-	grep -m1 -E -- "$2" < <(exec timeout "${3:-20}" tail -n +"${lab_stream_from[$1]}" -s 0.05 -f "/run/lab/files/$1") || status=$?
+	grep -m1 -E -- "$2" < <(exec timeout "$((${3:-20} * lab_slower))" tail -n +"${lab_stream_from[$1]}" -s 0.05 -f "/run/lab/files/$1") || status=$?
 	[ "$status" -eq 0 ] || echo "# no line in $1 within ${3:-20} s: $2" >&2
 	return "$status"
 }

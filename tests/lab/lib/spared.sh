@@ -52,7 +52,10 @@ spared_by_hand() {
 
 # spared_start [OPTION...]: until it answers; its log is $LAB_OUT/spared.log, its events stream "mon".
 spared_start() {
-	spared "$@" >> "$LAB_OUT/spared.log" 2>&1 &
+	(
+		[ "${LAB_SLOW:-}" != spared ] || echo "$BASHPID" > /sys/fs/cgroup/slow/cgroup.procs
+		exec spared "$@"
+	) >> "$LAB_OUT/spared.log" 2>&1 &
 	spared_pid=$!
 	lab_wait_for 'sparectl status' 30
 	spared_monitor mon --json
