@@ -202,7 +202,7 @@ bench_spared() {
 modprobe dm-raid
 modprobe -a target_core_mod target_core_file tcm_loop
 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-say "$all_rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | head -n1), LVM $(lvm version | awk '/LVM version/ { print $3 }'), dmraid $(dmraid --version 2>&1 | awk '/^dmraid version/ { print $3 }')"
+say "$all_rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | sed -n 1p), LVM $(lvm version | awk '/LVM version/ { print $3 }'), dmraid $(dmraid --version 2>&1 | awk '/^dmraid version/ { print $3 }')"
 for shape in "${shapes[@]}"; do
 	peers=mdadm,dmraid,spared,lvm
 	[[ $shape != *:* ]] || peers=${shape#*:}

@@ -108,7 +108,7 @@ modprobe null_blk nr_devices=0
 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
 lab_disks 4 64
 disks 0 96
-say "100 disks, $rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | head -n1), LVM $(lvm version | awk '/LVM version/ { print $3 }')"
+say "100 disks, $rounds rounds; kernel $(uname -r), $(mdadm --version 2>&1 | sed -n 1p), LVM $(lvm version | awk '/LVM version/ { print $3 }')"
 lvm_set 16
 measure "LVM, 100 disks" $(pgrep -x dmeventd)
 lvm_clear

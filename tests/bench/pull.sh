@@ -195,7 +195,7 @@ end_spared() {
 
 modprobe dm-raid
 lab_disks 5 64
-say "kernel $(uname -r), $rounds rounds each; $(mdadm --version 2>&1 | head -n1); LVM $(lvm version | awk '/LVM version/ { print $3 }')"
+say "kernel $(uname -r), $rounds rounds each; $(mdadm --version 2>&1 | sed -n 1p); LVM $(lvm version | awk '/LVM version/ { print $3 }')"
 for contest in "${contests[@]}"; do
 	IFS=/ read -r peer level how <<< "$contest"
 	level=${level:-raid5} how=${how:-pull}

@@ -33,7 +33,7 @@ lab_fault h2 "write 0 40960"
 spared_event array.optimal "" 120 > /dev/null
 lab_fault h2
 lab_wait_for '[ "$(new_plans | wc -l)" -ge 2 ]' 30
-first=$(new_plans | head -n 1)
+first=$(new_plans | sed -n 1p)
 sparectl capsule "$LAB_OUT/capsule" > /dev/null
 # in_capsule DISK: what it says of one disk.
 in_capsule() { awk -v disk="capsule:${1##*/} " '/^[^ ]*capsule:/ { on = index($0, disk) } on' "$LAB_OUT/in-capsule"; }

@@ -129,7 +129,7 @@ lab_stream_stop two
 lab_stream_stop mon
 is "one by netlink, the other by the trace event" "$(jq -r 'select(.event.kind == "block.error") | .event.source' "$LAB_OUT"/{mon,two} | sort | uniq -c | awk '{print $2}' | xargs)" "blkerr tracefs"
 is "the facts are the same" "$(facts mon)" "$(facts two)"
-say "$(facts mon | wc -l) events of $failed errors, such as $(facts mon | head -n1)"
+say "$(facts mon | wc -l) events of $failed errors, such as $(facts mon | sed -n 1p)"
 kill -TERM "$second_pid"
 wait "$second_pid" || true
 is "nothing more came by the trace event of the first" "$(source_value tracefs received)" "$before"

@@ -16,8 +16,8 @@ for dev in $(lab_devs 1-12); do dd if=/dev/zero of="$dev" bs=1M oflag=direct sta
 like "a RAID5 and a spare are laid out" "$(ddf_lay spare-global $(lab_devs 1-4))" "volume v5 raid5"
 like "a RAID6" "$(ddf_lay raid6-n-continue $(lab_devs 5-8))" "volume v6 raid6"
 like "a RAID1" "$(ddf_lay raid1 $(lab_devs 9-10))" "volume v1 raid1"
-say "mdadm -E: $(mdadm -E "$(lab_dev 1)" 2>&1 | head -n 3 | paste -sd' ')"
-say "blkid: $(blkid -p "$(lab_dev 1)" 2>&1 | head -n 3 | paste -sd' ')"
+say "mdadm -E: $(mdadm -E "$(lab_dev 1)" 2>&1 | sed -n 1,3p | paste -sd' ')"
+say "blkid: $(blkid -p "$(lab_dev 1)" 2>&1 | sed -n 1,3p | paste -sd' ')"
 nok "mdadm sees no DDF" mdadm -E "$(lab_dev 1)"
 nok "nor does blkid" blkid -p "$(lab_dev 1)"
 

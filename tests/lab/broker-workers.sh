@@ -5,7 +5,7 @@
 . "$LAB_REPO/tests/lab/lib/lab.sh"
 . "$LAB_REPO/tests/lab/lib/spared.sh"
 
-child() { pgrep -P "$spared_pid" -x "$1" | head -n1; }
+child() { pgrep -P "$spared_pid" -x "$1" | sed -n 1p; }
 broker() { sparectl status --json | jq -r ".broker.$1"; }
 act_of_set() { broker 'workers.acts[] | select(.set != "") | .pid'; }
 answers() { timeout 2 sparectl status > /dev/null; }

@@ -57,7 +57,7 @@ ok "v1: what mdadm wrote" lab_check_fill /dev/mapper/v1 9
 ok "v1 stops" act --volume v1 "$ALL" stop
 free_disks
 say "beyond redundancy"
-short=$(for d in $(tr , ' ' <<< "$ALL"); do echo "$d"; done | head -n2 | paste -sd,)
+short=$(for d in $(tr , ' ' <<< "$ALL"); do echo "$d"; done | sed -n 1,2p | paste -sd,)
 nok "v5 is refused with two of four" act --volume v5 "$short" assemble:degraded
 free_disks
 

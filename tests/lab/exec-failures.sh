@@ -23,7 +23,7 @@ lab_writer_start w /dev/mapper/v6
 
 say "fail and spare in one swap"
 old=$(disk_of v6 1)
-spare=$(for d in $(lab_devs 1-6); do dmsetup deps -o devname 2> /dev/null | grep '^v6-leg' | grep -q "(${d#/dev/})" || { echo "$d"; break; }; done)
+spare=$(for d in $(lab_devs 1-6); do dmsetup deps -o devname 2> /dev/null | grep '^v6-leg' | grep "(${d#/dev/})" > /dev/null || { echo "$d"; break; }; done)
 ok "fail and activate" act --watch "$ALL" "fail=$old" "activate-spare=$spare"
 timing
 grep -o '"kind":"[a-z.-]*"' "$LAB_OUT/act.json" | sort | uniq -c

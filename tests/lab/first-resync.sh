@@ -20,7 +20,7 @@ devs() { local n; for n in "$@"; do lab_dev "$n"; done; }
 field() { dmsetup status v | awk -v n="$1" '{ print $n }'; }
 resynced() { dmsetup status v | awk -v n="$1" '{ split($7, r, "/"); exit !($8 == "resync" && r[1] * 100 >= r[2] * n && r[1] < r[2]) }'; }
 idle() { lab_wait_for '[ "$(field 8)" = idle ]' 60; }
-initialised() { mdadm -E "/dev/$(spared_disk_at v 0)" | grep -q 'Fully Initialised'; }
+initialised() { mdadm -E "/dev/$(spared_disk_at v 0)" | grep 'Fully Initialised' > /dev/null; }
 agree() {
 	dmsetup message v 0 check
 	idle

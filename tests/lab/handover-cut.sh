@@ -118,7 +118,7 @@ less=("${levels[@]}")
 [[ " ${levels[*]} " != *" 6 "* ]] || less+=(6)
 for l in "${less[@]}"; do
 	say "a member less"
-	mdadm "$(node "m$l" /dev/md)" --fail "/dev/$(ls "/sys/block/$(md "m$l")/slaves" | head -n1)" 2>&1 | lab_quiet
+	mdadm "$(node "m$l" /dev/md)" --fail "/dev/$(ls "/sys/block/$(md "m$l")/slaves" | sed -n 1p)" 2>&1 | lab_quiet
 	every "m$l" /dev/md mdadm
 	sparectl array fail "s$l" "$(spared_array "s$l" 'members | map(select(.state == "in-sync"))[0].name')" > /dev/null
 	every "s$l" /dev/mapper spared

@@ -28,7 +28,7 @@ mend_path() {
 
 # As multipath-tools marks paths.
 echo 'SUBSYSTEM=="block", ATTRS{vendor}=="LIO-ORG*", ENV{ID_FS_TYPE}="mpath_member"' > /run/udev/rules.d/65-lab-spared.rules
-udevadm control --reload
+lab_udev_reload
 modprobe -a tcm_loop dm-round-robin
 mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
 for u in $(seq $UNITS); do

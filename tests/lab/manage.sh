@@ -20,7 +20,7 @@ lab_md_stop
 
 rm -f /run/udev/rules.d/64-md-raid-assembly.rules /etc/mdadm/mdadm.conf
 cp "$LAB_REPO"/contrib/udev/*.rules /etc/udev/rules.d/
-udevadm control --reload
+lab_udev_reload
 
 plug_again() { udevadm trigger --action=add --subsystem-match=block && udevadm settle -t 20; }
 md_has() { for s in /sys/block/md*/slaves/"$(basename "$1")"; do [ ! -e "$s" ] || return 0; done; return 1; }
@@ -72,8 +72,8 @@ stop_md
 say "spared runs, and each of the other locks is missing in turn"
 claims() { dmsetup ls | grep -c '^spared-claim-' || true; }
 # without FILE: a lock's file is away; with: it is back.
-without() { mv "$1" /run/lab/files/lock && udevadm control --reload; }
-with() { mv /run/lab/files/lock "$1" && udevadm control --reload; }
+without() { mv "$1" /run/lab/files/lock && lab_udev_reload; }
+with() { mv /run/lab/files/lock "$1" && lab_udev_reload; }
 # The ends of the members, where their metadata are.
 tails() { for n in 1 2 3 4; do tail -c 1M "$(lab_dev $n)"; done | sha1sum; }
 status_of() { local status=0; "$@" > /run/lab/files/said 2>&1 || status=$?; echo $status; }

@@ -93,7 +93,7 @@ if [ "$LAB_BOOT" -gt 1 ]; then
 		ok "$v: every acknowledged block, again" lab_writer verify --journal "$LAB_OUT/$v.journal" /dev/mapper/$v
 	done
 	# By a disk that is up to date: one that missed the end of a plan, and whose place a spare has, keeps what it knew.
-	spared_agrees "/dev/$(spared_says | awk '$2 == "in-sync" { print $1; exit }')"
+	spared_agrees "/dev/$(spared_says | awk '$2 == "in-sync" && !n++ { print $1 }')"
 fi
 [ "$LAB_BOOT" -le "$rounds" ] || { spared_stop; umount /var/lib/spared; lab_done; }
 
@@ -127,7 +127,7 @@ op_restart() {
 }
 op_spares() {
 	local dev
-	dev=$(spares | head -n1)
+	dev=$(spares | sed -n 1p)
 	while sparectl spare remove "$dev" && sparectl spare add "$dev"; do :; done
 }
 op_daemon() {

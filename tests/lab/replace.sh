@@ -125,7 +125,7 @@ for v in five six; do lab_writer_start $v /dev/mapper/$v --pace 4000 --journal "
 sparectl array speed six 100KiB/s > /dev/null
 ok "a member fails" sparectl array fail six "$(spared_disk_at six 3)"
 lab_wait_for '[ "$(spared_member six 3)" = rebuilding ]' 30
-new=$(spared_array five 'spares[] | select(.state == "idle") | .name' | head -n1) old=$(spared_disk_at five 2)
+new=$(spared_array five 'spares[] | select(.state == "idle") | .name' | sed -n 1p) old=$(spared_disk_at five 2)
 slow "$(lab_number "$new")"
 ok "a copy" sparectl array replace five "$old" --with "$new"
 is "both are under way" "$(mirrors) $(spared_member six 3)" "2 rebuilding"

@@ -33,7 +33,7 @@ free_slot() {
 	local slot
 	for slot in 0 1 2; do
 		[ "$(spared_slot one "$(spared_disk_at five $slot)")" ] || echo $slot
-	done | head -n1
+	done | sed -n 1p
 }
 how_it_returned() { sparectl history --json --array "$1" | grep -oE 'by bitmap|full rebuild: [^"]*' | tail -n1; }
 

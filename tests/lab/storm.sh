@@ -22,7 +22,7 @@ mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/confi
 # udevd passes on more of them if it looks no further at them.
 sed '1i KERNEL=="nullb*|loop*", GOTO="persistent_storage_end"' /usr/lib/udev/rules.d/60-persistent-storage.rules \
 	> /etc/udev/rules.d/60-persistent-storage.rules
-udevadm control --reload
+lab_udev_reload
 for ((i = 0; i < disks; i++)); do
 	dir=/sys/kernel/config/nullb/nullb$i
 	mkdir "$dir"

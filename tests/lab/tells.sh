@@ -135,7 +135,7 @@ tr '\0' k < /dev/zero | dd of=/dev/mapper/kept bs=1M oflag=direct status=none 2>
 printf '%-4096s' LOOKHERE | dd of=/dev/mapper/kept bs=4096 seek=100 oflag=direct status=none
 ok "what was written is read" read_at /dev/mapper/kept 100
 dmsetup remove kept
-at=$(grep -abo LOOKHERE "$c" | head -n1 | cut -d: -f1)
+at=$(grep -abo LOOKHERE "$c" | sed -n 1p | cut -d: -f1)
 printf X | dd of="$c" bs=1 seek="$at" conv=notrunc status=none
 integrity "$sectors"
 lab_udev_settle
@@ -222,7 +222,7 @@ lab_udev_settle
 say "multipath: two paths to one disk"
 # As multipath-tools marks paths.
 echo 'SUBSYSTEM=="block", ATTRS{model}=="scsi_debug*", ENV{ID_FS_TYPE}="mpath_member"' > /run/udev/rules.d/65-lab-spared.rules
-udevadm control --reload
+lab_udev_reload
 modprobe dm-round-robin
 modprobe scsi_debug dev_size_mb=32 num_tgts=1 max_luns=1 add_host=2 per_host_store=0 vpd_use_hostno=0 delay=0
 lab_wait_for 'lab_dev d1 && lab_dev d2' 10

@@ -46,12 +46,15 @@ rm -rf /var/lib/spared /etc/spared /etc/udev/rules.d/*spared*
 [ ! -d /etc/mdadm ] || : > /etc/mdadm/mdadm.conf
 for rules in 64-md-raid-assembly 97-dmraid; do ln -s /dev/null /run/udev/rules.d/$rules.rules; done
 
-# Who is slow has a seventh of a processor, for all its processes together.
+# Who is slow has a part of a processor for all its processes together. (With less of one udevd lets mdadm's own waits run out.)
 slow=/sys/fs/cgroup/slow
 if [ -n "$(arg slow)" ]; then
 	echo +cpu > /sys/fs/cgroup/cgroup.subtree_control
 	mkdir $slow
-	echo "15000 100000" > $slow/cpu.max
+	case $(arg slow) in
+	udevd) echo "40000 100000" ;;
+	spared) echo "15000 100000" ;;
+	esac > $slow/cpu.max
 fi
 (
 	[ "$(arg slow)" != udevd ] || echo "$BASHPID" > $slow/cgroup.procs

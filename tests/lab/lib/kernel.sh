@@ -32,7 +32,7 @@ download() { (cd "$1" && shift && apt-get -qq download "$@") 2> >(grep -v 'unsan
 fetch() {
 	local pkg work
 	pkg=$(apt-cache depends linux-image-amd64 2>/dev/null |
-		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n1)
+		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | sed -n 1p)
 	[ -n "$pkg" ] || { say "apt does not know linux-image-amd64: run apt-get update"; exit 1; }
 	say "fetching $pkg (unpacked into $cache, not installed)"
 	work=$(mktemp -d "$cache/fetch.XXXXXX")

@@ -115,6 +115,8 @@ lab_wait_for() {
 }
 
 lab_udev_settle() { udevadm settle -t "$((${1:-30} * lab_slower))"; }
+# udevd may be too busy to take one more request.
+lab_udev_reload() { lab_wait_for 'udevadm control --reload' 30; }
 lab_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 # lab_stream NAME COMMAND...: a command in the background whose lines are kept in $LAB_OUT/NAME.
@@ -313,12 +315,16 @@ lab_trace() { grep -o 'block_rq_error:.*' /sys/kernel/tracing/instances/lab/trac
 
 # --- mdadm -------------------------------------------------------------------------------------------
 
+# mdadm waits some seconds for udev to link a new array, and fails if it does not in time, though the array runs: what counts here
+# is whether it is there once udev has settled.
+
 # lab_md_container NAME DEVICE...: a DDF container; disks that no volume uses are its spares.
 lab_md_container() {
 	local name=$1
 	shift
-	mdadm --create "/dev/md/$name" --metadata=ddf --raid-devices=$# "$@" --run 2>&1 | lab_quiet
+	{ mdadm --create "/dev/md/$name" --metadata=ddf --raid-devices=$# "$@" --run 2>&1 || true; } | lab_quiet
 	lab_udev_settle
+	[ -b "/dev/md/$name" ]
 }
 
 # lab_md_volume CONTAINER NAME LEVEL DISKS [mdadm options]: for example
@@ -326,15 +332,14 @@ lab_md_container() {
 lab_md_volume() {
 	local container=$1 name=$2 level=$3 count=$4
 	shift 4
-	mdadm --create "/dev/md/$name" --level="$level" --raid-devices="$count" "$@" --run \
-		"/dev/md/$container" 2>&1 | lab_quiet
+	{ mdadm --create "/dev/md/$name" --level="$level" --raid-devices="$count" "$@" --run "/dev/md/$container" 2>&1 || true; } | lab_quiet
 	lab_udev_settle
 	[ -b "/dev/md/$name" ]
 	lab_md_taken_over
 }
 
 # lab_md_array NAME LEVEL SIZE [mdadm options] DISKS: an array on disks of a container.
-lab_md_array() { mdadm --create "/dev/md/$1" --level="$2" --size="$3" "${@:4}" --run > /dev/null 2>&1; }
+lab_md_array() { mdadm --create "/dev/md/$1" --level="$2" --size="$3" "${@:4}" --run > /dev/null 2>&1 || { lab_udev_settle && [ -b "/dev/md/$1" ]; }; }
 
 # lab_md_state NAME DISK: how mdadm reads there the state of an array of a DDF set: "Degraded, Not Consistent".
 lab_md_state() {
@@ -431,4 +436,4 @@ lab_writer_clean() {
 lab_median() { sort -n | awk '{ v[NR] = $1 } END { if (NR) printf "%s (%s to %s)", v[int((NR + 1) / 2)], v[1], v[NR]; else print "-" }'; }
 
 # lab_json NAME: a number or string of the JSON line on stdin.
-lab_json() { grep -oE "\"$1\": *(\"[^\"]*\"|-?[0-9.]+|true|false)" | head -n1 | sed 's/^"[^"]*": *//; s/^"//; s/"$//'; }
+lab_json() { grep -oE "\"$1\": *(\"[^\"]*\"|-?[0-9.]+|true|false)" | sed -n 1p | sed 's/^"[^"]*": *//; s/^"//; s/"$//'; }

@@ -41,7 +41,8 @@ reset_all() {
 	rm -f /etc/udev/rules.d/*spared* /run/udev/rules.d/*spared*
 	: > /etc/mdadm/mdadm.conf
 	ln -sfn /dev/null /run/udev/rules.d/64-md-raid-assembly.rules
-	udevadm control --reload
+	# udevd may be too busy to take one more request.
+	for _ in {1..50}; do udevadm control --reload && break; udevadm settle -t 1; done
 	rmdir /sys/fs/cgroup/script 2>/dev/null || true
 }
 reset_all

@@ -21,7 +21,7 @@ spared_configure() {
 	chmod +x /run/lab/files/notified
 	: > "$LAB_OUT/notices"
 	cp "$LAB_REPO"/contrib/udev/*.rules /etc/udev/rules.d/
-	udevadm control --reload
+	lab_udev_reload
 }
 
 # spared_quick [GONE [DEGRADED]]: the shipped rules with shorter waits, for a member that is gone and, if given, for the rest of an
@@ -148,7 +148,7 @@ spared_disk_states() {
 spared_mdadm_says() {
 	local dev refs=
 	for dev in ${2:-/dev/sd?}; do
-		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev { print $2; exit }')=${dev##*/}"
+		refs+=" $(mdadm -E "$dev" 2>/dev/null | awk -v dev="$dev" '$4 == dev && !n++ { print $2 }')=${dev##*/}"
 	done
 	mdadm -E "$1" | spared_disk_states "$refs"
 }
