@@ -6,15 +6,16 @@
 #include <errno.h>
 #include <stdio.h>
 
-static int check_disk(const struct world_array *a, const char *device, const struct world_spare *w, struct err *e)
+static int no_candidate(const struct world_array *a, int slot, const char *device, struct err *e)
 {
-	int slot = world_slot_named(a, device);
-
 	if (slot >= 0)
 		return err_set(e, EBUSY, "%s is a member of %s (%s)", a->slot[slot].name, world_name(a),
 			       member_words[a->slot[slot].state]);
-	if (!w)
-		return err_set(e, ENODEV, "%s is not here", device);
+	return err_set(e, ENODEV, "%s is not here", device);
+}
+
+static int check_candidate(const struct world_spare *w, struct err *e)
+{
 	if (w->promised)
 		return err_set(e, EBUSY, "%s is about to be used by another plan", w->name);
 	if (w->contents == CONTENTS_FOREIGN && !w->holds[0] && !w->former && !w->of_set)
@@ -42,14 +43,17 @@ static int plan_add_spare(const struct ask *ask, struct world_array *world, stru
 	     enclosure = ask_flag(ask, "enclosure");
 	struct world_spare *w;
 	struct step *s;
-	int r;
+	int slot, r;
 
 	if (!device)
 		return err_set(e, EINVAL, "which device?");
 	w = world_spare_named(world, device);
 	if (w && w->of_set && is_so(w, dedicated, revertible, enclosure))
 		return 0;
-	r = check_disk(world, device, w, e);
+	slot = world_slot_named(world, device);
+	if (slot >= 0 || !w)
+		return no_candidate(world, slot, device, e);
+	r = check_candidate(w, e);
 	if (r < 0)
 		return r;
 	s = plan_add_step(p, STEP_ADD_SPARE, ask, e);

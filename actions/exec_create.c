@@ -155,6 +155,27 @@ int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn
 	return r;
 }
 
+int disks_written(struct exec *x, struct set_disk *const *disks, size_t n, struct err *e)
+{
+	_cleanup_(freep) struct set_look *look = calloc(n + 1, sizeof(*look));
+	int r = 0;
+
+	if (!look)
+		return err_set(e, ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		look[i].disk = disks[i];
+	set_look_at(&x->set, look, n, set_disk_read);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = look[i].result;
+		if (r < 0)
+			err_set(e, -r, "%s", look[i].why.msg);
+		else if (!disks[i]->ours)
+			r = err_set(e, EIO, "%s does not hold what was written to it: %s", disks[i]->dev->name,
+				    disks[i]->problem);
+	}
+	return r < 0 ? r : set_join(&x->set, e);
+}
+
 /* What they hold is told first: undo gives it back. */
 static void tell_wiped(struct exec *x, const struct birth *b)
 {
@@ -179,13 +200,7 @@ static int set_make(struct exec *x, struct birth *b, struct err *e)
 		r = wipe(x, b, e);
 	if (r == 0)
 		r = disks_write(x, b->disk, b->create->n_disks, x->set.format->encode, b->blank, "create set", e);
-	for (unsigned i = 0; i < b->create->n_disks && r == 0; i++) {
-		r = set_disk_read(&x->set, b->disk[i], e);
-		if (r == 0 && !b->disk[i]->ours)
-			r = err_set(e, EIO, "%s does not hold what was written to it: %s", b->disk[i]->dev->name,
-				    b->disk[i]->problem);
-	}
-	return r < 0 ? r : set_join(&x->set, e);
+	return r < 0 ? r : disks_written(x, b->disk, b->create->n_disks, e);
 }
 
 /* Nothing of it is left on disks that can be written. */

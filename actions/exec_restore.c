@@ -233,13 +233,7 @@ static int set_write(struct exec *x, struct past *p, const struct meta_set *draf
 		r = claim_disk(x, p->disk[i], e);
 	if (r == 0)
 		r = disks_write(x, p->disk, p->n, x->set.format->encode, draft, "restore set", e);
-	for (size_t i = 0; i < p->n && r == 0; i++) {
-		r = set_disk_read(&x->set, p->disk[i], e);
-		if (r == 0 && !p->disk[i]->ours)
-			r = err_set(e, EIO, "%s does not hold what was written to it: %s", p->disk[i]->dev->name,
-				    p->disk[i]->problem);
-	}
-	return r < 0 ? r : set_join(&x->set, e);
+	return r < 0 ? r : disks_written(x, p->disk, p->n, e);
 }
 
 /* The disks are blank again. */

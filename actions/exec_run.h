@@ -362,6 +362,8 @@ int check_name(struct exec *x, const char *volume_name, const char *guid, struct
 typedef int make_fn(const struct meta_set *s, const char *ref, struct meta_writes *ret, struct err *e);
 int disks_write(struct exec *x, struct set_disk *const *disks, size_t n, make_fn *make, const struct meta_set *meta,
 		const char *what, struct err *e);
+/* They hold what was written, and are the set. */
+int disks_written(struct exec *x, struct set_disk *const *disks, size_t n, struct err *e);
 int step_restore_prepare(struct exec *x, const struct step *s, struct err *e); /* exec_restore.c */
 int step_restore_finish(struct exec *x, const struct step *s, struct err *e);
 /* What is there of the set goes; its disks are blank again, and closed. */

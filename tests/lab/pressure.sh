@@ -92,6 +92,6 @@ ok "all swap space is read back" swapoff /dev/mapper/swap
 is "both failures, of two arrays each, are in the history, which lies on the array" \
 	"$(sparectl history --json | grep -o '"array.member-failed"' | wc -l)" 4
 spared_stop
-umount /run/lab/system
+lab_wait_for "umount /run/lab/system" # a dd of the writer may still be there
 ok "the file system is whole" e2fsck -fn /dev/mapper/system
 lab_done

@@ -390,7 +390,8 @@ lab_md_assemble() {
 
 # lab_fill DEVICE SEED: the whole device with data that a number decides. lab_check_fill: and whether
 # it is still there. lab_sum DEVICE: its sha1.
-lab_fill() { lab_writer fill "$2" "$1"; }
+# udev looks at what was written; until it has, who stops the array finds it in use.
+lab_fill() { lab_writer fill "$2" "$1" && lab_udev_settle; }
 lab_check_fill() { lab_writer check "$2" "$1"; }
 lab_sum() { dd if="$1" bs=1M iflag=direct status=none | sha1sum | cut -d' ' -f1; }
 

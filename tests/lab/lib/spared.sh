@@ -70,11 +70,13 @@ spared_monitor() {
 	lab_wait_for "[ \"\$($count)\" -gt $before ]"
 }
 
-# spared_stop: a clean end; arrays that run go on.
+# spared_stop: a clean end, of its processes, too; arrays that run go on.
 spared_stop() {
+	local children
 	lab_stream_stop mon
+	children=$({ pgrep -P "$spared_pid" || true; } | paste -sd" ")
 	kill -TERM "$spared_pid"
-	lab_wait_for "! kill -0 $spared_pid" 30
+	lab_wait_for "! kill -0 $spared_pid $children" 30
 }
 
 # spared_kill: as a crash would end it, workers too.
