@@ -171,6 +171,13 @@ static void judge(struct set *s)
 	}
 }
 
+/* What failed was the disk that was here. One that is away is missing, and in the way of nothing. */
+static void disk_close(struct set_disk *d)
+{
+	blockdev_close(TAKE_PTR(d->dev));
+	d->error = 0;
+}
+
 /* What we wrote since a disk was read is in .meta, not in the disk's copy. One that cannot be read any more counts as
  * absent: the others are as they are. */
 static int refresh_copies(struct set *s, struct err *e)
@@ -184,7 +191,7 @@ static int refresh_copies(struct set *s, struct err *e)
 			return err_set(e, ENOMEM, "%s", why.msg);
 		if (r < 0) {
 			log_warning("%s", why.msg);
-			blockdev_close(TAKE_PTR(d->dev));
+			disk_close(d);
 		}
 	}
 	return 0;
@@ -248,7 +255,7 @@ static void close_absent(struct set *s, const struct plan *p)
 		for (size_t k = 0; k < p->n_devices && d->dev; k++)
 			here = here || same_device(&d->device, &p->devices[k]);
 		if (d->dev && !here) {
-			blockdev_close(TAKE_PTR(d->dev));
+			disk_close(d);
 			set_disk_forget(s, d);
 			/* It may have been the half that stood against the others. */
 			s->rejoin = s->rejoin || s->split;
@@ -289,7 +296,7 @@ static struct set_disk *open_disk(const struct set *s, const struct plan_device 
 static void count_as_absent(struct set_disk *d, const struct err *why)
 {
 	log_warning("%s counts as absent: %s", d->device.node, why->msg);
-	blockdev_close(TAKE_PTR(d->dev));
+	disk_close(d);
 }
 
 /* Those of the plan's disks that are not open yet. 1: some were read. */

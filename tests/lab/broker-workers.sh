@@ -19,7 +19,8 @@ lab_md_stop
 spared_configure '*'
 spared_start
 spared_optimal r5 60
-is "one process works for the set, one is ready" "$(broker 'workers.acts | map(.state) | sort | join(" ")')" "idle warm"
+ok "one process works for the set, one is ready" \
+	lab_wait_for '[ "$(broker "workers.acts | map(.state) | sort | join(\" \")")" = "idle warm" ]' 10
 is "they go before users' processes" "$(ps -C spared,spared-record,spared-act -o comm=,ni= | sort -u | xargs)" \
 	"spared -10 spared-act -15 spared-record -10"
 

@@ -111,7 +111,8 @@ same() {
 # No mdmon, so nothing is written: it rebuilds a degraded array in the room that is left on other members.
 export MDADM_NO_MDMON=1
 assemble() {
-	mdadm --assemble /dev/md/ddf "$@" 2>&1 | lab_quiet
+	{ mdadm --assemble /dev/md/ddf "$@" 2>&1 || true; } | lab_quiet
+	lab_wait_for '[ -b /dev/md/ddf ]' 60
 	mdadm --incremental --run /dev/md/ddf 2>&1 | lab_quiet || true
 	lab_udev_settle
 }
@@ -141,7 +142,8 @@ dd if=/dev/urandom of=/dev/mapper/wiped bs=1M count=4 seek=4 conv=fsync 2> /dev/
 sum[wiped]=$(lab_sum /dev/mapper/wiped)
 gone=$(plan_of array delete wiped --stop --container --yes)
 nok "array and set are deleted" mdadm -E "$(lab_dev 8)"
-ok "and taken back" sparectl undo "$gone"
+# Once it has been read what the disks hold now.
+ok "and taken back" lab_wait_for 'sparectl undo "$gone"' 20
 ok "it starts" sparectl array start wiped
 is "its data are what they were" "$(lab_sum /dev/mapper/wiped)" "${sum[wiped]}"
 ok "array and set are deleted again" sparectl array delete wiped --stop --container --yes
@@ -197,7 +199,8 @@ lab_fill /dev/mapper/inside 5 > /dev/null
 sum[inside]=$(lab_sum /dev/mapper/inside)
 ok "stops" sparectl array stop inside
 ok "release" sparectl release "$(lab_dev 8)"
-mdadm --assemble /dev/md/made $(devs 8 9 10) 2>&1 | lab_quiet
+{ mdadm --assemble /dev/md/made $(devs 8 9 10) 2>&1 || true; } | lab_quiet
+lab_wait_for '[ -b /dev/md/made ]' 60
 mdadm --incremental --run /dev/md/made 2>&1 | lab_quiet || true
 lab_udev_settle
 same "by mdadm" inside

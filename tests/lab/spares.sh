@@ -35,7 +35,7 @@ reading() { sparectl status --json | jq -r --arg n "${small#/dev/}" '.status.dev
 lab_stream_mark mon
 like "slowly" "$(sparectl disk check "$small" --speed 1MB/s)" "read-check ${small#/dev/} at 1MB/s"
 ok "status tells how far it is" lab_wait_for "sparectl status | grep -q '${small#/dev/} .*is read .*%'" 10
-ok "by a process that nobody waits for" test "$(ionice -p "$(pgrep -x spared-read)")" = idle
+ok "by a process that nobody waits for" lab_wait_for '[ "$(ionice -p "$(pgrep -x spared-read)")" = idle ]' 10
 ok "it can be ended" sparectl disk check "$small" --cancel
 like "which says nothing of the disk" "$(spared_event action.refused read-check)" 'a person has stopped it'
 is "it is not finished" "$(reading)" "stopped 0 "

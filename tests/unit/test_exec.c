@@ -298,6 +298,26 @@ static void survivor_fails(void **state _unused_)
 	rig_free(&r);
 }
 
+/* Two disks are pulled, and the array that cannot do without them is spared an update that they would miss, as long as
+ * they are said to be here. When they are known to be gone, nothing of theirs is in the way of the rest of the set. */
+static void failed_beside(void **state _unused_)
+{
+	int gone[] = {0, 1};
+
+	load("spare-global", true);
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+		gone[i] = rig_disk_in(&r, (unsigned)gone[i]);
+		fake_disk_pull(r.disk[gone[i]], true);
+	}
+	rig_write(&r);
+	assert_non_null(strstr(one(STEP_REMOVE_SPARE, SPARE), "v5 cannot do without "));
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		r.absent[gone[i]] = true;
+	assert_string_equal(one(STEP_REMOVE_SPARE, SPARE), "0 ok \n");
+	assert_string_equal(rig_states(&r), "iii");
+	rig_free(&r);
+}
+
 /* What the slot's devices of the disk lie on: "linear .." or "mirror ..". */
 static const char *leg(const char *kind, unsigned slot, const char *ref)
 {
@@ -576,6 +596,7 @@ int main(void)
 		unit(spares),
 		unit(spare_fails),
 		unit(survivor_fails),
+		unit(failed_beside),
 		unit(options),
 		unit(scrub),
 		unit(waits_for_history),

@@ -380,8 +380,7 @@ lab_md_stop() {
 lab_md_assemble() {
 	local name=$1
 	shift
-	mdadm --assemble "/dev/md/$name" "$@" 2>&1 | lab_quiet
-	# On a busy machine mdadm does not wait long enough for its name.
+	{ mdadm --assemble "/dev/md/$name" "$@" 2>&1 || true; } | lab_quiet
 	lab_wait_for "[ -b '/dev/md/$name' ]" 60
 	mdadm --incremental "/dev/md/$name" 2>&1 | lab_quiet || true
 	lab_udev_settle
