@@ -42,6 +42,8 @@ OUT = os.path.join(REPO, "build/lab")
 BOOT_TIMEOUT = 90
 SLOWER = 4          # as in lib/lab.sh
 SILENT = "the guest said nothing"
+DEAD = "the guest does not answer SysRq either"
+DEAD_TIMES = 2      # a script is begun anew: seen once, amid a script, with no sign of it on the console
 SILENT_BOOTS = 2    # are tried again: seen once in some hundred, no line on the console, no script begun
 MARK = "\x1elab "
 
@@ -78,6 +80,10 @@ class Script:
         if timeout:
             self.opts["timeout"] = timeout
         self.timeout = float(self.opts["timeout"]) * (SLOWER if slow else 1)
+        self.deaths = 0
+        self.begin()
+
+    def begin(self):
         self.passed = self.failed = self.skipped = 0
         self.problem = None
         self.seconds = 0.0
@@ -327,7 +333,9 @@ class VM:
             raise ValueError(answer["error"]["desc"])
 
     def blocked_tasks(self):
-        """Before a guest that hangs is killed: SysRq w has it say where (on its console)."""
+        """Before a guest that hangs is killed: SysRq w has it say where (on its console). False: it says nothing, so
+        that what hangs is the emulator, or both of its processors."""
+        before = os.path.getsize(self.console)
         try:
             for key in "9", "w":    # 9: let the console have it
                 self.qmp_command("send-key", {"keys": [
@@ -335,6 +343,7 @@ class VM:
                 time.sleep(1)
         except (OSError, ValueError):
             pass
+        return os.path.getsize(self.console) > before
 
     # -- what the guest asks for --------------------------------------------------------------
 
@@ -413,8 +422,10 @@ class VM:
             else:
                 left = booted + BOOT_TIMEOUT - now
             if left <= 0:
-                self.blocked_tasks()
-                return "timeout" if self.current else SILENT
+                answers = self.blocked_tasks()
+                if not self.current:
+                    return SILENT
+                return "timeout" if answers else DEAD
             for key, _ in sel.select(min(left, 1.0)):
                 data = key.fileobj.recv(65536)
                 if not data:
@@ -475,6 +486,12 @@ class VM:
             say("lab: " + SILENT + ": it is booted again")
             if self.disks:
                 self.disks.stop()
+        if problem == DEAD and self.current.deaths < DEAD_TIMES:
+            self.current.deaths += 1
+            self.current.begin()
+            self.log.close()
+            say(f"lab: {DEAD}: {self.current.name} is begun anew")
+            return [s for s in want if not s.done]
         if problem:
             say(f"lab: {problem}; the console's last lines:")
             with open(self.console, encoding="utf-8", errors="replace") as f:
