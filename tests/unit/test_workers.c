@@ -634,8 +634,8 @@ static bool is_told(pid_t pid, const char *option)
 	return false;
 }
 
-/* Our child that was given this option; -1: there is none. */
-static pid_t child_with(const char *option)
+/* Our child that was given this argument; -1: there is none. */
+static pid_t child_with(const char *argument)
 {
 	char text[512] = "", file[64], *at = text, *end;
 	FILE *f;
@@ -647,7 +647,7 @@ static pid_t child_with(const char *option)
 		text[0] = '\0';
 	fclose(f);
 	for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
-		if (is_told((pid_t)pid, option))
+		if (is_told((pid_t)pid, argument))
 			return (pid_t)pid;
 		at = end;
 	}
@@ -664,7 +664,7 @@ static void test_recorder_dies(void **state _unused_)
 	snprintf(db, sizeof(db), "%s/other.db", dir);
 	assert_int_equal(recorder_new(loop, db, &recorder_ops, &recorder), 0);
 	assert_string_equal(run(1), "opened:0 0;");
-	pid = child_with("--record");
+	pid = child_with(db); /* not an earlier test's, which may still be ending */
 	assert_true(pid > 0);
 	kill(pid, SIGSTOP);
 	recorder_store(recorder, "intent", row, "P-1", true);
